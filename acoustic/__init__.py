@@ -1,0 +1,1 @@
+"""Audio to posteriorgram: reading, features, network, training, inference."""

@@ -1,0 +1,16 @@
+"""The one error that a user's input can cause; all three packages raise it.
+
+Is: a line that says the place, the value and what was expected.
+Is not: for bugs; those are whatever Python raises.
+"""
+
+
+class NotebeamError(ValueError):
+    """One line: the place, the value, what was expected."""
+
+    def __init__(self, place: str, value: object, expected: str) -> None:
+        super().__init__(place, value, expected)
+        self.place, self.value, self.expected = place, value, expected
+
+    def __str__(self) -> str:
+        return f"{self.place}: got {self.value!r}, expected {self.expected}"

@@ -1,0 +1,1 @@
+"""The product: pipeline, command and evaluation of whole transcriptions."""
