@@ -1,0 +1,155 @@
+"""Clocks: the times of the steps of a piano roll, and notes to steps and back.
+
+Is: the three kinds of clock, rounding to the nearest step, rolls of notes, notes of rolls.
+Is not: beat tracking, or the choice of onsets (both give times to a clock).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from symbolic.errors import NotebeamError
+from symbolic.notes import Notes
+from symbolic.pitch import KEYS, key_of, pitch_of
+from symbolic.rolls import PianoRoll
+
+LONE_STEP = 0.5  # seconds that a step lasts when no other step tells its length
+MADE_VELOCITY = 64  # a roll says nothing about loudness
+
+
+@dataclass(frozen=True, eq=False)
+class Clock:
+    """Times of T steps; a step lasts until the next, the last one `last` seconds."""
+
+    times: NDArray[np.float64]  # (T,) seconds, increasing
+    kind: Literal["frames", "beats", "onsets"]
+    window: float = 0.0  # seconds after a step's time that still belong to it, however near the next step
+    last: float | None = None  # seconds; None: as long as the step before
+
+    def __post_init__(self) -> None:
+        times = np.array(self.times, dtype=np.float64)
+        if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            raise NotebeamError("Clock.times", self.times, "finite increasing seconds, shape (T,)")
+        times.flags.writeable = False
+        object.__setattr__(self, "times", times)
+
+    @staticmethod
+    def frames(count: int, hop: float, start: float = 0.0) -> "Clock":
+        """`count` steps, `hop` seconds apart, the first at `start`."""
+        if count < 0:
+            raise NotebeamError("Clock.frames(count)", count, "an integer >= 0")
+        if not 0 < hop < np.inf:
+            raise NotebeamError("Clock.frames(hop)", hop, "seconds > 0")
+        return Clock(start + hop * np.arange(count, dtype=np.float64), "frames", last=hop)
+
+    @staticmethod
+    def beats(beats: ArrayLike, divisions: int) -> "Clock":
+        """Every beat (seconds) and `divisions` - 1 evenly spaced steps before the next beat."""
+        if divisions < 1:
+            raise NotebeamError("Clock.beats(divisions)", divisions, "an integer >= 1")
+        given = np.asarray(beats, dtype=np.float64)
+        if given.ndim != 1 or not np.isfinite(given).all() or (np.diff(given) <= 0).any():
+            raise NotebeamError("Clock.beats(beats)", beats, "finite increasing seconds, shape (N,)")
+        if not len(given):
+            return Clock(given, "beats")
+        place = np.arange((len(given) - 1) * divisions + 1, dtype=np.float64) / divisions
+        times = np.asarray(np.interp(place, np.arange(len(given)), given), dtype=np.float64)
+        return Clock(times, "beats")
+
+    @staticmethod
+    def onsets(onset_times: ArrayLike, window: float) -> "Clock":
+        """A step wherever something begins; what begins within `window` seconds of it belongs to it."""
+        if not window >= 0:
+            raise NotebeamError("Clock.onsets(window)", window, "seconds >= 0")
+        times: list[float] = []
+        for onset in np.sort(np.asarray(onset_times, dtype=np.float64).ravel()).tolist():
+            if not times or onset > times[-1] + window:
+                times.append(onset)
+        return Clock(np.array(times, dtype=np.float64), "onsets", window=window)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def end(self) -> float:
+        """Seconds at which the last step ends."""
+        if self.last is not None:
+            return float(self.times[-1] + self.last) if len(self) else 0.0
+        if len(self) < 2:
+            return float(self.times[-1] + LONE_STEP) if len(self) else 0.0
+        return float(2 * self.times[-1] - self.times[-2])
+
+    def steps_of(self, seconds: ArrayLike) -> NDArray[np.int64]:
+        """Nearest step 0..T of each time, T standing for the end; ties go to the earlier step."""
+        edges = np.append(self.times, self.end)
+        # A step begins after the midpoint to the one before it: the midpoint itself stays earlier.
+        starts = (edges[:-1] + edges[1:]) / 2
+        starts = np.maximum(starts, edges[:-1] + np.minimum(self.window, np.diff(edges)))
+        return np.searchsorted(starts, np.asarray(seconds, dtype=np.float64), side="left").astype(np.int64)
+
+    def step_of(self, seconds: float) -> int:
+        """Nearest step 0..T-1 of a time; ties go to the earlier step, times outside to the ends."""
+        if not len(self):
+            raise NotebeamError("Clock.step_of", "a clock without steps", "at least one step")
+        return min(int(self.steps_of(seconds)), len(self) - 1)
+
+    def struck_roll(self, notes: Notes) -> NDArray[np.bool_]:
+        """(T, D) the key is struck at the step; notes struck outside the clock are left out."""
+        struck = np.zeros((len(self), KEYS), dtype=np.bool_)
+        first, _ = self._spans(notes)
+        inside = (first >= 0) & (first < len(self))
+        struck[first[inside], key_of(notes.pitch[inside])] = True
+        return struck
+
+    def active_roll(self, notes: Notes) -> PianoRoll:
+        """Keys that sound, and keys that are struck, at each step.
+
+        A note sounds at the step where it is struck at least, and until its key is struck again at most.
+        One that was struck before the clock begins sounds without a stroke.
+        """
+        first, stop = self._spans(notes)
+        key = key_of(notes.pitch)
+        # One step further up than any step: the next stroke of the same key is the next larger number.
+        strokes = np.unique(key * (len(self) + 2) + first)
+        place = np.searchsorted(strokes, key * (len(self) + 2) + first, side="right")
+        following = np.append(strokes, np.iinfo(np.int64).max)[place] - key * (len(self) + 2)
+        stop = np.minimum(stop, following)
+        changes = np.zeros((len(self) + 1, KEYS), dtype=np.int64)
+        sounds = stop > np.maximum(first, 0)
+        np.add.at(changes, (np.maximum(first, 0)[sounds], key[sounds]), 1)
+        np.add.at(changes, (stop[sounds], key[sounds]), -1)
+        active = np.cumsum(changes, axis=0)[:-1] > 0
+        return PianoRoll(active, self, self.struck_roll(notes))
+
+    def notes_of(self, roll: PianoRoll) -> Notes:
+        """Notes of a roll at this clock: runs of active steps, split where the key is struck again."""
+        if len(roll) != len(self):
+            raise NotebeamError(
+                "Clock.notes_of", f"a roll of {roll.active.shape[0]} steps", f"{len(self)} steps"
+            )
+        active = np.pad(roll.active, ((1, 1), (0, 0)))  # (T + 2, D): silence before and after
+        begins = active & ~np.roll(active, 1, axis=0)
+        if roll.struck is not None:
+            begins[1:-1] |= roll.struck
+        # Key by key, a note ends at the next place where its key begins again or is silent.
+        ends = np.flatnonzero((begins | ~active).T)
+        starts = np.flatnonzero(begins.T)
+        stops = ends[np.searchsorted(ends, starts, side="right")]
+        key, step = np.divmod(starts, len(active))
+        edges = np.append(self.times, self.end)
+        velocity = np.full(len(key), MADE_VELOCITY)
+        return Notes.make(
+            edges[step - 1], edges[stops % len(active) - 1], pitch_of(key), velocity, place="roll"
+        )
+
+    def _spans(self, notes: Notes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First step and the step after the last of each note, in 0..T; first = -1: struck before step 0."""
+        first, stop = self.steps_of(notes.onset), self.steps_of(notes.offset)
+        stop = np.where(first < len(self), np.maximum(stop, first + 1), stop)
+        if len(self):
+            second = self.times[1] if len(self) > 1 else self.end
+            before = notes.onset < self.times[0] - (second - self.times[0]) / 2
+            first, stop = np.where(before, -1, first), np.where(before, self.steps_of(notes.offset), stop)
+        return first, stop

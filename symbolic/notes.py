@@ -1,0 +1,175 @@
+"""Notes: what was played, as columns.
+
+Is: the type, its checks, its two text tables.
+Is not: MIDI files (symbolic.midi) or steps (symbolic.clock).
+"""
+
+import csv
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from symbolic.errors import NotebeamError
+from symbolic.files import replacing
+from symbolic.pitch import HIGHEST, LOWEST
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+_COLUMNS = ("onset", "offset", "pitch", "velocity")
+
+
+@dataclass(frozen=True, eq=False)
+class Notes:
+    """N notes sorted by onset, then pitch; made with `Notes.make`, which checks them. Read-only."""
+
+    onset: NDArray[np.float64]  # (N,) seconds, finite; negative only after `shifted`
+    offset: NDArray[np.float64]  # (N,) seconds, > onset
+    pitch: NDArray[np.int64]  # (N,) MIDI 21..108
+    velocity: NDArray[np.int64]  # (N,) 1..127
+    confidence: NDArray[np.float32] | None = None  # (N,) 0..1
+
+    @staticmethod
+    def make(
+        onset: ArrayLike,
+        offset: ArrayLike,
+        pitch: ArrayLike,
+        velocity: ArrayLike,
+        confidence: ArrayLike | None = None,
+        place: str = "notes",
+    ) -> "Notes":
+        """Sorted and checked notes from columns of length N; `place` begins every error line."""
+        values = (onset, offset, pitch, velocity)
+        columns = {
+            key: _numbers(value, f"{place}.{key}") for key, value in zip(_COLUMNS, values, strict=True)
+        }
+        if confidence is not None:
+            columns["confidence"] = _numbers(confidence, f"{place}.confidence")
+        for key, column in columns.items():
+            if column.shape != columns["onset"].shape:
+                raise NotebeamError(
+                    f"{place}.{key}", column.shape, f"shape {columns['onset'].shape} of onset"
+                )
+        _check_rows(columns, place)
+        order = np.lexsort((columns["pitch"], columns["onset"]))
+        rows = {key: column[order] for key, column in columns.items()}
+        return Notes(
+            onset=_frozen(rows["onset"]),
+            offset=_frozen(rows["offset"]),
+            pitch=_frozen(rows["pitch"].astype(np.int64)),
+            velocity=_frozen(rows["velocity"].astype(np.int64)),
+            confidence=_frozen(rows["confidence"].astype(np.float32)) if "confidence" in rows else None,
+        )
+
+    @staticmethod
+    def empty() -> "Notes":
+        """No notes."""
+        return Notes.make([], [], [], [])
+
+    def __len__(self) -> int:
+        return len(self.onset)
+
+    def cut(self, start: float, stop: float) -> "Notes":
+        """Notes struck in [start, stop) seconds, at their old times; they sound until `stop` at most."""
+        inside = (self.onset >= start) & (self.onset < stop)
+        return self._changed(inside, offset=np.minimum(self.offset, stop))
+
+    def shifted(self, seconds: float) -> "Notes":
+        """The same notes, so many seconds later."""
+        return self._changed(slice(None), onset=self.onset + seconds, offset=self.offset + seconds)
+
+    def transposed(self, semitones: int) -> "Notes":
+        """The same notes, so many semitones higher; leaving the piano's range is an error."""
+        return self._changed(slice(None), pitch=self.pitch + semitones)
+
+    def _changed(self, rows: "NDArray[np.bool_] | slice", **columns: NDArray[np.generic]) -> "Notes":
+        new = {key: columns.get(key, getattr(self, key))[rows] for key in _COLUMNS}
+        confidence = None if self.confidence is None else self.confidence[rows]
+        return Notes.make(**new, confidence=confidence)
+
+
+def _numbers(values: ArrayLike, place: str) -> NDArray[np.float64]:
+    """(N,) float64; every integer that a note holds is exact in it."""
+    try:
+        column = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise NotebeamError(place, type(values).__name__, "a column of numbers") from error
+    if column.ndim != 1:
+        raise NotebeamError(place, column.shape, "shape (N,)")
+    return column
+
+
+def _frozen(column: NDArray[Scalar]) -> NDArray[Scalar]:
+    """The same array, read-only; callers own it."""
+    column.flags.writeable = False
+    return column
+
+
+def _check_rows(columns: dict[str, NDArray[np.float64]], place: str) -> None:
+    """Raise for the first row that breaks a rule; rows count from 0 in the order given."""
+    onset, offset, pitch, velocity = (columns[key] for key in _COLUMNS)
+    confidence = columns.get("confidence", np.zeros(len(onset)))
+    # Written so that nan breaks the rule as well.
+    rules = (
+        ("onset", np.isfinite(onset), "finite seconds"),
+        ("offset", np.isfinite(offset) & (offset > onset), "finite seconds after the onset"),
+        ("pitch", _whole(pitch, LOWEST, HIGHEST), f"a MIDI pitch {LOWEST}..{HIGHEST}"),
+        ("velocity", _whole(velocity, 1, 127), "a whole number 1..127"),
+        ("confidence", (confidence >= 0) & (confidence <= 1), "a number 0..1"),
+    )
+    for key, kept, expected in rules:
+        if not kept.all():
+            row = int(np.argmin(kept))
+            raise NotebeamError(f"{place} row {row} {key}", float(columns[key][row]), expected)
+
+
+def _whole(column: NDArray[np.float64], low: int, high: int) -> NDArray[np.bool_]:
+    return np.asarray((column >= low) & (column <= high) & (column == np.floor(column)))
+
+
+def read_tsv(path: str | os.PathLike[str], offset: Literal["offset", "key_offset"] = "offset") -> Notes:
+    """Notes of a tab-separated table with the columns onset, `offset`, pitch and velocity.
+
+    `offset="offset"` is the sounding offset (pedal up or key struck again), `"key_offset"` the
+    moment the key is released. Errors name the line of the file, the header being line 1.
+    """
+    wanted = ("onset", offset, "pitch", "velocity")
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise NotebeamError(str(path), "bytes that are not text", "a tab-separated table") from error
+    header = lines[0].split("\t") if lines else []
+    for key in wanted:
+        if key not in header:
+            raise NotebeamError(f"{path} line 1", header, f"a header with the column {key!r}")
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        cells = line.split("\t")
+        if len(cells) != len(header):
+            raise NotebeamError(f"{path} line {number}", line, f"{len(header)} cells between tabs")
+        rows.append([_number(cells[header.index(key)], f"{path} line {number} {key}") for key in wanted])
+    table = np.array(rows, dtype=np.float64).reshape(-1, len(wanted))
+    _check_rows(dict(zip(_COLUMNS, table.T, strict=True)), f"{path}: note")
+    onset, stop, pitch, velocity = table.T
+    return Notes.make(onset, stop, pitch, velocity, place=str(path))
+
+
+def _number(text: str, place: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise NotebeamError(place, text, "a number") from error
+
+
+def write_csv(path: str | os.PathLike[str], notes: Notes) -> None:
+    """Table start_time_s,end_time_s,pitch_midi,velocity,confidence; an unknown confidence is left blank."""
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("start_time_s", "end_time_s", "pitch_midi", "velocity", "confidence"))
+        for i in range(len(notes)):
+            confidence = "" if notes.confidence is None else f"{notes.confidence[i]:.4f}"
+            times = (f"{notes.onset[i]:.4f}", f"{notes.offset[i]:.4f}")
+            writer.writerow((*times, notes.pitch[i], notes.velocity[i], confidence))

@@ -1,0 +1,197 @@
+"""Posteriorgrams: what an acoustic model heard, and their file.
+
+Is: the type, its checks, the `.npz` that any transcription system can write.
+Is not: a model, or the way from probabilities to notes.
+"""
+
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbolic.errors import NotebeamError
+from symbolic.files import replacing
+from symbolic.pitch import KEYS, LOWEST
+
+VERSION = 1
+EVENNESS = 1e-3  # seconds that a frame may lie off the even grid
+
+_PLANES = ("frame", "onset", "offset", "velocity")
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Posteriorgram:
+    """Probabilities (T, 88) in 0..1 at T frames, `hop` seconds apart. Read-only."""
+
+    frame: NDArray[np.float32]  # (T, 88) the key sounds
+    onset: NDArray[np.float32] | None  # (T, 88) a note begins here
+    offset: NDArray[np.float32] | None  # (T, 88) a note ends here
+    velocity: NDArray[np.float32] | None  # (T, 88) MIDI velocity / 127 of a note that begins here
+    hop: float  # seconds
+    start: float = 0.0  # seconds, time of frame 0's centre
+    lowest: int = LOWEST  # MIDI pitch of column 0
+    duration: float = 0.0  # seconds, length of the recording
+    source: str = ""  # the recording
+    model: str = ""  # what listened
+
+    def __post_init__(self) -> None:
+        for name in _PLANES:
+            plane = getattr(self, name)
+            if plane is not None:
+                object.__setattr__(self, name, _plane(plane, f"Posteriorgram.{name}", len(self.frame)))
+            elif name == "frame":
+                raise NotebeamError("Posteriorgram.frame", None, f"probabilities (T, {KEYS})")
+        _check_scalars(self.hop, self.start, self.lowest, self.duration, "Posteriorgram.")
+
+    @property
+    def count(self) -> int:
+        """Number of frames T."""
+        return len(self.frame)
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """(T,) seconds of the frames' centres."""
+        return np.asarray(self.start + self.hop * np.arange(self.count, dtype=np.float64))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the `.npz`, compressed; the file appears whole or not at all."""
+        planes = {name: getattr(self, name) for name in _PLANES if getattr(self, name) is not None}
+        arrays: dict[str, Array] = {
+            **planes,
+            "times": self.times,
+            "hop": np.array(float(self.hop)),
+            "first": np.array(float(self.start)),
+            "lowest": np.array(self.lowest),
+            "duration": np.array(float(self.duration)),
+            "source": np.array(self.source),
+            "model": np.array(self.model),
+            "version": np.array(VERSION),
+        }
+        # A file object, because numpy appends .npz to other names.
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> "Posteriorgram":
+        """Read and check the `.npz`; errors name the file and the key."""
+        arrays = _read(path)
+
+        def scalar(key: str, default: object) -> Any:
+            value = arrays.get(key, np.array(default))
+            if value.shape != () or value.dtype.kind not in ("U" if isinstance(default, str) else "iuf"):
+                kind = "a string" if isinstance(default, str) else "one number"
+                raise NotebeamError(f"{path}: {key}", f"{value.dtype} {value.shape}", kind)
+            return value.item()
+
+        version = scalar("version", VERSION)
+        if version != VERSION:
+            raise NotebeamError(f"{path}: version", version, str(VERSION))
+        if "frame" not in arrays:
+            raise NotebeamError(f"{path}: frame", "no such key", f"float32 (T, {KEYS})")
+        count = len(np.atleast_1d(arrays["frame"]))
+        planes: dict[str, NDArray[np.float32] | None] = dict.fromkeys(_PLANES)
+        planes |= {name: _plane(arrays[name], f"{path}: {name}", count) for name in _PLANES if name in arrays}
+        assert planes["frame"] is not None
+        if "times" in arrays:
+            # The authority: a hop that was computed from rounded samples drifts, times do not.
+            start, hop = _grid(arrays["times"], count, scalar("hop", np.nan), f"{path}: times")
+        else:
+            for key in ("hop", "first"):
+                if key not in arrays:
+                    raise NotebeamError(f"{path}: {key}", "no such key", "times, or hop and first")
+            start, hop = scalar("first", np.nan), scalar("hop", np.nan)
+        lowest, duration = scalar("lowest", LOWEST), scalar("duration", start + hop * count)
+        _check_scalars(hop, start, lowest, duration, f"{path}: ")
+        strings = {key: scalar(key, "") for key in ("source", "model")}
+        return Posteriorgram(
+            planes["frame"],
+            planes["onset"],
+            planes["offset"],
+            planes["velocity"],
+            hop=float(hop),
+            start=float(start),
+            lowest=int(lowest),
+            duration=float(duration),
+            **strings,
+        )
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """Arrays of an `.npz`, none of them pickled."""
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise NotebeamError(str(path), "another kind of file", "an .npz of posteriors")
+        file.seek(0)
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                names = list(archive.files)
+                arrays = {}
+                for key in names:
+                    arrays[key] = _array(archive, key, path)
+                return arrays
+        except (zipfile.BadZipFile, EOFError) as error:
+            raise NotebeamError(str(path), "a damaged archive", "an .npz of posteriors") from error
+
+
+def _array(archive: Any, key: str, path: str | os.PathLike[str]) -> Array:
+    try:
+        value = archive[key]
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, SyntaxError) as error:
+        # numpy's word for a pickled array and for damage is the same ValueError.
+        raise NotebeamError(f"{path}: {key}", "a pickled or damaged array", "a plain numpy array") from error
+    if not isinstance(value, np.ndarray):
+        raise NotebeamError(f"{path}: {key}", "bytes that are no array", "a plain numpy array")
+    return value
+
+
+def _plane(value: Array, place: str, count: int) -> NDArray[np.float32]:
+    """Checked read-only float32 (count, 88)."""
+    if value.dtype.kind != "f" or value.ndim != 2 or value.shape != (count, KEYS):
+        rows = "T" if place.endswith("frame") else str(count)
+        raise NotebeamError(place, f"{value.dtype} {value.shape}", f"float32 ({rows}, {KEYS})")
+    # Written so that nan breaks the rule as well.
+    good = (value >= 0) & (value <= 1)
+    if not good.all():
+        frame, key = (int(i) for i in np.argwhere(~good)[0])
+        raise NotebeamError(f"{place} frame {frame} key {key}", float(value[frame, key]), "a number 0..1")
+    plane = value.astype(np.float32)
+    plane.flags.writeable = False
+    return plane
+
+
+def _grid(times: Array, count: int, hop: float, place: str) -> tuple[float, float]:
+    """Time of frame 0 and the hop of evenly spaced times; a single frame takes the `hop` of the file."""
+    if times.dtype.kind not in "fiu" or times.shape != (count,):
+        raise NotebeamError(place, f"{times.dtype} {times.shape}", f"float64 ({count},)")
+    seconds = times.astype(np.float64)
+    if not np.isfinite(seconds).all():
+        row = int(np.argmin(np.isfinite(seconds)))
+        raise NotebeamError(f"{place} frame {row}", float(seconds[row]), "finite seconds")
+    if count < 2:
+        return (float(seconds[0]) if count else 0.0), hop
+    if (np.diff(seconds) <= 0).any():
+        row = int(np.argmax(np.diff(seconds) <= 0)) + 1
+        raise NotebeamError(f"{place} frame {row}", float(seconds[row]), "a time after the frame before")
+    start, step = float(seconds[0]), float(seconds[-1] - seconds[0]) / (count - 1)
+    error = np.abs(seconds - (start + step * np.arange(count)))
+    if error.max() > EVENNESS:
+        row = int(np.argmax(error))
+        expected = f"{start + step * row:.4f} s within {EVENNESS * 1000:g} ms, evenly spaced"
+        raise NotebeamError(f"{place} frame {row}", float(seconds[row]), expected)
+    return start, step
+
+
+def _check_scalars(hop: float, start: float, lowest: float, duration: float, place: str) -> None:
+    if not 0 < hop < np.inf:
+        raise NotebeamError(f"{place}hop", hop, "seconds > 0")
+    if not np.isfinite(start):
+        raise NotebeamError(f"{place}first", start, "finite seconds")
+    if lowest != LOWEST:
+        raise NotebeamError(f"{place}lowest", lowest, f"{LOWEST}: key 0 is A0")
+    if not 0 <= duration < np.inf:
+        raise NotebeamError(f"{place}duration", duration, "seconds >= 0")
