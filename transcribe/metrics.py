@@ -1,0 +1,182 @@
+"""Scores of a transcription against its reference, by mir_eval.
+
+Is: the one place where notes are scored; every table of the project calls `score`.
+Is not: a metric of its own. mir_eval matches the notes and makes the ratios; here the notes are put into
+its form (pitches in Hz, not MIDI numbers) and handed over key by key, which is the same and fast.
+
+Conventions, stated under every table: onset within 50 ms, pitch the same key; offset within the larger of
+50 ms and 20 % of the reference's length; velocity within 0.1 after mir_eval's regression; frames on a grid of
+10 ms, counts pooled over the recording. Where either side has no notes the scores are 0, as in mir_eval.
+"""
+
+from typing import NamedTuple
+
+import mir_eval
+import numpy as np
+import numpy.typing as npt
+
+from symbolic.notes import Notes
+from symbolic.pitch import HIGHEST, KEYS, LOWEST, hertz
+
+TOLERANCE = 0.05  # seconds
+WIDE_TOLERANCE = 0.1  # seconds: was the note heard at all
+GRID = 0.01  # seconds between the frames of the frame scores
+
+
+class Ratios(NamedTuple):
+    """Precision, recall and their harmonic mean, each 0..1."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+def score(reference: Notes, estimate: Notes, duration: float | None = None) -> dict[str, float]:
+    """Every score of one recording.
+
+    Args:
+        reference: what was played; offsets are sounding offsets (pedal included).
+        estimate: what was transcribed.
+        duration: end of the grid of frames, seconds; None = the last offset of the two.
+
+    Returns:
+        name -> 0..1. `*_aligned`: the recording's median deviation (see `median_deviation`) is taken off the
+        estimate first; `*_100ms`: tolerance 100 ms instead of 50. `median_deviation` itself is in seconds.
+    """
+    deviation = median_deviation(reference, estimate)
+    aligned = estimate.onset - deviation
+    onset = onset_ratios(reference, estimate)
+    offset = onset_ratios(reference, estimate, offset_ratio=0.2)
+    frame, accuracy = frame_ratios(reference, estimate, duration)
+    return {
+        "onset_precision": onset.precision,
+        "onset_recall": onset.recall,
+        "onset_f1": onset.f1,
+        "onset_f1_aligned": onset_ratios(reference, estimate, onset=aligned).f1,
+        "onset_f1_aligned_100ms": onset_ratios(
+            reference, estimate, onset=aligned, tolerance=WIDE_TOLERANCE
+        ).f1,
+        "onset_offset_f1": offset.f1,
+        "onset_offset_velocity_f1": velocity_ratios(reference, estimate).f1,
+        "frame_precision": frame.precision,
+        "frame_recall": frame.recall,
+        "frame_f1": frame.f1,
+        "frame_accuracy": accuracy,
+        "median_deviation": deviation,
+    }
+
+
+def median_deviation(reference: Notes, estimate: Notes) -> float:
+    """Median of (estimated - reference onset) over the notes matched within 100 ms, seconds; 0 without a match.
+
+    A microphone far from the piano, or a label made from MIDI, is late as a whole; this is by how much.
+    """
+    pairs = matched(reference, estimate, estimate.onset, tolerance=WIDE_TOLERANCE)
+    if not len(pairs):
+        return 0.0
+    return float(np.median(estimate.onset[pairs[:, 1]] - reference.onset[pairs[:, 0]]))
+
+
+def onset_ratios(
+    reference: Notes,
+    estimate: Notes,
+    *,
+    onset: npt.NDArray[np.float64] | None = None,
+    tolerance: float = TOLERANCE,
+    offset_ratio: float | None = None,
+) -> Ratios:
+    """Ratios of notes found; `onset` (N,) s replaces the estimate's; `offset_ratio` None ignores offsets."""
+    onset = estimate.onset if onset is None else onset
+    pairs = matched(reference, estimate, onset, tolerance=tolerance, offset_ratio=offset_ratio)
+    return _ratios(len(pairs), len(reference), len(estimate))
+
+
+def velocity_ratios(reference: Notes, estimate: Notes) -> Ratios:
+    """Ratios of notes found with onset, offset and velocity right."""
+    if not len(reference) or not len(estimate):
+        return Ratios(0.0, 0.0, 0.0)
+    # Whole, not key by key: mir_eval fits one line through the velocities of all the matched notes.
+    pairs = mir_eval.transcription_velocity.match_notes(
+        _intervals(reference, reference.onset),
+        hertz(reference.pitch),
+        reference.velocity.astype(np.float64),
+        _intervals(estimate, estimate.onset),
+        hertz(estimate.pitch),
+        estimate.velocity.astype(np.float64),
+    )
+    return _ratios(len(pairs), len(reference), len(estimate))
+
+
+def frame_ratios(
+    reference: Notes, estimate: Notes, duration: float | None = None
+) -> tuple[Ratios, float]:
+    """Pooled ratios and accuracy TP / (TP + FP + FN) of the keys that sound at 0, 10, 20, ... ms.
+
+    `mir_eval.multipitch.metrics` on the same grid gives the same numbers, frame by frame in Python.
+    """
+    if duration is None:
+        duration = max((float(notes.offset.max()) for notes in (reference, estimate) if len(notes)), default=0.0)
+    frames = int(np.ceil(duration / GRID)) + 1
+    wanted, heard = _sounding(reference, frames), _sounding(estimate, frames)
+    if not wanted.any() or not heard.any():  # mir_eval warns here and answers 0 as well
+        return Ratios(0.0, 0.0, 0.0), 0.0
+    precision, recall, accuracy = mir_eval.multipitch.compute_accuracy(
+        (wanted & heard).sum(axis=1), wanted.sum(axis=1), heard.sum(axis=1)
+    )
+    f1 = mir_eval.util.f_measure(precision, recall)
+    return Ratios(float(precision), float(recall), float(f1)), float(accuracy)
+
+
+def matched(
+    reference: Notes,
+    estimate: Notes,
+    onset: npt.NDArray[np.float64],
+    *,
+    tolerance: float,
+    offset_ratio: float | None = None,
+) -> npt.NDArray[np.int64]:
+    """Largest set of pairs (reference row, estimate row) that may be called the same note -> (N, 2).
+
+    Notes of different keys are never within 50 cents, so the graph falls apart by key, and the union of the
+    keys' maximum matchings is a maximum matching. One key at a time keeps mir_eval's matrices small.
+    """
+    pairs: list[tuple[int, int]] = []
+    wanted, heard = _intervals(reference, reference.onset), _intervals(estimate, onset)
+    for pitch in np.intersect1d(reference.pitch, estimate.pitch):
+        rows, columns = np.flatnonzero(reference.pitch == pitch), np.flatnonzero(estimate.pitch == pitch)
+        found = mir_eval.transcription.match_notes(
+            wanted[rows],
+            hertz(reference.pitch[rows]),
+            heard[columns],
+            hertz(estimate.pitch[columns]),
+            onset_tolerance=tolerance,
+            offset_ratio=offset_ratio,
+        )
+        pairs += [(int(rows[i]), int(columns[j])) for i, j in found]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def _intervals(notes: Notes, onset: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(N, 2) seconds, mir_eval's form."""
+    return np.stack([onset, notes.offset], axis=1)
+
+
+def _ratios(pairs: int, reference: int, estimate: int) -> Ratios:
+    if not reference or not estimate:
+        return Ratios(0.0, 0.0, 0.0)
+    precision, recall = pairs / estimate, pairs / reference
+    return Ratios(precision, recall, float(mir_eval.util.f_measure(precision, recall)))
+
+
+def _sounding(notes: Notes, frames: int) -> npt.NDArray[np.bool_]:
+    """(frames, 88): the key sounds at frame * GRID, onset <= time < offset."""
+    # Rounded first: 0.29 / 0.01 is 28.999..., and its ceiling must be 29.
+    first = np.ceil(np.round(notes.onset / GRID, 6)).astype(np.int64).clip(0, frames)
+    stop = np.ceil(np.round(notes.offset / GRID, 6)).astype(np.int64).clip(0, frames)
+    # +1 where a note begins and -1 where one ends; the running sum counts the notes that sound.
+    edges = np.zeros((frames + 1, KEYS), dtype=np.int64)
+    inside = (notes.pitch >= LOWEST) & (notes.pitch <= HIGHEST)
+    key = notes.pitch[inside] - LOWEST
+    np.add.at(edges, (first[inside], key), 1)
+    np.add.at(edges, (stop[inside], key), -1)
+    return np.asarray(np.cumsum(edges, axis=0)[:frames] > 0)
