@@ -74,7 +74,7 @@ class Posteriorgram:
         }
         # A file object, because numpy appends .npz to other names.
         with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(file, allow_pickle=False, **arrays)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> "Posteriorgram":

@@ -1,0 +1,65 @@
+"""The four classic sets of the literature: Piano-midi.de, Nottingham, MuseData, JSB chorales.
+
+Is: their pieces as rolls of active keys, with the literature's splits.
+Is not: recordings, or times: the step is a beat's fraction that differs from set to set.
+"""
+
+import gzip
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbolic.datasets import data_file
+from symbolic.errors import NotebeamError
+from symbolic.pitch import HIGHEST, KEYS, LOWEST
+
+ClassicName = Literal["piano_midi", "nottingham", "musedata", "jsb"]
+Piece = NDArray[np.bool_]  # (T, 88)
+
+
+@dataclass(frozen=True)
+class ClassicSet:
+    """Pieces (T, 88) bool of each split."""
+
+    train: list[Piece]
+    valid: list[Piece]
+    test: list[Piece]
+
+
+def read_classic(name: ClassicName, folder: Path | None = None) -> ClassicSet:
+    """One of the four sets, from `NAME.json.gz` in `folder` (default: the data's `symbolic`)."""
+    if name not in get_args(ClassicName):
+        raise NotebeamError("read_classic(name)", name, f"one of {', '.join(get_args(ClassicName))}")
+    path = data_file(folder, "symbolic", f"{name}.json.gz")
+    try:
+        content = json.loads(gzip.decompress(path.read_bytes()))
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        raise NotebeamError(str(path), f"damage ({error})", "gzipped JSON") from error
+    return ClassicSet(*(_pieces(content, split, path) for split in ("train", "valid", "test")))
+
+
+def _pieces(content: Any, split: str, path: Path) -> list[Piece]:
+    if not isinstance(content, dict) or not isinstance(content.get(split), list):
+        raise NotebeamError(f"{path}: {split}", "no such list", "pieces: [[pitches of a step, ...], ...]")
+    return [_roll(steps, f"{path}: {split} piece {i}") for i, steps in enumerate(content[split])]
+
+
+def _roll(steps: list[list[int]], place: str) -> Piece:
+    """(T, 88) of T lists of pitches."""
+    try:
+        step = np.repeat(np.arange(len(steps)), [len(pitches) for pitches in steps])
+        pitch = np.array([pitch for pitches in steps for pitch in pitches], dtype=np.int64)
+    except (TypeError, ValueError) as error:
+        raise NotebeamError(place, "something else", "a list of pitches for each step") from error
+    if ((pitch < LOWEST) | (pitch > HIGHEST)).any():
+        outside = pitch[(pitch < LOWEST) | (pitch > HIGHEST)][0]
+        raise NotebeamError(place, int(outside), f"MIDI pitches {LOWEST}..{HIGHEST}")
+    roll = np.zeros((len(steps), KEYS), dtype=np.bool_)
+    roll[step, pitch - LOWEST] = True
+    roll.flags.writeable = False
+    return roll
