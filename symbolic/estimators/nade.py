@@ -1,0 +1,97 @@
+"""Neural autoregressive distribution estimator (NADE) of one step of a piano roll.
+
+Is: the exact log-probability of columns, the probability of each key given the lower ones, sampling.
+Is not: what sets the biases (priors.rnn_nade) or what a column means.
+
+With a_0 = c, key d (from the lowest) is on with probability sigmoid(b_d + V_d . sigmoid(a_d)), and
+a_{d+1} = a_d + v_d W_d (Larochelle and Murray 2011). The hidden vector changes only above a key that is on,
+so a column with m keys on has m + 1 distinct hidden vectors, not D. Everything below computes those alone.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from symbolic.errors import NotebeamError
+
+
+def nade_logits(column: Tensor, key_bias: Tensor, hidden_bias: Tensor, weight: Tensor, out: Tensor) -> Tensor:
+    """Logit of every key given the lower keys of the same column.
+
+    Args:
+        column: (N, D) 0/1.
+        key_bias: (N, D) b of each column.
+        hidden_bias: (N, H) c of each column.
+        weight: (D, H) W, what a key that is on adds to the hidden vector.
+        out: (D, H) V, how the hidden vector speaks to a key.
+
+    Returns:
+        (N, D) logits.
+    """
+    on = column > 0.5
+    below = on.cumsum(1) - on.long()  # (N, D) keys on below each key
+    rows = below[:, -1] + on[:, -1] + 1  # (N,) distinct hidden vectors of each column
+    first = rows.cumsum(0) - rows  # (N,) index of each column's first one
+    owner = torch.repeat_interleave(rows)  # (R,) column of each hidden vector
+    rank = torch.arange(owner.shape[0], device=owner.device) - first[owner]  # (R,) keys on below it
+    prefix = on[owner] & (below[owner] < rank[:, None])  # (R, D) those keys
+    hidden = torch.sigmoid(hidden_bias[owner] + prefix.to(weight.dtype) @ weight)  # (R, H)
+    every = hidden @ out.t()  # (R, D): each hidden vector to all keys, though it serves only some
+    return key_bias + every.gather(0, first[:, None] + below)
+
+
+def nade_log_prob(
+    column: Tensor, key_bias: Tensor, hidden_bias: Tensor, weight: Tensor, out: Tensor
+) -> Tensor:
+    """(N,) exact log-probability of each column, nats; arguments as in `nade_logits`."""
+    logits = nade_logits(column, key_bias, hidden_bias, weight, out)
+    # log sigmoid(z) where the key is on, log sigmoid(-z) where it is off: both are v z - softplus(z).
+    return (column * logits - F.softplus(logits)).sum(1)
+
+
+def nade_conditionals(
+    column: Tensor, key_bias: Tensor, hidden_bias: Tensor, weight: Tensor, out: Tensor
+) -> Tensor:
+    """(N, D) probability that each key is on given the lower keys; arguments as in `nade_logits`."""
+    return torch.sigmoid(nade_logits(column, key_bias, hidden_bias, weight, out))
+
+
+def nade_sample(
+    key_bias: Tensor,
+    hidden_bias: Tensor,
+    weight: Tensor,
+    out: Tensor,
+    generator: torch.Generator,
+    temperature: float = 1.0,
+) -> Tensor:
+    """Columns drawn from the distribution, key by key from the lowest.
+
+    Args:
+        key_bias: (N, D). hidden_bias: (N, H). weight, out: (D, H), as in `nade_logits`.
+        generator: the only source of randomness.
+        temperature: every logit is divided by it; below 1 the likely becomes likelier.
+
+    Returns:
+        (N, D) 0/1 in the dtype of `key_bias`.
+    """
+    if not temperature > 0:
+        raise NotebeamError("nade_sample(temperature)", temperature, "a number > 0")
+    count, keys = key_bias.shape
+    column = torch.zeros_like(key_bias)
+    last = torch.full((count, 1), -1, device=key_bias.device)  # the highest key on so far
+    live = torch.arange(count, device=key_bias.device)  # columns that are not finished
+    above = torch.arange(keys, device=key_bias.device)
+    hidden_input = hidden_bias
+    # One pass finds the next key on of every column: between two of them the hidden vector stands still, so
+    # the chance that all keys up to d stay off is a cumulative product, and one uniform number inverts it.
+    while live.numel():
+        logits = (key_bias[live] + torch.sigmoid(hidden_input) @ out.t()) / temperature
+        off = torch.where(above > last, -F.softplus(logits), 0.0).cumsum(1)  # (n, D) log P(off up to d)
+        uniform = torch.rand(live.shape[0], 1, generator=generator, dtype=off.dtype, device=off.device)
+        silent = (off > uniform.log()).sum(1)  # (n,) keys up to the next one on
+        found = silent < keys
+        live, next_on = live[found], silent[found]
+        column[live, next_on] = 1.0
+        last = next_on[:, None]
+        hidden_input = hidden_input[found] + weight[next_on]
+    return column

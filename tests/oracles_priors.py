@@ -1,0 +1,63 @@
+"""Slow, obvious versions of the priors' maths, in float64, one column and one key at a time.
+
+Shares no code with the package.
+"""
+
+from itertools import product
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def all_columns(keys: int) -> Tensor:
+    """(2**keys, keys) every column, float64."""
+    return torch.tensor(list(product((0.0, 1.0), repeat=keys)), dtype=torch.float64)
+
+
+def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def nade_log_prob(
+    column: NDArray[np.float64],
+    b: NDArray[np.float64],
+    c: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> float:
+    """Log-probability of one column (D,) by the definition, key after key."""
+    total, activation = 0.0, c.copy()
+    for key in range(len(column)):
+        on = sigmoid(b[key] + out[key] @ sigmoid(activation))
+        total += np.log(on) if column[key] else np.log(1.0 - on)
+        activation = activation + column[key] * weight[key]
+    return float(total)
+
+
+def lstm_step(
+    x: NDArray[np.float64], hidden: NDArray[np.float64], cell: NDArray[np.float64], layer: torch.nn.LSTM
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """One step of one layer for one sequence, by the equations in torch.nn.LSTM's documentation."""
+    w_x, w_h, b_x, b_h = (
+        getattr(layer, name).detach().double().numpy()
+        for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    )
+    i, f, g, o = np.split(w_x @ x + b_x + w_h @ hidden + b_h, 4)
+    cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(cell), cell
+
+
+def accuracy_2012(estimate: set[int], reference: set[int]) -> float:
+    """TP / max(size of either); 1 where both are empty: the accuracy of the 2012 tables, for one step."""
+    if not estimate and not reference:
+        return 1.0
+    return len(estimate & reference) / max(len(estimate), len(reference))
+
+
+def accuracy_bay(estimates: list[set[int]], references: list[set[int]]) -> float:
+    """Sum of TP / sum of (TP + FP + FN) over steps (Bay et al. 2009)."""
+    hits = sum(len(e & r) for e, r in zip(estimates, references, strict=True))
+    union = sum(len(e | r) for e, r in zip(estimates, references, strict=True))
+    return hits / union if union else 1.0
