@@ -1,0 +1,94 @@
+"""Candidates: the rows proposed for each step.
+
+Is: the subsets of the k most ambiguous keys, cheapest first, for all steps at once.
+Is not: their prior probability, nor the choice among them (symbolic.decoding.greedy, beam).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symbolic.decoding.cost import local_cost, switch_gain
+from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.protocol import Batch
+
+BLOCK = 1 << 22  # numbers held at once for one block of steps
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """At most K rows a step, small enough to keep for an hour of music.
+
+    A candidate is the step's cheapest row with some of its k switchable keys flipped; bit i of its code says
+    whether key i of `keys` is.
+    """
+
+    base: Tensor  # (B, T, D) bool, the cheapest row, the prior aside
+    keys: Tensor  # (B, T, k) int16, most ambiguous first, of equals the lowest key
+    codes: Tensor  # (B, T, K) int16 in 0..2**k - 1, cheapest first, of equals the smallest code
+    cost: Tensor  # (B, T, K) float32 -log P_a + beta notes, nats; +inf: pruned
+    viable: list[int]  # (T,) most candidates that any clip has at the step
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        """(B, S, K, D) float32 0/1, the candidates of steps start..stop."""
+        block = slice(start, stop)
+        return flip(self.base[:, block], self.keys[:, block], self.codes[:, block]).to(torch.float32)
+
+    def chosen(self, choice: Tensor) -> Tensor:
+        """(B, W, T, D) bool rolls of the candidates (B, W, T) chosen at each step."""
+        rolls = torch.empty((*choice.shape, self.base.shape[2]), dtype=torch.bool, device=choice.device)
+        codes = self.codes.transpose(1, 2)  # (B, K, T)
+        for start, stop in blocks(choice.shape[2], choice[:, :, 0].numel() * self.base.shape[2]):
+            code = codes[:, :, start:stop].gather(1, choice[:, :, start:stop]).transpose(1, 2)  # (B, S, W)
+            rows = flip(self.base[:, start:stop], self.keys[:, start:stop], code)
+            rolls[:, :, start:stop] = rows.transpose(1, 2)
+        return rolls
+
+
+def propose(batch: Batch, options: DecodeOptions, count: int) -> Candidates:
+    """At most `count` cheapest candidates of every step, the prior aside."""
+    clips, steps, keys = batch.prob.shape
+    subsets = 1 << min(options.switchable, keys)
+    wide = clips * max(subsets * max(1, options.switchable), keys)
+    parts = [_propose_block(batch.steps(*block), options, count) for block in blocks(steps, wide)]
+    base, switch, codes, cost = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
+    viable = cost.isfinite().sum(dim=2).amax(dim=0)
+    return Candidates(base, switch, codes, cost, [int(n) for n in viable.tolist()])
+
+
+def blocks(steps: int, numbers: int) -> list[tuple[int, int]]:
+    """Start and stop of blocks of steps that hold about BLOCK numbers, at `numbers` a step; one at least."""
+    size = max(1, BLOCK // max(1, numbers))
+    return [(start, min(steps, start + size)) for start in range(0, steps, size)] or [(0, 0)]
+
+
+def subset_bits(codes: Tensor, keys: int) -> Tensor:
+    """(..., keys) bool: bit i of each code (...)."""
+    return (codes[..., None].long() >> torch.arange(keys, device=codes.device)) & 1 > 0
+
+
+def flip(base: Tensor, keys: Tensor, codes: Tensor) -> Tensor:
+    """Rows (B, S, K, D) bool: base (B, S, D) with the keys (B, S, k) flipped that codes (B, S, K) name."""
+    switch = subset_bits(codes, keys.shape[-1])  # (B, S, K, k)
+    where = keys.long()[:, :, None, :].expand_as(switch)
+    rows = base[:, :, None, :].expand(*codes.shape, base.shape[-1])
+    return rows.scatter(3, where, switch ^ rows.gather(3, where))
+
+
+def _propose_block(prob: Tensor, options: DecodeOptions, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """base, keys, codes and cost, as in Candidates, of a few steps prob (B, S, D)."""
+    gain = switch_gain(prob, options)
+    base = gain > 0
+    # Flipping a key of the cheapest row costs |gain|; stable sorts leave equals in the order of keys and codes.
+    effort, keys = gain.abs().sort(dim=-1, stable=True)
+    effort, keys = effort[..., : options.switchable], keys[..., : options.switchable]
+    codes = torch.arange(1 << keys.shape[-1], device=prob.device)
+    switch = subset_bits(codes, keys.shape[-1])  # (2**k, k)
+    # A sum over chosen keys, not a product with 0/1: 0 * inf is nan.
+    extra = torch.where(switch, effort[:, :, None, :], 0.0).sum(dim=-1)  # (B, S, 2**k)
+    extra, order = extra.sort(dim=-1, stable=True)
+    extra, order = extra[..., :count], order[..., :count]
+    extra = extra.masked_fill(extra > options.prune, torch.inf)
+    cost = local_cost(base, prob, options)[:, :, None] + extra
+    return base, keys.to(torch.int16), order.to(torch.int16), cost

@@ -1,0 +1,150 @@
+"""Evidence: what a posteriorgram says of each step and key of a clock.
+
+Is: peaks of the onset plane, means of the frame plane, both brought to the steps of a clock.
+Is not: the decision which keys are on (symbolic.decoding.decode).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbolic.clock import Clock
+from symbolic.decoding.options import Plane
+from symbolic.errors import NotebeamError
+from symbolic.posteriorgram import Posteriorgram
+
+PEAK_RADIUS = 2  # frames on either side that a peak must top
+CENTROID_RADIUS = 3  # frames on either side that refine a peak's time
+KEY_BLOCK = 8  # keys searched at once: an hour of one key is 180,000 frames
+STEP_BLOCK = 8192  # steps averaged at once
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What was heard at each step of a clock."""
+
+    prob: NDArray[np.float32]  # (T, D) probability that the key is struck at, or sounds at, the step
+    time: NDArray[np.float64]  # (T, D) seconds, of the peak where there is one, else of the step
+    frame: NDArray[np.int32]  # (T, D) posteriorgram row of that peak, else the row nearest to the step
+    clock: Clock  # T steps
+
+
+@dataclass(frozen=True, eq=False)
+class Peaks:
+    """Local maxima over time of some keys' probabilities."""
+
+    frame: NDArray[np.int64]  # (N,)
+    key: NDArray[np.int64]  # (N,)
+    value: NDArray[np.float32]  # (N,) 0..1, above 0
+    place: NDArray[np.float64]  # (N,) frames, refined between two frames
+
+
+def frames_clock(posteriorgram: Posteriorgram, step: float) -> Clock:
+    """Steps `step` seconds apart, from the first frame to the step nearest to the last frame."""
+    seconds = (posteriorgram.count - 1) * posteriorgram.hop
+    count = int(np.floor(seconds / step + 0.5)) + 1 if posteriorgram.count else 0
+    return Clock.frames(count, step, posteriorgram.start)
+
+
+def evidence_of(posteriorgram: Posteriorgram, clock: Clock, plane: Plane) -> Evidence:
+    """Evidence for the plane of the roll that is to be decoded, at the clock's steps."""
+    if plane == "active":
+        return sounding_evidence(posteriorgram, clock)
+    if posteriorgram.onset is None:
+        place = f"posteriorgram of {posteriorgram.source}"
+        raise NotebeamError(place, "no onset plane", 'an onset plane, or DecodeOptions.plane "active"')
+    return struck_evidence(posteriorgram.onset, posteriorgram.times, clock)
+
+
+def struck_evidence(onset: NDArray[np.float32], times: NDArray[np.float64], clock: Clock) -> Evidence:
+    """Peaks of the onset plane (F, D), each at the step nearest to its refined time.
+
+    Of two peaks in one step the larger stays, of equals the earlier; other entries are 0.
+    """
+    evidence = _silent(times, clock, onset.shape[1])
+    if not len(clock) or not len(times):
+        return evidence
+    for first in range(0, onset.shape[1], KEY_BLOCK):
+        peaks = find_peaks(onset[:, first : first + KEY_BLOCK])
+        seconds = np.interp(peaks.place, np.arange(len(times)), times)
+        step, key = clock.steps_of(seconds), peaks.key + first
+        # Assigning an entry twice keeps the last value, so the largest, of equals the earliest, comes last.
+        order = np.lexsort((-seconds, peaks.value))
+        order = order[step[order] < len(clock)]  # what lies past the clock's end belongs to no step
+        at = (step[order], key[order])
+        evidence.prob[at], evidence.time[at] = peaks.value[order], seconds[order]
+        evidence.frame[at] = peaks.frame[order]
+    return evidence
+
+
+def sounding_evidence(posteriorgram: Posteriorgram, clock: Clock) -> Evidence:
+    """Mean of the frame plane over the frames nearest to each step; a step without any takes the nearest frame."""
+    times, heard = posteriorgram.times, posteriorgram.frame
+    evidence = _silent(times, clock, heard.shape[1])
+    if not len(clock) or not len(times):
+        return evidence
+    # Steps of successive frames never fall, so a step's frames are one run first..stop.
+    step = clock.steps_of(times)
+    first = np.searchsorted(step, np.arange(len(clock)), side="left")
+    stop = np.searchsorted(step, np.arange(len(clock)), side="right")
+    empty = first == stop
+    first = np.where(empty, evidence.frame[:, 0], first)
+    stop = np.where(empty, first + 1, stop)
+    for begin in range(0, len(clock), STEP_BLOCK):
+        block = slice(begin, begin + STEP_BLOCK)
+        low, high = first[block].min(), stop[block].max()
+        total = np.zeros((high - low + 1, heard.shape[1]))
+        np.cumsum(heard[low:high], axis=0, out=total[1:], dtype=np.float64)
+        mean = (total[stop[block] - low] - total[first[block] - low]) / (stop - first)[block, None]
+        evidence.prob[block] = np.clip(mean, 0.0, 1.0)  # rounding may leave 0..1 by an ulp
+    return evidence
+
+
+def find_peaks(planes: NDArray[np.float32]) -> Peaks:
+    """Local maxima over time of planes (F, D).
+
+    A run of equal values above 0 is a peak, at its centre (the earlier of two), if it is larger than each of
+    the 2 frames before it and no smaller than each of the 2 after it.
+    """
+    count, keys = planes.shape
+    width = count + 2 * PEAK_RADIUS
+    # Keys one after the other in one line, each padded by values that every peak tops.
+    padded = np.full((keys, width), -1.0, dtype=np.float32)
+    padded[:, PEAK_RADIUS : PEAK_RADIUS + count] = planes.T
+    line = padded.ravel()
+    tops = (line[PEAK_RADIUS:-PEAK_RADIUS] > 0).copy()
+    for back in range(1, PEAK_RADIUS + 1):
+        tops &= line[PEAK_RADIUS:-PEAK_RADIUS] > line[PEAK_RADIUS - back : -PEAK_RADIUS - back]
+    first = np.flatnonzero(tops) + PEAK_RADIUS
+    ends = np.flatnonzero(line[:-1] != line[1:])
+    last = ends[np.searchsorted(ends, first)]
+    after = np.stack([line[last + ahead] for ahead in range(1, PEAK_RADIUS + 1)])
+    kept = (line[first] >= after).all(axis=0)
+    first, last = first[kept], last[kept]
+    key, centre = np.divmod((first + last) // 2, width)
+    return Peaks(centre - PEAK_RADIUS, key, line[first], _centroid(planes, centre - PEAK_RADIUS, key))
+
+
+def _centroid(
+    planes: NDArray[np.float32], frame: NDArray[np.int64], key: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(N,) centre of mass, in frames, of the values around each peak."""
+    around = frame[:, None] + np.arange(-CENTROID_RADIUS, CENTROID_RADIUS + 1)  # (N, 7)
+    inside = (around >= 0) & (around < len(planes))
+    weight = np.where(inside, planes[around.clip(0, len(planes) - 1), key[:, None]], 0.0).astype(np.float64)
+    return np.asarray((weight * around).sum(axis=1) / weight.sum(axis=1))
+
+
+def _silent(times: NDArray[np.float64], clock: Clock, keys: int) -> Evidence:
+    """Evidence of nothing, to be filled in."""
+    shape = (len(clock), keys)
+    time = np.broadcast_to(clock.times[:, None], shape).copy()
+    if len(times):
+        right = np.searchsorted(times, clock.times).clip(1, max(1, len(times) - 1))
+        left_is_near = clock.times - times[right - 1] <= times[right.clip(max=len(times) - 1)] - clock.times
+        nearest = np.where(left_is_near | (len(times) == 1), right - 1, right)
+    else:
+        nearest = np.zeros(len(clock), dtype=np.int64)
+    frame = np.broadcast_to(nearest[:, None], shape).astype(np.int32)
+    return Evidence(np.zeros(shape, dtype=np.float32), time, frame, clock)

@@ -1,0 +1,59 @@
+"""What passes between `decode` and the decoders.
+
+Is: the padded batch a decoder reads, the hypotheses it hands back, and the protocol it satisfies.
+Is not: any decoder, nor the registry of them (symbolic.decoding.decode).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from symbolic.decoding.options import DecodeOptions
+from symbolic.priors.protocol import SymbolicPrior
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Key probabilities of B clips, longest first: the clips still playing are always the first ones."""
+
+    prob: Tensor  # (B, T, D) float32 0..1; 0 past a clip's end
+    lengths: tuple[int, ...]  # (B,) steps, falling
+
+    def __post_init__(self) -> None:
+        assert list(self.lengths) == sorted(self.lengths, reverse=True)
+
+    @property
+    def playing(self) -> list[int]:
+        """(T + 1,) clips that have each step; the last entry is 0."""
+        steps = torch.arange(self.prob.shape[1] + 1)
+        return [int(n) for n in (torch.tensor(self.lengths)[:, None] > steps).sum(dim=0)]
+
+    def steps(self, start: int, stop: int) -> Tensor:
+        """(B, stop - start, D) probabilities of those steps."""
+        return self.prob[:, start:stop]
+
+
+def pad(probs: Sequence[Tensor]) -> Batch:
+    """Clips of probabilities (T, D), longest first, as one batch."""
+    lengths = tuple(len(prob) for prob in probs)
+    return Batch(torch.nn.utils.rnn.pad_sequence(list(probs), batch_first=True), lengths)
+
+
+@dataclass(frozen=True, eq=False)
+class Hypotheses:
+    """Rolls found for each clip of a batch, best first."""
+
+    rolls: Tensor  # (B, W, T, D) bool; False past a clip's end
+    costs: Tensor  # (B, W) float64 nats as the search added them up; +inf: no such hypothesis
+    prior_log_prob: Tensor | None  # (B, W) float64 nats; None if nothing was asked of a prior
+
+
+class Decoder(Protocol):
+    """A search for the rolls of least cost."""
+
+    def __call__(self, batch: Batch, prior: SymbolicPrior | None, options: DecodeOptions) -> Hypotheses:
+        """Rolls of every clip of the batch; `prior` is None or ready for the batch's device and D."""
+        ...
