@@ -67,7 +67,7 @@ def score(reference: Notes, estimate: Notes, duration: float | None = None) -> d
 
 
 def median_deviation(reference: Notes, estimate: Notes) -> float:
-    """Median of (estimated - reference onset) over the notes matched within 100 ms, seconds; 0 without a match.
+    """Median of estimated - reference onset over the notes matched within 100 ms, seconds; 0 without any.
 
     A microphone far from the piano, or a label made from MIDI, is late as a whole; this is by how much.
     """
@@ -107,15 +107,13 @@ def velocity_ratios(reference: Notes, estimate: Notes) -> Ratios:
     return _ratios(len(pairs), len(reference), len(estimate))
 
 
-def frame_ratios(
-    reference: Notes, estimate: Notes, duration: float | None = None
-) -> tuple[Ratios, float]:
+def frame_ratios(reference: Notes, estimate: Notes, duration: float | None = None) -> tuple[Ratios, float]:
     """Pooled ratios and accuracy TP / (TP + FP + FN) of the keys that sound at 0, 10, 20, ... ms.
 
     `mir_eval.multipitch.metrics` on the same grid gives the same numbers, frame by frame in Python.
     """
     if duration is None:
-        duration = max((float(notes.offset.max()) for notes in (reference, estimate) if len(notes)), default=0.0)
+        duration = float(max(reference.offset.max(initial=0.0), estimate.offset.max(initial=0.0)))
     frames = int(np.ceil(duration / GRID)) + 1
     wanted, heard = _sounding(reference, frames), _sounding(estimate, frames)
     if not wanted.any() or not heard.any():  # mir_eval warns here and answers 0 as well

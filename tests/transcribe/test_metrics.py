@@ -126,7 +126,9 @@ def test_pooled_frames_equal_mir_eval_frame_by_frame() -> None:
             hertz(np.unique(side.pitch[(side.onset <= at + 1e-7) & (at + 1e-7 < side.offset)])) for at in grid
         ]
 
-    precision, recall, accuracy, *_ = mir_eval.multipitch.metrics(grid, listed(reference), grid, listed(estimate))
+    precision, recall, accuracy, *_ = mir_eval.multipitch.metrics(
+        grid, listed(reference), grid, listed(estimate)
+    )
     ratios, pooled = metrics.frame_ratios(reference, estimate)
     assert 0.5 < precision < 1.0
     assert (ratios.precision, ratios.recall, pooled) == pytest.approx((precision, recall, accuracy))

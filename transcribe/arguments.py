@@ -1,0 +1,159 @@
+"""The options of the `transcribe` command.
+
+Is: the parser, its help, and the reading of single values. Imports nothing heavy: `--help` is immediate.
+Is not: the work (transcribe.cli) or the defaults of the models; an option left out is None here.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+METHODS = ("threshold", "hmm", "greedy", "beam")
+CLOCKS = ("frames", "beats", "onsets")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+EPILOG = """\
+exit codes: 0 everything written; 1 some input failed, the others are written; 2 wrong usage; 130 interrupted
+
+examples:
+  transcribe nocturne.flac                         writes nocturne.mid beside it
+  transcribe recordings/ -o midi/ --skip-existing  a whole folder, resumable
+  transcribe song.mp3 --start 1:30 --stop 2:00 --picture song.png
+  transcribe probabilities.npz --prior none        another system's posteriorgram
+"""
+
+
+class Version(argparse.Action):
+    """Prints the installed version; looked up only when asked for."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("notebeam")
+        except PackageNotFoundError:
+            found = "(not installed)"
+        sys.stdout.write(f"transcribe, notebeam {found}\n")
+        parser.exit()
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's parser; see the groups for what belongs together."""
+    parser = argparse.ArgumentParser(
+        prog="transcribe",
+        description="Recorded polyphonic music to notes: audio in, MIDI out.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # an option added later must not change what a script means
+    )
+    parser.add_argument(
+        "inputs", nargs="+", type=Path, metavar="INPUT", help="audio, a posteriorgram (.npz) or a folder"
+    )
+    _add_outputs(parser.add_argument_group("outputs (with several inputs every PATH is a folder)"))
+    _add_models(parser.add_argument_group("what hears and what decides"))
+    _add_notes(parser.add_argument_group("notes"))
+    _add_running(parser.add_argument_group("running"))
+    return parser
+
+
+def _add_outputs(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("-o", "--output", type=Path, metavar="PATH", help="MIDI (default: beside the input)")
+    group.add_argument("--csv", type=Path, metavar="PATH", help="the notes as a table, with confidence")
+    group.add_argument("--picture", type=Path, metavar="PATH", help="PNG: what was heard, the notes over it")
+    group.add_argument("--save-posteriors", type=Path, metavar="PATH", help="what was heard, as .npz")
+    group.add_argument("--skip-existing", action="store_true", help="leave inputs whose outputs are there")
+
+
+def _add_models(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--model", metavar="NAME|FILE", help="acoustic model (default: built in)")
+    group.add_argument("--decoder", choices=METHODS, help="how the notes are searched (default: beam)")
+    group.add_argument("--prior", metavar="NAME|FILE|none", help="symbolic prior; none: acoustic model alone")
+    group.add_argument("--prior-weight", type=number, metavar="W", help="factor on the prior, 0 or more")
+    group.add_argument("--beam-width", type=count, metavar="N", help="hypotheses kept at each step")
+    group.add_argument("--candidates", type=count, metavar="K", help="rows of keys proposed for each step")
+    group.add_argument(
+        "--clock", choices=CLOCKS, default="frames", help="what a step is; only frames is available yet"
+    )
+
+
+def _add_notes(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--start", type=seconds, metavar="S", help="begin here: seconds or m:ss")
+    group.add_argument("--stop", type=seconds, metavar="S", help="end here; times stay the recording's")
+    group.add_argument("--min-note", type=milliseconds, metavar="MS", help="drop shorter notes (default: 0)")
+    group.add_argument(
+        "--tempo", type=tempo, metavar="BPM", help="tempo of the MIDI file (default: 120, no claim)"
+    )
+
+
+def _add_running(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--device", choices=DEVICES, help="where the models run (default: auto)")
+    group.add_argument("--threads", type=count, metavar="N", help="threads of the CPU (default: all)")
+    group.add_argument("-q", "--quiet", action="store_true", help="no bar and no notices, only errors")
+    group.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
+
+
+def _reader(wanted: str) -> Callable[[Callable[[str], float]], Callable[[str], float]]:
+    """Turns a ValueError of a reader into argparse's one line, with what was expected."""
+
+    def wrap(read: Callable[[str], float]) -> Callable[[str], float]:
+        def value(text: str) -> float:
+            try:
+                return read(text)
+            except ValueError:
+                raise argparse.ArgumentTypeError(f"got {text!r}, expected {wanted}") from None
+
+        return value
+
+    return wrap
+
+
+@_reader("seconds or m:ss, 0 or later, as in 90, 1:30 or 1:02:03.5")
+def seconds(text: str) -> float:
+    """Seconds, m:ss or h:mm:ss."""
+    parts = [float(part) for part in text.split(":")]
+    # "1:75" is a slip of the hand, not 2:15.
+    if len(parts) > 3 or not all(0 <= part < 60 for part in parts[1:]) or any(p % 1 for p in parts[:-1]):
+        raise ValueError
+    return _within(sum(part * 60**power for power, part in enumerate(reversed(parts))), 0.0)
+
+
+@_reader("a number")
+def number(text: str) -> float:
+    """A finite number; its range is its option's affair."""
+    return _within(float(text), -math.inf)
+
+
+@_reader("milliseconds, 0 or more")
+def milliseconds(text: str) -> float:
+    """Milliseconds, kept as such."""
+    return _within(float(text), 0.0)
+
+
+@_reader("beats a minute, from 4 to 1000")
+def tempo(text: str) -> float:
+    """Beats a minute; MIDI's three bytes end below 3.6."""
+    return _within(float(text), 4.0, 1000.0)
+
+
+def count(text: str) -> int:
+    """A whole number from 1."""
+    try:
+        value = int(text)
+        _within(value, 1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1") from None
+    return value
+
+
+def _within(value: float, low: float, high: float = math.inf) -> float:
+    if not (low <= value <= high and math.isfinite(value)):
+        raise ValueError
+    return value

@@ -1,0 +1,169 @@
+"""The command `transcribe INPUT... [options]`.
+
+Is: options to `TranscribeOptions`, one input after the other, files and messages, exit codes.
+Is not: the options' list (transcribe.arguments), the names of outputs (transcribe.outputs), the work
+(transcribe.pipeline).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from transcribe.arguments import build_parser
+
+if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
+    from transcribe.outputs import Job
+    from transcribe.pipeline import TranscribeOptions, Transcriber, Transcription
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code. Wrong usage leaves by `SystemExit(2)`, as argparse does."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.clock != "frames":
+        parser.error(f"--clock {args.clock}: not available yet, expected frames")
+    if args.stop is not None and args.stop <= (args.start or 0.0):
+        parser.error(f"--stop: got {args.stop:g} s, expected more than --start, {args.start or 0.0:g} s")
+    try:
+        return _run(args)
+    except KeyboardInterrupt:
+        _say("interrupted; what is written so far is whole")
+        return INTERRUPTED
+
+
+def _run(args: argparse.Namespace) -> int:
+    import torch
+
+    from symbolic.errors import NotebeamError
+    from transcribe.outputs import POSTERIORS, Wanted, plan
+    from transcribe.pipeline import Transcriber
+
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    wanted = Wanted(midi=args.output, csv=args.csv, picture=args.picture, posteriors=args.save_posteriors)
+    try:
+        transcriber = Transcriber(options_of(args))
+        todo = plan(args.inputs, wanted)
+        jobs = [job for job in todo.jobs if not (args.skip_existing and job.is_done)]
+        if jobs:
+            transcriber.load(audio=any(job.source.suffix.lower() != POSTERIORS for job in jobs))
+    except (NotebeamError, OSError) as error:
+        _say(str(error))
+        return USAGE
+    for failure in todo.failures:
+        _say(str(failure))
+    if len(jobs) < len(todo.jobs) and not args.quiet:
+        _say(f"{len(todo.jobs) - len(jobs)} of {len(todo.jobs)} inputs are done already and left as they are")
+    failed = len(todo.failures) + sum(not _transcribe(job, transcriber, args) for job in jobs)
+    if failed and failed < len(todo.jobs) + len(todo.failures):
+        _say(f"{failed} of {len(todo.jobs) + len(todo.failures)} inputs failed, the others are written")
+    return FAILED if failed else DONE
+
+
+def options_of(args: argparse.Namespace) -> TranscribeOptions:
+    """The pipeline's options; what the command does not say stays the pipeline's default."""
+    from dataclasses import replace
+
+    from symbolic.decoding.decode import SEARCHES
+    from symbolic.errors import NotebeamError
+    from transcribe.pipeline import TranscribeOptions
+
+    defaults = TranscribeOptions()
+    decode = {
+        "method": args.decoder,
+        "prior_weight": args.prior_weight,
+        "beam_width": args.beam_width,
+        "candidates": args.candidates,
+    }
+    given = {name: value for name, value in decode.items() if value is not None}
+    method = given.get("method", defaults.decode.method)
+    if args.prior not in (None, "none") and method not in SEARCHES:
+        expected = f"none: {method} decides without a prior ({' and '.join(SEARCHES)} use one)"
+        raise NotebeamError("--prior", args.prior, expected)
+    options = {
+        "model": args.model,
+        "device": args.device,
+        "start": args.start,
+        "stop": args.stop,
+        "prior": args.prior,
+        "decode": replace(defaults.decode, **given),
+        "track": None if args.min_note is None else replace(defaults.track, min_note=args.min_note / 1000),
+    }
+    options = {name: value for name, value in options.items() if value is not None}
+    if args.prior == "none":
+        options["prior"] = None
+    chosen = replace(defaults, **options)
+    if args.prior_weight and (chosen.prior is None or method not in SEARCHES):
+        raise NotebeamError("--prior-weight", args.prior_weight, "a prior to weigh, and greedy or beam")
+    return chosen
+
+
+def _transcribe(job: Job, transcriber: Transcriber, args: argparse.Namespace) -> bool:
+    """Do one input and write its files; False, and one line that says why, if that cannot be done."""
+    from tqdm import tqdm
+
+    from symbolic.errors import NotebeamError
+
+    begin = time.monotonic()
+    bar_format = "{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining}"
+    silent = args.quiet or not sys.stderr.isatty()
+    try:
+        with tqdm(
+            total=1.0,
+            desc=job.source.name,
+            leave=False,
+            disable=silent,
+            bar_format=bar_format,
+            file=sys.stderr,
+        ) as bar:
+            result = transcriber(job.source, lambda fraction: _advance(bar, fraction))
+        _write(job, result, args.tempo)
+    except (NotebeamError, OSError) as error:
+        line = str(error)
+        _say(line if str(job.source) in line else f"{job.source}: {line}")
+        return False
+    if not args.quiet:
+        _report(job, result, time.monotonic() - begin)
+    return True
+
+
+def _advance(bar: object, fraction: float) -> None:
+    """Move a bar to a fraction 0..1."""
+    bar.update(fraction - bar.n)  # type: ignore[attr-defined]
+
+
+def _write(job: Job, result: Transcription, tempo: float | None) -> None:
+    """Every file wanted, each whole or not at all, the MIDI file last."""
+    from symbolic.midi import write_midi
+    from symbolic.notes import write_csv
+    from transcribe.picture import save_picture
+
+    for path in job.outputs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if job.csv is not None:
+        write_csv(job.csv, result.notes)
+    if job.picture is not None:
+        save_picture(job.picture, result.posteriorgram, result.notes, job.source.name)
+    if job.posteriors is not None:
+        result.posteriorgram.save(job.posteriors)
+    if tempo is None:
+        write_midi(job.midi, result.notes)
+    else:
+        write_midi(job.midi, result.notes, tempo=tempo)
+
+
+def _report(job: Job, result: Transcription, seconds: float) -> None:
+    length = result.posteriorgram.count * result.posteriorgram.hop
+    found = f"{len(result.notes)} notes" if len(result.notes) else "no notes found, an empty file"
+    _say(f"{job.source} -> {job.midi}: {found} ({length:.1f} s of music in {seconds:.1f} s)")
+
+
+def _say(line: str) -> None:
+    """One line to stderr; a name may hold a line break, a message may not."""
+    print(f"transcribe: {' '.join(line.splitlines())}", file=sys.stderr)

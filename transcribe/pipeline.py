@@ -1,0 +1,191 @@
+"""A recording in, notes out: the one place that knows every part.
+
+Is: audio or a posteriorgram -> steps -> roll -> notes, with the models loaded once.
+Is not: any of the parts, or the files that are written (transcribe.cli).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from symbolic.decoding.decode import SEARCHES, Decoding, decode
+from symbolic.decoding.options import DecodeOptions
+from symbolic.errors import NotebeamError
+from symbolic.notes import Notes
+from symbolic.posteriorgram import Posteriorgram
+from symbolic.priors.protocol import SymbolicPrior
+from transcribe.outputs import POSTERIORS
+from transcribe.tracking import TrackOptions, notes_of
+
+if TYPE_CHECKING:  # the audio side is imported where audio is read: a posteriorgram needs none of it
+    from acoustic.inference import Listener
+
+__all__ = ["TrackOptions", "TranscribeOptions", "Transcriber", "Transcription", "transcribe_posteriorgram"]
+
+DEFAULT_MODEL = "piano"
+DEFAULT_PRIOR: str | None = None
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranscribeOptions:
+    """What a `Transcriber` does.
+
+    A prior can only be read at the steps and the plane that it learnt: with one, `decode.step` and
+    `decode.plane` are its card's. "threshold" and "hmm" decide without a prior and load none. Without one, a
+    posteriorgram that has no onset plane is decoded by what sounds ("active").
+    """
+
+    model: str = DEFAULT_MODEL  # name or file of acoustic weights
+    prior: str | None = DEFAULT_PRIOR  # name or file of a prior; None: the acoustic model alone
+    decode: DecodeOptions = field(default_factory=DecodeOptions)
+    track: TrackOptions = field(default_factory=TrackOptions)
+    device: str = "auto"
+    start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
+    stop: float | None = None  # seconds
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise NotebeamError("TranscribeOptions.device", self.device, f"one of {', '.join(DEVICES)}")
+        if not self.start >= 0:
+            raise NotebeamError("TranscribeOptions.start", self.start, "seconds >= 0")
+        if self.stop is not None and not self.stop > self.start:
+            raise NotebeamError("TranscribeOptions.stop", self.stop, f"seconds after start, {self.start:g}")
+
+
+@dataclass(frozen=True, eq=False)
+class Transcription:
+    """Notes, and what they were made from."""
+
+    notes: Notes
+    posteriorgram: Posteriorgram
+    decoding: Decoding
+
+
+class Transcriber:
+    """Transcribes recordings; picklable, loads its models once a process, at the first call or at `load`."""
+
+    def __init__(self, options: TranscribeOptions | None = None) -> None:
+        self.options = options or TranscribeOptions()
+        self._listener: Listener | None = None
+        self._prior: SymbolicPrior | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The options alone: a worker loads its own models."""
+        return {"options": self.options, "_listener": None, "_prior": None}
+
+    def __call__(
+        self, path: str | PathLike[str], progress: Callable[[float], None] | None = None
+    ) -> Transcription:
+        """Notes of an audio file, or of a posteriorgram's `.npz`; times are the recording's.
+
+        Args:
+            path: the file.
+            progress: is told the fraction of the recording that was heard, 0..1.
+
+        Raises:
+            NotebeamError: what is wrong with the file, or with the options' models.
+            OSError: the file cannot be read.
+        """
+        options = self.options
+        path = Path(path)
+        if path.suffix.lower() == POSTERIORS:
+            heard = Posteriorgram.load(path)
+            return self.decoded(between(heard, options.start, options.stop, str(path)))
+        heard = self._heard().posteriorgram(path, options.start, options.stop, progress)
+        return self.decoded(heard)
+
+    def load(self, *, audio: bool) -> None:
+        """Load the models now: the prior, and with `audio` the acoustic model too."""
+        self._decided()
+        if audio:
+            self._heard()
+
+    def decoded(self, posteriorgram: Posteriorgram) -> Transcription:
+        """Notes of what was heard."""
+        prior, options = self._decided()
+        if prior is None and posteriorgram.onset is None:
+            options = replace(options, plane="active")
+        decoding = decode([posteriorgram], prior, options)[0]
+        notes = notes_of(decoding, posteriorgram, self.options.track, plane=options.plane)
+        return Transcription(notes, posteriorgram, decoding)
+
+    def _heard(self) -> Listener:
+        """The acoustic model, loaded once."""
+        if self._listener is None:
+            from acoustic.inference import load_model
+
+            self._listener = load_model(self.options.model, device_of(self.options.device))
+        return self._listener
+
+    def _decided(self) -> tuple[SymbolicPrior | None, DecodeOptions]:
+        """The prior, loaded once, and the decoder's options at its step and plane."""
+        name, options = self.options.prior, self.options.decode
+        if name is None or options.method not in SEARCHES:
+            return None, replace(options, prior_weight=0.0)
+        if self._prior is None:
+            from symbolic.priors.registry import load_prior
+
+            prior = load_prior(name)
+            kind = prior.card.clock["kind"]
+            if kind != "frames":
+                raise NotebeamError(f"prior {name}", f"steps of {kind}", "a prior with steps of frames")
+            if isinstance(prior, torch.nn.Module):
+                prior.to(device_of(self.options.device))
+            self._prior = prior
+        card = self._prior.card
+        return self._prior, replace(options, step=float(card.clock["hop"]), plane=card.plane)  # type: ignore[arg-type]
+
+
+def transcribe_posteriorgram(
+    posteriorgram: Posteriorgram, options: TranscribeOptions | None = None
+) -> Transcription:
+    """Notes of another system's probabilities; needs no audio library.
+
+    Loads the prior at each call: for many posteriorgrams keep a `Transcriber` and call its `decoded`.
+    """
+    options = options or TranscribeOptions()
+    part = between(posteriorgram, options.start, options.stop, posteriorgram.source or "posteriorgram")
+    return Transcriber(options).decoded(part)
+
+
+def between(posteriorgram: Posteriorgram, start: float, stop: float | None, place: str) -> Posteriorgram:
+    """The frames with start <= time < stop, seconds, at their old times."""
+    times = posteriorgram.times
+    first = int(times.searchsorted(start - posteriorgram.hop / 2))
+    last = posteriorgram.count if stop is None else int(times.searchsorted(stop - posteriorgram.hop / 2))
+    if (first, last) == (0, posteriorgram.count):
+        return posteriorgram
+    if first >= last:
+        end = "its end" if stop is None else f"{stop:g} s"
+        length = f"{posteriorgram.duration:.1f} s of music"
+        raise NotebeamError(place, length, f"frames between {start:g} s and {end}")
+    onset, offset, velocity = (
+        plane if plane is None else plane[first:last]
+        for plane in (posteriorgram.onset, posteriorgram.offset, posteriorgram.velocity)
+    )
+    return replace(
+        posteriorgram,
+        frame=posteriorgram.frame[first:last],
+        onset=onset,
+        offset=offset,
+        velocity=velocity,
+        start=float(times[first]),
+    )
+
+
+def device_of(name: str) -> torch.device:
+    """The device of that name, refused where it is missing; "auto" takes the fastest there is."""
+    found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if found[kind]))
+    if not found.get(name, False):
+        there = ", ".join(kind for kind, is_there in found.items() if is_there)
+        raise NotebeamError("device", name, f"a device of this machine ({there}) or auto")
+    return torch.device(name)

@@ -1,0 +1,188 @@
+"""From a decoded roll to notes: the exact onset, the offset, the velocity of each.
+
+Is: reading times and loudness off the posteriorgram for keys that a decoder has already chosen.
+Is not: choosing them (symbolic.decoding).
+"""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from symbolic.decoding.decode import Decoding
+from symbolic.errors import NotebeamError
+from symbolic.notes import Notes
+from symbolic.pitch import KEYS, pitch_of
+from symbolic.posteriorgram import Posteriorgram
+from symbolic.rolls import PianoRoll
+
+Plane = Literal["struck", "active"]
+Floats = npt.NDArray[np.floating]
+Times = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+UNKNOWN_VELOCITY = 64  # of a posteriorgram without velocities
+_PROBABILITIES = ("frame_threshold", "offset_threshold")
+_SHIFTS = ("onset_shift", "offset_shift")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackOptions:
+    """How notes are read off; thresholds are probabilities, all the rest are seconds."""
+
+    frame_threshold: float = 0.5  # a key sounds above this
+    offset_threshold: float = 0.5  # a peak of the offset plane above this ends a note that is falling
+    gap: float = 0.04  # a key silent for a shorter time than this still sounds
+    lead: float = 0.1  # the frame plane may light up this much after the onset
+    shortest: float = 0.03  # length of a note that never sounds in the frame plane
+    min_note: float = 0.0  # shorter notes are dropped
+    onset_shift: float = 0.0  # added to every onset
+    offset_shift: float = 0.0  # added to every offset
+
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self)):
+            value = getattr(self, name)
+            if name in _PROBABILITIES:
+                good, expected = 0 <= value <= 1, "a probability 0..1"
+            elif name in _SHIFTS:
+                good, expected = math.isfinite(value), "finite seconds"
+            else:
+                good, expected = 0 <= value < math.inf, "seconds >= 0"
+            if not good:
+                raise NotebeamError(f"TrackOptions.{name}", value, expected)
+
+
+def notes_of(
+    decoding: Decoding, posteriorgram: Posteriorgram, options: TrackOptions, *, plane: Plane
+) -> Notes:
+    """Notes of the best hypothesis; `plane` says what its bits mean (`DecodeOptions.plane`)."""
+    roll = np.asarray(decoding.roll)
+    if plane == "active":
+        return runs(PianoRoll(roll, decoding.clock), posteriorgram, options)
+    evidence = decoding.evidence
+    # Key by key, in time: the order in which `struck_notes` looks for the next onset of the key.
+    key, step = np.nonzero(roll.T)
+    return struck_notes(
+        key,
+        np.asarray(evidence.time, dtype=np.float64)[step, key],
+        np.asarray(evidence.frame, dtype=np.int64)[step, key],
+        np.asarray(evidence.prob)[step, key],
+        posteriorgram,
+        options,
+    )
+
+
+def struck_notes(
+    key: Indices,
+    onset: Times,
+    frame: Indices,
+    prob: Floats,
+    posteriorgram: Posteriorgram,
+    options: TrackOptions,
+) -> Notes:
+    """Notes of N strokes, sorted by key and then time.
+
+    Args:
+        key: (N,) 0..87.
+        onset: (N,) seconds, refined to less than a frame.
+        frame: (N,) frame of the posteriorgram at which the onset peaks.
+        prob: (N,) probability of the onset, the confidence of the note.
+        posteriorgram: where the offsets and velocities are read.
+        options: thresholds.
+    """
+    offset = np.empty(len(key))
+    for k in np.unique(key):
+        rows = slice(*np.searchsorted(key, (k, k + 1)))
+        offset[rows] = _ends(frame[rows], onset[rows], int(k), posteriorgram, options)
+    velocity = _velocities(posteriorgram, frame, key)
+    return _finished(onset, offset, key, velocity, prob, options)
+
+
+def runs(roll: PianoRoll, posteriorgram: Posteriorgram, options: TrackOptions) -> Notes:
+    """Notes of a roll of sounding keys: its runs, as exact as its steps."""
+    notes = roll.clock.notes_of(roll)
+    first, stop = (
+        ((times - posteriorgram.start) / posteriorgram.hop).round().astype(np.int64)
+        for times in (notes.onset, notes.offset)
+    )
+    first = first.clip(0, max(0, posteriorgram.count - 1))
+    stop = np.maximum(stop, first + 1).clip(0, posteriorgram.count)
+    key = notes.pitch - pitch_of(0)
+    # Means of stretches of the frame plane by differences of its running sum.
+    total = np.pad(np.cumsum(posteriorgram.frame, axis=0, dtype=np.float64), ((1, 0), (0, 0)))
+    confidence = (total[stop, key] - total[first, key]) / np.maximum(1, stop - first)
+    velocity = _velocities(posteriorgram, first, key)
+    return _finished(notes.onset, notes.offset, key, velocity, confidence.clip(0, 1), options)
+
+
+def _ends(
+    frame: Indices, onset: Times, key: int, posteriorgram: Posteriorgram, options: TrackOptions
+) -> Times:
+    """Offsets (N,) seconds of N strokes of one key, in time: silence, an offset peak or the next stroke."""
+    count, hop, start = posteriorgram.count, posteriorgram.hop, posteriorgram.start
+    level = posteriorgram.frame[:, key]
+    sounds = level >= options.frame_threshold
+    lit = np.append(np.flatnonzero(sounds), count)
+    first = lit[np.searchsorted(lit, frame)]  # first frame that sounds
+    lights = (first < count) & ((first - frame) * hop <= options.lead)
+    first = np.minimum(first, count - 1)
+    silences = np.append(_silences(sounds, max(1, round(options.gap / hop))), count)
+    end = silences[np.searchsorted(silences, first, side="right")]
+    offset = np.where(end < count, _crossings(level, end, options.frame_threshold), count - 0.5) * hop + start
+    if posteriorgram.offset is not None:
+        peaks = np.append(_offset_peaks(posteriorgram.offset[:, key], level, options.offset_threshold), count)
+        peak = peaks[np.searchsorted(peaks, first, side="right")]
+        offset = np.where(peak < end, peak * hop + start, offset)
+    offset = np.where(lights, offset, onset + options.shortest)
+    return np.asarray(np.minimum(offset, np.append(onset[1:], np.inf)))
+
+
+def _silences(sounds: npt.NDArray[np.bool_], gap: int) -> Indices:
+    """Frames, in order, at which `gap` silent frames begin; after the recording all is silent."""
+    quiet = np.cumsum(np.concatenate([[False], ~sounds, np.ones(gap - 1, dtype=np.bool_)]))
+    return np.flatnonzero(quiet[gap:] - quiet[:-gap] == gap)
+
+
+def _crossings(level: Floats, end: Indices, threshold: float) -> Times:
+    """Where, in frames between end - 1 (sounds) and end (silent), the level falls through the threshold."""
+    after = level[np.minimum(end, len(level) - 1)].astype(np.float64)
+    before = level[np.maximum(end - 1, 0)].astype(np.float64)
+    fall = np.maximum(before - after, 1e-9)
+    return np.asarray(end - 1 + np.clip((before - threshold) / fall, 0.0, 1.0))
+
+
+def _offset_peaks(offset: Floats, level: Floats, threshold: float) -> Indices:
+    """Frames of local maxima of the offset plane at which the key's level falls."""
+    padded = np.pad(offset, 1)
+    peak = (offset >= threshold) & (offset >= padded[:-2]) & (offset > padded[2:])
+    around = np.pad(level, 1, mode="edge")
+    return np.flatnonzero(peak & (around[2:] < around[:-2])).astype(np.int64)
+
+
+def _velocities(posteriorgram: Posteriorgram, frame: Indices, key: Indices) -> Indices:
+    """(N,) 1..127, read at the onsets' peaks."""
+    if posteriorgram.velocity is None or not len(key):
+        return np.full(len(key), UNKNOWN_VELOCITY)
+    level = posteriorgram.velocity[frame, key].astype(np.float64)
+    return np.rint(level * 127).clip(1, 127).astype(np.int64)
+
+
+def _finished(
+    onset: Times, offset: Times, key: Indices, velocity: Indices, prob: Floats, options: TrackOptions
+) -> Notes:
+    """Shifts, least length and `Notes`."""
+    assert ((key >= 0) & (key < KEYS)).all()
+    onset = np.maximum(0.0, onset + options.onset_shift)
+    offset = offset + options.offset_shift
+    # An offset peak or the next stroke may lie at the onset itself; no note may have length zero.
+    keep = (offset - onset >= options.min_note) & (offset > onset)
+    return Notes.make(
+        onset[keep],
+        offset[keep],
+        pitch_of(key[keep]),
+        velocity[keep],
+        np.asarray(prob)[keep],
+        place="tracking",
+    )
