@@ -108,8 +108,10 @@ def _frozen(column: NDArray[Scalar]) -> NDArray[Scalar]:
     return column
 
 
-def _check_rows(columns: dict[str, NDArray[np.float64]], place: str) -> None:
-    """Raise for the first row that breaks a rule; rows count from 0 in the order given."""
+def _check_rows(
+    columns: dict[str, NDArray[np.float64]], place: str, word: str = "row", first: int = 0
+) -> None:
+    """Raise for the first row that breaks a rule, called `word` and counted from `first` in the order given."""
     onset, offset, pitch, velocity = (columns[key] for key in _COLUMNS)
     confidence = columns.get("confidence", np.zeros(len(onset)))
     # Written so that nan breaks the rule as well.
@@ -123,7 +125,7 @@ def _check_rows(columns: dict[str, NDArray[np.float64]], place: str) -> None:
     for key, kept, expected in rules:
         if not kept.all():
             row = int(np.argmin(kept))
-            raise NotebeamError(f"{place} row {row} {key}", float(columns[key][row]), expected)
+            raise NotebeamError(f"{place} {word} {first + row} {key}", float(columns[key][row]), expected)
 
 
 def _whole(column: NDArray[np.float64], low: int, high: int) -> NDArray[np.bool_]:
@@ -152,7 +154,7 @@ def read_tsv(path: str | os.PathLike[str], offset: Literal["offset", "key_offset
             raise NotebeamError(f"{path} line {number}", line, f"{len(header)} cells between tabs")
         rows.append([_number(cells[header.index(key)], f"{path} line {number} {key}") for key in wanted])
     table = np.array(rows, dtype=np.float64).reshape(-1, len(wanted))
-    _check_rows(dict(zip(_COLUMNS, table.T, strict=True)), f"{path}: note")
+    _check_rows(dict(zip(_COLUMNS, table.T, strict=True)), str(path), word="line", first=2)
     onset, stop, pitch, velocity = table.T
     return Notes.make(onset, stop, pitch, velocity, place=str(path))
 

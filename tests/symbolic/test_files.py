@@ -1,0 +1,54 @@
+"""`replacing`: a whole file or none."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from symbolic.errors import NotebeamError
+from symbolic.files import replacing
+
+
+def test_the_file_appears_only_at_the_end_with_the_suffix_kept(tmp_path: Path) -> None:
+    target = tmp_path / "notes.mid"
+    with replacing(target) as temporary:
+        assert temporary.parent == tmp_path and temporary.suffix == ".mid"
+        temporary.write_text("new")
+        assert not target.exists()
+    assert target.read_text() == "new" and os.listdir(tmp_path) == ["notes.mid"]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_leaves_the_old_file_and_no_rubbish(tmp_path: Path, failure: type[BaseException]) -> None:
+    target = tmp_path / "notes.mid"
+    target.write_text("old")
+    with pytest.raises(failure), replacing(target) as temporary:
+        temporary.write_text("half")
+        raise failure
+    assert target.read_text() == "old" and os.listdir(tmp_path) == ["notes.mid"]
+
+
+def test_a_missing_folder_is_named_by_the_target_and_not_the_temporary_file(tmp_path: Path) -> None:
+    target = tmp_path / "missing" / "notes.mid"
+    with pytest.raises(FileNotFoundError) as caught, replacing(target) as temporary:
+        temporary.write_text("new")
+    assert caught.value.filename == str(target)
+
+
+def test_errors_about_other_files_keep_their_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, replacing(tmp_path / "out"):
+        (tmp_path / "input").read_text()
+    assert caught.value.filename == str(tmp_path / "input")
+
+
+def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
+    with pytest.raises(NotebeamError, match="expected the path of a plain file"), replacing(tmp_path):
+        pass
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with replacing(tmp_path / "link") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new"
