@@ -154,7 +154,7 @@ def _empty_track(steps: int, cost: Tensor) -> Track:
 
 
 def _trace(track: Track, playing: list[int], count: int) -> tuple[Tensor, Tensor]:
-    """Candidates (B, n, T) of the `count` cheapest hypotheses of each clip, and their log P_s (B, n) in nats."""
+    """Candidates (B, n, T) of each clip's `count` cheapest hypotheses, and their log P_s (B, n), nats."""
     steps, clips, _ = track.parent.shape
     device = track.parent.device
     at = torch.arange(count, device=device).repeat(clips, 1)

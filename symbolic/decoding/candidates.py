@@ -39,7 +39,7 @@ class Candidates:
         """(B, W, T, D) bool rolls of the candidates (B, W, T) chosen at each step."""
         rolls = torch.empty((*choice.shape, self.base.shape[2]), dtype=torch.bool, device=choice.device)
         codes = self.codes.transpose(1, 2)  # (B, K, T)
-        for start, stop in blocks(choice.shape[2], choice[:, :, 0].numel() * self.base.shape[2]):
+        for start, stop in blocks(choice.shape[2], choice.shape[0] * choice.shape[1] * self.base.shape[2]):
             code = codes[:, :, start:stop].gather(1, choice[:, :, start:stop]).transpose(1, 2)  # (B, S, W)
             rows = flip(self.base[:, start:stop], self.keys[:, start:stop], code)
             rolls[:, :, start:stop] = rows.transpose(1, 2)
@@ -80,7 +80,7 @@ def _propose_block(prob: Tensor, options: DecodeOptions, count: int) -> tuple[Te
     """base, keys, codes and cost, as in Candidates, of a few steps prob (B, S, D)."""
     gain = switch_gain(prob, options)
     base = gain > 0
-    # Flipping a key of the cheapest row costs |gain|; stable sorts leave equals in the order of keys and codes.
+    # Flipping a key of the cheapest row costs |gain|. Stable sorts: of equals the lowest key or code first.
     effort, keys = gain.abs().sort(dim=-1, stable=True)
     effort, keys = effort[..., : options.switchable], keys[..., : options.switchable]
     codes = torch.arange(1 << keys.shape[-1], device=prob.device)

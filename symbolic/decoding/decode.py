@@ -108,7 +108,7 @@ def decode_evidence(
     if asked is not None:
         device = next(iter(asked.initial_state(1).values())).device
     order = sorted(range(len(clips)), key=lambda index: -len(clips[index].prob))
-    batch = pad([torch.from_numpy(clips[index].prob).to(device) for index in order])
+    batch = pad([torch.tensor(clips[index].prob, device=device) for index in order])
     found = build_decoder(options.method)(batch, asked, options)
     acoustic = acoustic_log_prob(found.rolls, batch.prob, options.temperature)
     turn = {index: row for row, index in enumerate(order)}

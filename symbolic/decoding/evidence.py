@@ -18,6 +18,9 @@ PEAK_RADIUS = 2  # frames on either side that a peak must top
 CENTROID_RADIUS = 3  # frames on either side that refine a peak's time
 KEY_BLOCK = 8  # keys searched at once: an hour of one key is 180,000 frames
 STEP_BLOCK = 8192  # steps averaged at once
+# Seconds within which two distances are equal: a frame halfway between two steps (every second one, where a step
+# is two frames) belongs to the earlier, whichever way its time was rounded.
+TIE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +71,7 @@ def struck_evidence(onset: NDArray[np.float32], times: NDArray[np.float64], cloc
     for first in range(0, onset.shape[1], KEY_BLOCK):
         peaks = find_peaks(onset[:, first : first + KEY_BLOCK])
         seconds = np.interp(peaks.place, np.arange(len(times)), times)
-        step, key = clock.steps_of(seconds), peaks.key + first
+        step, key = clock.steps_of(seconds - TIE), peaks.key + first
         # Assigning an entry twice keeps the last value, so the largest, of equals the earliest, comes last.
         order = np.lexsort((-seconds, peaks.value))
         order = order[step[order] < len(clock)]  # what lies past the clock's end belongs to no step
@@ -79,13 +82,13 @@ def struck_evidence(onset: NDArray[np.float32], times: NDArray[np.float64], cloc
 
 
 def sounding_evidence(posteriorgram: Posteriorgram, clock: Clock) -> Evidence:
-    """Mean of the frame plane over the frames nearest to each step; a step without any takes the nearest frame."""
+    """Mean of the frame plane over the frames nearest to each step; the nearest frame where there is none."""
     times, heard = posteriorgram.times, posteriorgram.frame
     evidence = _silent(times, clock, heard.shape[1])
     if not len(clock) or not len(times):
         return evidence
     # Steps of successive frames never fall, so a step's frames are one run first..stop.
-    step = clock.steps_of(times)
+    step = clock.steps_of(times - TIE)
     first = np.searchsorted(step, np.arange(len(clock)), side="left")
     stop = np.searchsorted(step, np.arange(len(clock)), side="right")
     empty = first == stop
@@ -142,7 +145,8 @@ def _silent(times: NDArray[np.float64], clock: Clock, keys: int) -> Evidence:
     time = np.broadcast_to(clock.times[:, None], shape).copy()
     if len(times):
         right = np.searchsorted(times, clock.times).clip(1, max(1, len(times) - 1))
-        left_is_near = clock.times - times[right - 1] <= times[right.clip(max=len(times) - 1)] - clock.times
+        after = times[right.clip(max=len(times) - 1)] - clock.times
+        left_is_near = clock.times - times[right - 1] <= after + TIE
         nearest = np.where(left_is_near | (len(times) == 1), right - 1, right)
     else:
         nearest = np.zeros(len(clock), dtype=np.int64)
