@@ -1,0 +1,1 @@
+"""Scores of priors: `python -m symbolic.evaluation PRIOR DATASET`."""

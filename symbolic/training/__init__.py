@@ -1,0 +1,1 @@
+"""Training of priors: `python -m symbolic.training CONFIG.toml`."""
