@@ -126,9 +126,7 @@ class Clock:
     def notes_of(self, roll: PianoRoll) -> Notes:
         """Notes of a roll at this clock: runs of active steps, split where the key is struck again."""
         if len(roll) != len(self):
-            raise NotebeamError(
-                "Clock.notes_of", f"a roll of {roll.active.shape[0]} steps", f"{len(self)} steps"
-            )
+            raise NotebeamError("Clock.notes_of(roll) steps", len(roll), str(len(self)))
         active = np.pad(roll.active, ((1, 1), (0, 0)))  # (T + 2, D): silence before and after
         begins = active & ~np.roll(active, 1, axis=0)
         if roll.struck is not None:

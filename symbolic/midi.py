@@ -116,12 +116,16 @@ def _parse(path: str | os.PathLike[str]) -> Any:
 
 
 def _pedal_spans(controls: Sequence[dict[str, NDArray[Any]]], end: int) -> tuple[Ticks, Ticks]:
-    """Spans [down, up) in ticks with the sustain pedal of any track down; `end` closes an open one."""
+    """Spans [down, up) in ticks with the sustain pedal of any track down.
+
+    An open one closes at `end` or with the last movement of the pedal, whichever is later.
+    """
     changes: list[tuple[int, int]] = []
     for control in controls:
         sustain = control["number"] == SUSTAIN
         time = control["time"][sustain].astype(np.int64)
         order = np.argsort(time, kind="stable")
+        end = max(end, int(time.max(initial=0)))
         time, down = time[order], (control["value"][sustain][order] >= PEDAL_DOWN).astype(np.int64)
         # Of several events at one tick the last one holds.
         final = np.append(time[1:] != time[:-1], [True])[: len(time)]
@@ -137,7 +141,7 @@ def _pedal_spans(controls: Sequence[dict[str, NDArray[Any]]], end: int) -> tuple
         if pressed == 0:
             ups.append(time)
     if pressed:
-        ups.append(max(end, downs[-1]))
+        ups.append(end)
     return np.array(downs, dtype=np.int64), np.array(ups, dtype=np.int64)
 
 

@@ -111,7 +111,7 @@ def _frozen(column: NDArray[Scalar]) -> NDArray[Scalar]:
 def _check_rows(
     columns: dict[str, NDArray[np.float64]], place: str, word: str = "row", first: int = 0
 ) -> None:
-    """Raise for the first row that breaks a rule, called `word` and counted from `first` in the order given."""
+    """Raise for the first row that breaks a rule; rows are called `word` and counted from `first`."""
     onset, offset, pitch, velocity = (columns[key] for key in _COLUMNS)
     confidence = columns.get("confidence", np.zeros(len(onset)))
     # Written so that nan breaks the rule as well.

@@ -12,7 +12,7 @@ Note = tuple[int, int, int]  # onset, offset (ticks), pitch
 def sounding_offset(note: Note, notes: list[Note], pedals: list[tuple[int, int]]) -> int:
     """Tick at which a note stops: key up and pedal up, or its key struck again, or everything over."""
     onset, offset, pitch = note
-    over = max(stop for _, stop, _ in notes)
+    over = max([stop for _, stop, _ in notes] + [time for time, _ in pedals])
     tick = onset + 1
     while True:
         struck = any(other == pitch and start == tick for start, _, other in notes)

@@ -4,6 +4,7 @@ Is: the two folders and the unpacking.
 Is not: the data, which is not part of the project.
 """
 
+import lzma
 import os
 import secrets
 import shutil
@@ -57,14 +58,9 @@ def unpacked(archive: Path) -> Path:
         except OSError:
             if not folder.is_dir():
                 raise
-    except (tarfile.TarError, EOFError, _lzma_error()) as error:
-        raise NotebeamError(str(archive), f"damage ({error})", "a whole tar archive") from error
+    except (tarfile.TarError, EOFError, lzma.LZMAError) as error:
+        damage = f"damage ({type(error).__name__})"
+        raise NotebeamError(str(archive), damage, "a whole tar archive") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
-
-
-def _lzma_error() -> type[Exception]:
-    import lzma
-
-    return lzma.LZMAError

@@ -1,0 +1,222 @@
+"""Posteriorgrams: the file there and back, and everything the loader refuses."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from symbolic.errors import NotebeamError
+from symbolic.posteriorgram import Posteriorgram
+
+
+def random_planes(count: int) -> dict[str, Any]:
+    random = np.random.default_rng(0)
+    names = ("frame", "onset", "offset", "velocity")
+    return {name: random.random((count, 88)).astype(np.float32) for name in names}
+
+
+def good_file() -> dict[str, Any]:
+    """Every key of the format; 5 frames, 20 ms apart, from 10 ms."""
+    scalars = {"lowest": 21, "duration": 0.1, "source": "a.wav", "model": "b", "version": 1}
+    times = 0.01 + 0.02 * np.arange(5)
+    return random_planes(5) | {"times": times, "hop": 0.02, "first": 0.01} | scalars
+
+
+def test_a_posteriorgram_comes_back_from_its_file(tmp_path: Path) -> None:
+    planes = random_planes(400)
+    heard = Posteriorgram(**planes, hop=0.02, start=0.013, duration=8.01, source="ä.wav", model="m")
+    heard.save(tmp_path / "a.posteriors")  # the name is kept, whatever its suffix
+    again = Posteriorgram.load(tmp_path / "a.posteriors")
+    for name, plane in planes.items():
+        assert (getattr(again, name) == plane).all() and getattr(again, name).dtype == np.float32
+    assert again.hop == pytest.approx(0.02, abs=1e-12) and again.start == 0.013
+    assert (again.duration, again.source, again.model, again.lowest) == (8.01, "ä.wav", "m", 21)
+    assert again.count == 400 and again.times[399] == pytest.approx(0.013 + 399 * 0.02)
+
+
+def test_the_file_holds_the_keys_of_the_format(tmp_path: Path) -> None:
+    Posteriorgram(**random_planes(3), hop=0.5, start=0.25).save(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+        assert set(arrays) == set(good_file())
+        assert arrays["times"].dtype == np.float64 and arrays["times"].tolist() == [0.25, 0.75, 1.25]
+        assert (arrays["hop"], arrays["first"], arrays["lowest"], arrays["version"]) == (0.5, 0.25, 21, 1)
+
+
+def test_missing_planes_stay_missing(tmp_path: Path) -> None:
+    frame = random_planes(2)["frame"]
+    Posteriorgram(frame, None, None, None, hop=0.02).save(tmp_path / "a.npz")
+    again = Posteriorgram.load(tmp_path / "a.npz")
+    assert (again.onset, again.offset, again.velocity) == (None, None, None)
+
+
+def test_arrays_are_read_only() -> None:
+    heard = Posteriorgram(**random_planes(2), hop=0.02)
+    with pytest.raises(ValueError, match="read-only"):
+        heard.frame[0, 0] = 1.0
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_few_frames_come_back(tmp_path: Path, count: int) -> None:
+    Posteriorgram(**random_planes(count), hop=0.02, start=0.5).save(tmp_path / "a.npz")
+    again = Posteriorgram.load(tmp_path / "a.npz")
+    assert again.count == count and again.hop == pytest.approx(0.02)
+
+
+def test_times_overrule_a_hop_that_drifts(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **(good_file() | {"hop": 0.0201}))
+    assert Posteriorgram.load(tmp_path / "a.npz").hop == pytest.approx(0.02)
+
+
+def test_hop_and_first_do_without_times_and_the_rest_has_defaults(tmp_path: Path) -> None:
+    kept = {key: value for key, value in good_file().items() if key in ("frame", "onset", "hop", "first")}
+    np.savez(tmp_path / "a.npz", **kept)
+    heard = Posteriorgram.load(tmp_path / "a.npz")
+    assert (heard.hop, heard.start, heard.source, heard.model) == (0.02, 0.01, "", "")
+    assert heard.duration == pytest.approx(0.11)  # 5 frames from 0.01
+
+
+def test_half_and_double_precision_are_read(tmp_path: Path) -> None:
+    content = good_file()
+    content["frame"], content["onset"] = (
+        content["frame"].astype(np.float16),
+        content["onset"].astype(np.float64),
+    )
+    np.savez(tmp_path / "a.npz", **content)
+    assert Posteriorgram.load(tmp_path / "a.npz").frame.dtype == np.float32
+
+
+def changed(key: str, index: Any, value: float) -> np.ndarray:
+    array = np.array(good_file()[key])
+    array[index] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("frame", None, r"frame: got 'no such key', expected float32 \(T, 88\)"),
+        (
+            "frame",
+            np.zeros((5, 87), np.float32),
+            r"frame: got 'float32 \(5, 87\)', expected float32 \(T, 88\)",
+        ),
+        ("frame", np.zeros(88, np.float32), r"frame: got 'float32 \(88,\)'"),
+        ("frame", np.zeros((5, 88), bool), r"frame: got 'bool \(5, 88\)'"),
+        ("frame", np.array(0.5), r"frame: got 'float64 \(\)'"),
+        (
+            "onset",
+            np.zeros((4, 88), np.float32),
+            r"onset: got 'float32 \(4, 88\)', expected float32 \(5, 88\)",
+        ),
+        ("offset", np.zeros((5, 128), np.float32), r"offset: got 'float32 \(5, 128\)'"),
+        ("velocity", np.zeros((5, 88), np.int64), r"velocity: got 'int64 \(5, 88\)'"),
+        (
+            "frame",
+            changed("frame", (3, 7), np.nan),
+            r"frame frame 3 key 7: got nan, expected a number 0\.\.1",
+        ),
+        ("onset", changed("onset", (0, 87), 1.001), r"onset frame 0 key 87: got 1\.00"),
+        ("offset", changed("offset", (2, 0), -0.25), r"offset frame 2 key 0: got -0\.25"),
+        ("velocity", changed("velocity", (4, 1), np.inf), r"velocity frame 4 key 1: got inf"),
+        (
+            "times",
+            changed("times", 2, 0.0),
+            r"times frame 2: got 0\.0, expected a time after the frame before",
+        ),
+        ("times", changed("times", 2, 0.03), r"times frame 2: got 0\.03, expected a time after"),
+        ("times", changed("times", 1, np.nan), r"times frame 1: got nan, expected finite seconds"),
+        ("times", changed("times", 2, 0.0521), r"times frame 2: got 0\.0521, expected 0\.0500 s within 1 ms"),
+        ("times", np.arange(4) * 0.02, r"times: got 'float64 \(4,\)', expected float64 \(5,\)"),
+        ("times", np.array(["a"] * 5), r"times: got '<U1 \(5,\)'"),
+        ("lowest", 24, r"lowest: got 24, expected 21"),
+        ("lowest", "A0", r"lowest: got '<U2 \(\)', expected one number"),
+        ("duration", -1.0, r"duration: got -1\.0, expected seconds >= 0"),
+        ("duration", np.nan, r"duration: got nan"),
+        ("version", 2, r"version: got 2, expected 1"),
+        ("source", 3, r"source: got 'int64 \(\)', expected a string"),
+        ("model", np.array(["a", "b"]), r"model: got '<U1 \(2,\)', expected a string"),
+        ("source", np.array("a.wav", dtype=object), r"source: got 'a pickled or damaged array'"),
+        (
+            "frame",
+            np.zeros((5, 88), dtype=object),
+            r"frame: got 'a pickled or damaged array', expected a plain",
+        ),
+    ],
+)
+def test_the_loader_refuses_naming_file_and_key(tmp_path: Path, key: str, value: Any, message: str) -> None:
+    content = good_file() | {key: value}
+    np.savez(tmp_path / "bad.npz", **{name: array for name, array in content.items() if array is not None})
+    with pytest.raises(NotebeamError, match=r"bad\.npz: " + message):
+        Posteriorgram.load(tmp_path / "bad.npz")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("hop", None, r"hop: got 'no such key', expected times, or hop and first"),
+        ("first", None, r"first: got 'no such key', expected times, or hop and first"),
+        ("hop", 0.0, r"hop: got 0\.0, expected seconds > 0"),
+        ("hop", -0.02, r"hop: got -0\.02"),
+        ("hop", np.nan, r"hop: got nan"),
+        ("hop", np.ones(2), r"hop: got 'float64 \(2,\)', expected one number"),
+        ("first", np.inf, r"first: got inf, expected finite seconds"),
+    ],
+)
+def test_without_times_hop_and_first_are_checked(tmp_path: Path, key: str, value: Any, message: str) -> None:
+    content = good_file() | {key: value, "times": None}
+    np.savez(tmp_path / "bad.npz", **{name: array for name, array in content.items() if array is not None})
+    with pytest.raises(NotebeamError, match=r"bad\.npz: " + message):
+        Posteriorgram.load(tmp_path / "bad.npz")
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    for content in (b"", b"a text", b"RIFF" + bytes(1000)):
+        (tmp_path / "bad.npz").write_bytes(content)
+        with pytest.raises(NotebeamError, match=r"bad\.npz: got 'another kind of file', expected an \.npz"):
+            Posteriorgram.load(tmp_path / "bad.npz")
+    with zipfile.ZipFile(tmp_path / "zip.npz", "w") as archive:
+        archive.writestr("frame", "no array")
+    with pytest.raises(NotebeamError, match=r"zip\.npz: frame: got 'bytes that are no array'"):
+        Posteriorgram.load(tmp_path / "zip.npz")
+    with pytest.raises(FileNotFoundError):
+        Posteriorgram.load(tmp_path / "missing.npz")
+
+
+def test_damage_anywhere_is_refused_in_one_line(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "good.npz", **good_file())
+    whole = (tmp_path / "good.npz").read_bytes()
+    random = np.random.default_rng(0)
+    refused = 0
+    for trial in range(300):
+        damaged = bytearray(whole)
+        if trial % 3 == 0:
+            damaged = damaged[: random.integers(len(whole))]
+        else:
+            place = random.integers(len(whole))
+            damaged[place] ^= 1 << int(random.integers(8))
+        (tmp_path / "bad.npz").write_bytes(damaged)
+        try:
+            Posteriorgram.load(tmp_path / "bad.npz")
+        except NotebeamError as error:
+            assert "bad.npz" in str(error) and "\n" not in str(error)
+            refused += 1
+    assert refused >= 200  # a flipped bit can lie where nothing reads it, such as a date
+
+
+def test_a_posteriorgram_is_checked_where_it_is_made() -> None:
+    planes = random_planes(5)
+    with pytest.raises(NotebeamError, match=r"Posteriorgram\.onset: got 'float32 \(4, 88\)'"):
+        Posteriorgram(**(planes | {"onset": planes["onset"][:4]}), hop=0.02)
+    with pytest.raises(NotebeamError, match=r"Posteriorgram\.hop: got 0"):
+        Posteriorgram(**planes, hop=0)
+    with pytest.raises(NotebeamError, match=r"Posteriorgram\.frame: got None"):
+        Posteriorgram(**(planes | {"frame": None}), hop=0.02)
+
+
+def test_an_unwritable_target_is_named(tmp_path: Path) -> None:
+    heard = Posteriorgram(**random_planes(1), hop=0.02)
+    with pytest.raises(FileNotFoundError) as caught:
+        heard.save(tmp_path / "missing" / "a.npz")
+    assert caught.value.filename == str(tmp_path / "missing" / "a.npz")
