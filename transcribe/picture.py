@@ -101,7 +101,7 @@ def _draw_row(
     )
     here = (notes.onset < stop) & (notes.offset > start)
     onset, offset, pitch = notes.onset[here], notes.offset[here], notes.pitch[here]
-    axes.hlines(pitch, onset, offset, colors=NOTE, linewidth=2.0, alpha=0.75)
+    axes.hlines(pitch, onset, offset, colors=NOTE, linewidth=1.6, alpha=0.8)
     axes.vlines(onset, pitch - 0.6, pitch + 0.6, colors=ONSET, linewidth=0.9)
     axes.set_xlim(start, stop)
     axes.set_ylim(pitches[0] - 0.5, pitches[1] + 0.5)

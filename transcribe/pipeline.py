@@ -20,6 +20,7 @@ from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.protocol import SymbolicPrior
+from symbolic.priors.registry import load_prior
 from transcribe.outputs import POSTERIORS
 from transcribe.tracking import TrackOptions, notes_of
 
@@ -130,8 +131,6 @@ class Transcriber:
         if name is None or options.method not in SEARCHES:
             return None, replace(options, prior_weight=0.0)
         if self._prior is None:
-            from symbolic.priors.registry import load_prior
-
             prior = load_prior(name)
             kind = prior.card.clock["kind"]
             if kind != "frames":

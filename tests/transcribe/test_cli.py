@@ -1,0 +1,309 @@
+"""The command on posteriorgrams: options, files, messages, exit codes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from oracles_transcribe import assert_same_notes, heard, notes
+
+from symbolic.decoding.options import DecodeOptions
+from symbolic.midi import read_midi
+from symbolic.notes import Notes
+from symbolic.posteriorgram import Posteriorgram
+from transcribe import arguments, pipeline
+from transcribe.cli import main
+
+HOP = 0.02
+MUSIC = notes((0.10, 0.90, 60, 64), (0.11, 0.90, 64, 80), (1.00, 1.21, 72, 100), (1.21, 1.50, 72, 90))
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    """A folder with one posteriorgram, music.npz."""
+    heard(MUSIC).save(tmp_path / "music.npz")
+    return tmp_path
+
+
+def command(*args: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "transcribe", *map(str, args)],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def complaint(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on stderr; nothing on stdout."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert len(lines) == 1, err
+    assert lines[0].startswith("transcribe: ")
+    return lines[0]
+
+
+def test_help_is_fast_and_imports_nothing_heavy() -> None:
+    code = """
+import sys, time
+begin = time.process_time()
+from transcribe.cli import main
+try:
+    main(["--help"])
+except SystemExit as leaving:
+    assert leaving.code == 0
+assert time.process_time() - begin < 0.3
+heavy = [name for name in ("torch", "numpy", "librosa", "soundfile", "tqdm") if name in sys.modules]
+assert not heavy, heavy
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--prior-weight W" in found.stdout and "exit codes" in found.stdout
+
+
+def test_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(["--version"])
+    assert leaving.value.code == 0
+    assert capsys.readouterr().out.startswith("transcribe, notebeam ")
+
+
+def test_the_lists_of_words_are_those_of_the_pipeline() -> None:
+    assert arguments.DEVICES == pipeline.DEVICES
+    for method in arguments.METHODS:
+        DecodeOptions(method=method)
+
+
+@pytest.mark.parametrize("decoder", ["threshold", "hmm", "greedy", "beam"])
+def test_posteriors_in_midi_out(music: Path, decoder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(music / "music.npz"), "--decoder", decoder, "--prior", "none"]) == 0
+    assert_same_notes(read_midi(music / "music.mid"), MUSIC, seconds=HOP)
+    assert "music.mid: 4 notes" in complaint(capsys)
+
+
+def test_every_output_is_written_and_nothing_else(music: Path) -> None:
+    out = music / "out"
+    options = ["--csv", out / "t.csv", "--picture", out / "p.png", "--save-posteriors", out / "h.npz"]
+    assert main([str(music / "music.npz"), "-o", str(out / "m.mid"), "-q", *map(str, options)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["h.npz", "m.mid", "p.png", "t.csv"]
+    rows = (out / "t.csv").read_text().splitlines()
+    assert rows[0] == "start_time_s,end_time_s,pitch_midi,velocity,confidence"
+    assert len(rows) == 1 + len(MUSIC)
+    np.testing.assert_array_equal(Posteriorgram.load(out / "h.npz").frame, heard(MUSIC).frame)
+    assert (out / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_quiet_says_nothing(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(music / "music.npz"), "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_tempo_changes_the_bars_and_not_the_times(music: Path) -> None:
+    import mido
+
+    assert main([str(music / "music.npz"), "-q", "--tempo", "97"]) == 0
+    tempos = [
+        event.tempo for event in mido.MidiFile(music / "music.mid").tracks[0] if event.type == "set_tempo"
+    ]
+    assert tempos == [round(60e6 / 97)]
+    assert_same_notes(read_midi(music / "music.mid"), MUSIC, seconds=HOP)
+
+
+def test_start_and_stop_keep_the_recordings_times(music: Path) -> None:
+    assert main([str(music / "music.npz"), "-q", "--start", "0:00.95", "--stop", "1.6"]) == 0
+    assert_same_notes(read_midi(music / "music.mid"), MUSIC.cut(0.95, 1.6), seconds=HOP)
+
+
+def test_min_note_is_in_milliseconds(music: Path) -> None:
+    assert main([str(music / "music.npz"), "-q", "--min-note", "400"]) == 0
+    assert read_midi(music / "music.mid").pitch.tolist() == [60, 64]
+
+
+def test_silence_is_an_empty_file_and_a_notice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    heard(Notes.empty(), duration=3.0).save(tmp_path / "silence.npz")
+    assert main([str(tmp_path / "silence.npz"), "--picture", str(tmp_path / "p.png")]) == 0
+    assert len(read_midi(tmp_path / "silence.mid")) == 0
+    assert "no notes found" in complaint(capsys)
+
+
+def test_skip_existing_leaves_what_is_done(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    heard(MUSIC).save(music / "other.npz")
+    (music / "music.mid").write_bytes(b"mine")
+    inputs = [str(music / "music.npz"), str(music / "other.npz")]
+    assert main([*inputs, "--skip-existing"]) == 0
+    assert (music / "music.mid").read_bytes() == b"mine"
+    assert len(read_midi(music / "other.mid")) == len(MUSIC)
+    assert "1 of 2 inputs are done already" in capsys.readouterr().err
+    # A table that is not there yet is a reason to do it again.
+    assert main([*inputs, "--skip-existing", "-q", "--csv", str(music / "tables")]) == 0
+    assert len(read_midi(music / "music.mid")) == len(MUSIC)
+
+
+def test_a_failing_input_leaves_the_others(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (music / "bad.npz").write_text("no archive")
+    inputs = [str(music / name) for name in ("gone.npz", "bad.npz", "music.npz")]
+    assert main([*inputs, "-q"]) == 1
+    assert len(read_midi(music / "music.mid")) == len(MUSIC)
+    assert not (music / "bad.mid").exists()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert "gone.npz: got 'nothing there'" in lines[0]
+    assert "bad.npz: got 'another kind of file', expected an .npz" in lines[1]
+    assert lines[2] == "transcribe: 2 of 3 inputs failed, the others are written"
+
+
+def test_a_posteriorgram_of_nonsense_is_named_with_its_key(
+    music: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with np.load(music / "music.npz") as archive:
+        arrays = dict(archive)
+    np.savez(music / "music.npz", **(arrays | {"onset": arrays["onset"] * np.nan}))
+    assert main([str(music / "music.npz")]) == 1
+    assert "music.npz: onset frame 0 key 0: got nan, expected a number 0..1" in complaint(capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--prior", "nobody/nothing"], "got 'nobody/nothing', expected a prior's name"),
+        (["--prior-weight", "-1"], "DecodeOptions.prior_weight: got -1.0, expected a finite number >= 0"),
+        (["--prior", "none", "--prior-weight", "2"], "--prior-weight: got 2.0, expected a prior to weigh"),
+        (["--decoder", "hmm", "--prior", "x/y"], "--prior: got 'x/y', expected none: hmm decides without"),
+        (["-o", "music.npz"], "-o music.npz: got 'an existing file', expected a folder or a name .mid"),
+        (["--save-posteriors", "music.npz"], "music.npz: got 'an output of music.npz', expected a name that"),
+        (["-o", "music.npz/out"], "-o: output"),
+    ],
+)
+def test_wrong_settings_are_one_line_and_exit_2(
+    music: Path,
+    options: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(music)
+    assert main(["music.npz", *options]) == 2
+    assert message in complaint(capsys)
+    assert [path.name for path in music.iterdir()] == ["music.npz"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--clock", "beats"], "--clock beats: not available yet, expected frames"),
+        (["--clock", "onsets"], "--clock onsets: not available yet, expected frames"),
+        (["--device", "tpu"], "--device: invalid choice: 'tpu'"),
+        (["--start", "1:75"], "--start: got '1:75', expected seconds or m:ss"),
+        (["--start", "-3"], "--start: got '-3', expected seconds or m:ss"),
+        (["--start", "5", "--stop", "0:04"], "--stop: got 4 s, expected more than --start, 5 s"),
+        (["--beam-width", "0"], "--beam-width: got '0', expected a whole number from 1"),
+        (["--threads", "two"], "--threads: got 'two', expected a whole number from 1"),
+        (["--tempo", "nan"], "--tempo: got 'nan', expected beats a minute"),
+        (["--min-note", "-1"], "--min-note: got '-1', expected milliseconds"),
+        (["--prior-weight", "inf"], "--prior-weight: got 'inf', expected a number"),
+        (["--bogus"], "unrecognized arguments: --bogus"),
+        (["--candidate", "3"], "unrecognized arguments: --candidate"),
+    ],
+)
+def test_wrong_words_exit_2_at_once(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(["music.npz", *options])
+    assert leaving.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90.0), ("1:30", 90.0), ("0:00.5", 0.5), ("1:02:03.5", 3723.5), ("75.25", 75.25)],
+)
+def test_times_are_seconds_or_minutes_and_seconds(text: str, seconds: float) -> None:
+    assert arguments.seconds(text) == seconds
+
+
+def test_two_inputs_for_one_name_stop_before_any_work(
+    music: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (music / "sub").mkdir()
+    heard(MUSIC).save(music / "sub" / "music.npz")
+    inputs = [str(music / "music.npz"), str(music / "sub" / "music.npz")]
+    assert main([*inputs, "-o", str(music / "out")]) == 2
+    assert "music.mid: got" in complaint(capsys)
+    assert not (music / "out").exists()
+
+
+def test_an_unwritable_output_is_found_before_any_work(
+    music: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard(MUSIC).save(music / "other.npz")
+    (music / "music.mid").mkdir()
+    assert main([str(music / "music.npz"), str(music / "other.npz"), "-q"]) == 1
+    assert "music.npz: output" in capsys.readouterr().err
+    assert (music / "other.mid").exists()
+
+
+def test_a_disk_that_fails_leaves_no_half_file(
+    music: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import mido
+
+    def full(self: object, path: Path) -> None:
+        path.write_bytes(b"MThd")
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(mido.MidiFile, "save", full)
+    assert main([str(music / "music.npz")]) == 1
+    assert "No space left on device" in complaint(capsys)
+    assert [path.name for path in music.iterdir()] == ["music.npz"]
+
+
+def test_an_interrupt_exits_130_and_leaves_whole_files(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "decode", interrupted)
+    assert main([str(music / "music.npz")]) == 130
+    assert [path.name for path in music.iterdir()] == ["music.npz"]
+
+
+def test_control_c_ends_the_process_with_130(music: Path) -> None:
+    code = f"""
+import sys, time
+from transcribe import cli, pipeline
+
+def endless(*_):
+    print("decoding", flush=True)
+    time.sleep(600)
+
+pipeline.decode = endless
+sys.exit(cli.main([{str(music / "music.npz")!r}]))
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "decoding\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.count("\n")) == (130, 1), err
+    assert "interrupted" in err
+    assert [path.name for path in music.iterdir()] == ["music.npz"]
+
+
+def test_the_module_runs_as_the_command_does(music: Path) -> None:
+    found = command(music / "music.npz", "--threads", "1")
+    assert found.returncode == 0, found.stderr
+    assert found.stdout == ""
+    assert "4 notes" in found.stderr
+    # No terminal, no bar.
+    assert "%" not in found.stderr and "\r" not in found.stderr
+
+
+def test_a_name_with_a_line_break_stays_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "two\nlines.wav")]) == 1
+    assert "two lines.wav" in complaint(capsys)

@@ -1,0 +1,114 @@
+"""Which input becomes which file, and what is refused before any work."""
+
+from pathlib import Path
+
+import pytest
+
+from symbolic.errors import NotebeamError
+from transcribe.outputs import Wanted, plan
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+def test_midi_lies_beside_its_input(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav")
+    (job,) = plan([tmp_path / "a.wav"], Wanted()).jobs
+    assert job.midi == tmp_path / "a.mid"
+    assert job.outputs == (tmp_path / "a.mid",)
+
+
+@pytest.mark.parametrize("name", ["out.mid", "out.MIDI"])
+def test_one_input_and_a_midi_name_is_a_file(tmp_path: Path, name: str) -> None:
+    touch(tmp_path / "a.wav")
+    (job,) = plan([tmp_path / "a.wav"], Wanted(midi=tmp_path / name, csv=tmp_path / "t.csv")).jobs
+    assert (job.midi, job.csv) == (tmp_path / name, tmp_path / "t.csv")
+
+
+def test_any_other_name_is_a_folder(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav")
+    wanted = Wanted(midi=tmp_path / "out", picture=tmp_path / "pictures", posteriors=tmp_path / "p")
+    (job,) = plan([tmp_path / "a.wav"], wanted).jobs
+    assert job.midi == tmp_path / "out" / "a.mid"
+    assert job.picture == tmp_path / "pictures" / "a.png"
+    assert job.posteriors == tmp_path / "p" / "a.npz"
+
+
+def test_folders_are_walked_and_keep_their_subfolders(tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    touch(
+        music / "b.flac",
+        music / "one" / "a.MP3",
+        music / "notes.txt",
+        music / "._b.wav",
+        music / ".git" / "c.wav",
+    )
+    jobs = plan([music], Wanted(midi=tmp_path / "out")).jobs
+    assert [job.source.relative_to(music).as_posix() for job in jobs] == ["b.flac", "one/a.MP3"]
+    assert [job.midi.relative_to(tmp_path).as_posix() for job in jobs] == ["out/b.mid", "out/one/a.mid"]
+
+
+def test_a_dot_in_a_name_is_no_suffix(tmp_path: Path) -> None:
+    touch(tmp_path / "op. 10 no. 3.wav")
+    (job,) = plan([tmp_path / "op. 10 no. 3.wav"], Wanted()).jobs
+    assert job.midi.name == "op. 10 no. 3.mid"
+
+
+def test_two_inputs_for_one_name_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav", tmp_path / "a.mp3")
+    with pytest.raises(NotebeamError, match=r"a\.mid: got '.*a\.wav and .*a\.mp3', expected one input"):
+        plan([tmp_path / "a.wav", tmp_path / "a.mp3"], Wanted())
+
+
+def test_the_same_input_twice_is_done_once(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav")
+    assert len(plan([tmp_path / "a.wav", tmp_path], Wanted()).jobs) == 1
+
+
+def test_an_output_over_an_input_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path / "a.npz")
+    with pytest.raises(NotebeamError, match=r"a\.npz: got .*, expected a name that is no input"):
+        plan([tmp_path / "a.npz"], Wanted(posteriors=tmp_path / "a.npz"))
+
+
+def test_several_inputs_need_a_folder(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav", tmp_path / "b.wav")
+    with pytest.raises(NotebeamError, match=r"-o .*x\.mid: got 'a file for several inputs'"):
+        plan([tmp_path / "a.wav", tmp_path / "b.wav"], Wanted(midi=tmp_path / "x.mid"))
+    with pytest.raises(NotebeamError, match=r"-o .*x\.mid: got 'a file for several inputs'"):
+        plan([tmp_path], Wanted(midi=tmp_path / "x.mid"))
+
+
+def test_an_existing_file_is_no_folder(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav", tmp_path / "readme.txt")
+    with pytest.raises(
+        NotebeamError, match=r"--csv .*readme\.txt: got 'an existing file', expected a folder"
+    ):
+        plan([tmp_path / "a.wav"], Wanted(csv=tmp_path / "readme.txt"))
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav", tmp_path / "file")
+    with pytest.raises(NotebeamError, match=r"-o: output .*file, a file', expected a folder to write in"):
+        plan([tmp_path / "a.wav"], Wanted(midi=tmp_path / "file" / "out"))
+
+
+def test_failures_leave_the_other_inputs(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    touch(tmp_path / "a.wav", tmp_path / "b.wav")
+    (tmp_path / "b.mid").mkdir()
+    found = plan([tmp_path / name for name in ("a.wav", "b.wav", "gone.wav", "empty")], Wanted())
+    assert [job.source.name for job in found.jobs] == ["a.wav"]
+    empty, gone, folder = sorted(map(str, found.failures), key=lambda line: "b.mid" in line)
+    assert "gone.wav: got 'nothing there'" in empty
+    assert "empty: got 'a folder without audio'" in gone
+    assert "b.wav: output" in folder and "got 'a folder', expected the name of a file" in folder
+
+
+def test_planning_makes_no_folder(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav")
+    plan([tmp_path / "a.wav"], Wanted(midi=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
