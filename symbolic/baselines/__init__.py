@@ -1,0 +1,1 @@
+"""Closed-form models of rolls: what a learnt prior has to beat."""

@@ -1,0 +1,242 @@
+"""Training: configs, augmentation, the stream, and runs that resume bit for bit."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from symbolic.datasets import root
+from symbolic.errors import NotebeamError
+from symbolic.notes import Notes
+from symbolic.priors.registry import load_prior
+from symbolic.training.__main__ import main
+from symbolic.training.config import DataConfig, LoopConfig, TrainingConfig, read_config
+from symbolic.training.data import Splits, augmented_roll, frames_roll, read_splits
+from symbolic.training.loop import rate_at, train
+from symbolic.training.stream import Stream
+
+CONFIGS = sorted((Path(__file__).parents[2] / "symbolic" / "training" / "configs").glob("*.toml"))
+CONFIG = TrainingConfig(
+    name="small",
+    model="rnn-nade",
+    licence="MIT",
+    data=DataConfig(set="jsb", transpose=2),
+    loop=LoopConfig(updates=8, batch=3, chunk=4, warmup=2, ema=0.9, validate_every=2, rate=1e-2),
+    options={"visible": 6, "units": 5, "layers": 2, "hidden": 4, "dropout": 0.3},
+)
+
+
+def pieces(lengths: tuple[int, ...], seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.random((length, 6)) < 0.3 for length in lengths]
+
+
+SPLITS = Splits(pieces((9, 3, 12, 5, 1)), pieces((7, 2), 1), pieces((4,), 2))
+
+
+def silent(line: str) -> None:
+    pass
+
+
+def run(folder: Path, *, resume: bool = False, log: Callable[[str], None] = silent) -> Path:
+    output = folder / "weights.safetensors"
+    train(CONFIG, SPLITS, folder, output=output, command="none", resume=resume, log=log)
+    return output
+
+
+def test_an_interrupted_run_resumed_is_the_whole_run(tmp_path: Path) -> None:
+    def stop_at_5(line: str) -> None:
+        if line.startswith("update 4 "):
+            raise KeyboardInterrupt
+
+    whole = load_file(run(tmp_path / "whole"))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", log=stop_at_5)
+    lines: list[str] = []
+    parts = load_file(run(tmp_path / "parts", resume=True, log=lines.append))
+    assert lines[0] == "resumed at update 4"
+    assert lines[1].startswith("update 6 ")
+    for name, values in whole.items():
+        assert torch.equal(values, parts[name]), name
+    # Not only the best weights: everything that the two runs would go on from.
+    ends = [load_file(tmp_path / part / "checkpoint.safetensors") for part in ("whole", "parts")]
+    assert ends[0].keys() == ends[1].keys()
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_training_learns_and_its_weights_load(tmp_path: Path) -> None:
+    # A roll that repeats one pattern: a prior that learns it nears 0 nats; a coin has -6 ln 2 = -4.2.
+    pattern = np.tile(np.eye(6, dtype=bool), (10, 1))
+    loop = replace(CONFIG.loop, updates=150, chunk=20, validate_every=50, ema=0.0, rate=3e-2)
+    config = replace(
+        CONFIG, loop=loop, data=DataConfig(set="jsb"), options={"visible": 6, "units": 16, "hidden": 8}
+    )
+    splits = Splits([pattern, pattern[3:]], [pattern], [])
+    train(
+        config, splits, tmp_path, output=tmp_path / "w.safetensors", command="none", resume=False, log=silent
+    )
+    card = load_prior(tmp_path / "w.safetensors").card
+    assert card.scores["valid_nats_per_step"] > -0.5
+    assert card.clock == {"kind": "beats", "divisions": 1}
+
+
+def test_resuming_under_another_config_is_refused(tmp_path: Path) -> None:
+    run(tmp_path)
+    other = replace(CONFIG, seed=1)
+    with pytest.raises(NotebeamError, match=r"checkpoint\.safetensors: got 'a run of another config'"):
+        train(other, SPLITS, tmp_path, output=tmp_path / "w.safetensors", command="", resume=True, log=silent)
+
+
+def test_resuming_without_a_checkpoint_or_with_a_text_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotebeamError, match="expected the checkpoint of a run to resume"):
+        run(tmp_path, resume=True)
+    (tmp_path / "checkpoint.safetensors").write_text("not a checkpoint")
+    with pytest.raises(NotebeamError, match="expected a checkpoint"):
+        run(tmp_path, resume=True)
+
+
+def test_the_stream_gives_every_step_of_an_epoch_once_and_in_order() -> None:
+    lengths = (9, 3, 12, 5, 1)
+    stream = Stream(pieces(lengths), lambda piece, rng: piece, batch=2, chunk=4, seed=0)  # type: ignore[arg-type,return-value]
+    rows: list[list[list[np.ndarray]]] = [[], []]  # row -> pieces -> chunks
+    for _ in range(40):
+        chunk = stream.next()
+        for row in range(2):
+            if chunk.begins[row]:
+                rows[row].append([])
+            rows[row][-1].append(chunk.rolls[row][chunk.mask[row]].numpy() > 0)
+    whole = [np.concatenate(parts).tobytes() for row in rows for parts in row[:-1]]
+    known = [piece.tobytes() for piece in pieces(lengths)]
+    assert set(whole) == set(known)
+    # Forty chunks are several epochs: each piece comes as often as any other, but for the ends.
+    counts = [whole.count(name) for name in known]
+    assert max(counts) - min(counts) <= 2
+
+
+def test_the_stream_goes_on_from_its_place() -> None:
+    def stream() -> Stream:
+        return Stream(
+            SPLITS.train, lambda p, rng: augmented_roll(p, CONFIG.data, rng), batch=2, chunk=4, seed=3
+        )
+
+    one, other = stream(), stream()
+    for _ in range(7):
+        one.next()
+    other.place = one.place.clone()
+    for _ in range(5):
+        expected, got = one.next(), other.next()
+        assert torch.equal(expected.rolls, got.rolls)
+        assert torch.equal(expected.mask, got.mask)
+        assert torch.equal(expected.begins, got.begins)
+
+
+def test_transposition_keeps_every_note_on_the_keyboard() -> None:
+    config = DataConfig(performances=("asap",), plane="struck", transpose=6, stretch=1.25)
+    notes = Notes.make([1.0, 2.0, 2.0], [1.5, 3.0, 3.0], [23, 60, 107], [64, 64, 64])
+    shifts, lengths = set(), set()
+    for seed in range(200):
+        roll = augmented_roll(notes, config, np.random.default_rng(seed))
+        assert roll.sum() == 3
+        lengths.add(len(roll))
+        shifts.add(int(np.flatnonzero(roll.any(0))[0]) - 2)
+    assert shifts == {-2, -1, 0, 1}  # 23 may fall to 21, 107 rise to 108
+    # 2 s of music at 0.8 to 1.25 times its length, after up to 1 s: 40 to 87.5 steps of 40 ms, and the end.
+    assert 41 <= min(lengths) < 50
+    assert 75 < max(lengths) <= 90
+
+
+def test_a_roll_of_frames_strikes_each_key_at_its_nearest_step() -> None:
+    config = DataConfig(performances=("asap",), plane="struck", hop=0.5)
+    notes = Notes.make([1.0, 1.7, 2.8], [2.2, 2.0, 3.0], [21, 22, 21], [64, 64, 64])
+    roll = frames_roll(notes, config)
+    # From 1.0 s on: 0.7 s is nearest to step 1, 1.8 s to step 4.
+    assert np.argwhere(roll).tolist() == [[0, 0], [1, 1], [4, 0]]
+    active = frames_roll(notes, replace(config, plane="active"))
+    assert np.argwhere(active[:, 1]).ravel().tolist() == [1]
+    assert (roll & ~active).sum() == 0
+
+
+def test_the_rate_rises_and_falls() -> None:
+    loop = LoopConfig(updates=100, rate=1.0, warmup=10)
+    assert rate_at(loop, 0.0, 0) == pytest.approx(0.1)
+    assert rate_at(loop, 0.5, 50) == pytest.approx(0.01 + 0.99 / 2)
+    assert rate_at(loop, 1.0, 100) == pytest.approx(0.01)
+    step = replace(loop, schedule="step")
+    assert [rate_at(step, done, 50) for done in (0.5, 0.7, 0.9)] == [1.0, 0.1, 0.01]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_shipped_configs_are_read(path: Path) -> None:
+    config = read_config(path)
+    assert path.stem == f"{config.model}-{config.name}"
+    # The classic set is made of the files that MAPS was recorded from.
+    assert config.data.set != "piano_midi"
+
+
+GOOD = 'name = "a"\nmodel = "rnn-nade"\nlicence = "MIT"\n[data]\nset = "jsb"\n[loop]\nupdates = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("updates = 1", "updates = 1\nspeed = 2", r"loop\.speed: got 2, expected one of the keys updates"),
+        ('name = "a"', 'name = "a"\ncolour = 1', r"colour: got 1, expected one of the keys name"),
+        ("updates = 1", 'updates = "1"', r"loop\.updates: got '1', expected an integer"),
+        ("updates = 1", "updates = true", r"loop\.updates: got True, expected an integer"),
+        ("updates = 1", "batch = 1", r"loop: got 'neither updates nor minutes'"),
+        ("updates = 1", "updates = 1\nrate = 0", r"loop\.rate: got 0\.0, expected a number > 0"),
+        (
+            "updates = 1",
+            'updates = 1\nschedule = "up"',
+            r"loop\.schedule: got 'up', expected one of cosine, step",
+        ),
+        ('licence = "MIT"\n', "", r"licence: got 'nothing', expected a value"),
+        ('set = "jsb"', 'set = "bach"', r"data\.set: got 'bach', expected one of piano_midi"),
+        ('set = "jsb"', 'performances = ["maps"]', r"data\.performances: got 'maps'"),
+        ('set = "jsb"', "", "expected either a set or performances"),
+        ('set = "jsb"', 'set = "jsb"\nplane = "struck"', r"data\.set: got 'jsb'"),
+        ("[data]", "[data", "expected a TOML file"),
+    ],
+)
+def test_a_bad_config_is_one_line_that_names_the_key(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(GOOD)
+    read_config(path)
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(
+        NotebeamError, match=r"bad\.toml: .*" + expected if "TOML" not in expected else expected
+    ):
+        read_config(path)
+
+
+def test_the_command_prints_one_line_and_exits_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "none.toml")]) == 1
+    assert capsys.readouterr().err.endswith("none.toml: got 'no such file', expected a TOML file\n")
+
+
+def test_missing_data_and_unknown_models_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NOTEBEAM_DATA", str(tmp_path))
+    path = tmp_path / "good.toml"
+    path.write_text(GOOD)
+    assert main([str(path), "--run", str(tmp_path)]) == 1
+    assert "jsb.json.gz: got 'no such file'" in capsys.readouterr().err
+    monkeypatch.delenv("NOTEBEAM_DATA")
+    if (root() / "symbolic").is_dir():
+        path.write_text(GOOD.replace("rnn-nade", "rnn-rbm"))
+        assert main([str(path), "--run", str(tmp_path)]) == 1
+        assert "got 'rnn-rbm', expected one of rnn-nade" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not (root() / "symbolic").is_dir(), reason="needs the classic sets (NOTEBEAM_DATA)")
+def test_a_classic_set_keeps_its_splits() -> None:
+    splits = read_splits(DataConfig(set="jsb"))
+    assert [len(part) for part in (splits.train, splits.valid, splits.test)] == [229, 76, 77]
+    assert sum(map(len, splits.test)) == 4725
