@@ -101,6 +101,27 @@ def every_roll(
     ]
 
 
+def slow_beam(
+    prob: np.ndarray, table: np.ndarray, rows: int, width: int, hash_steps: int, per_hash: int
+) -> list[tuple[float, list[int]]]:
+    """Cost and roll (row numbers) of what a hashed beam ends with; it tries the `rows` best rows a step."""
+    keys = prob.shape[1]
+    beam: list[tuple[float, list[int]]] = [(0.0, [])]
+    for p in prob:
+        local = sorted((row_cost(row, p, 1.0, 0.0, 0.0), i) for i, row in enumerate(all_rows(keys)))[:rows]
+        following = []
+        for cost, roll in beam:
+            past = [0, 0, *roll]
+            following += [(cost + c - float(table[past[-2], past[-1], i]), [*roll, i]) for c, i in local]
+        beam, kept = [], {}
+        for cost, roll in sorted(following):
+            ending = tuple(roll[-hash_steps:])
+            kept[ending] = kept.get(ending, 0) + 1
+            if kept[ending] <= per_hash and len(beam) < width:
+                beam.append((cost, roll))
+    return beam
+
+
 def best_of_chain(
     prob: np.ndarray, off_off: float, off_on: float, weight: float
 ) -> tuple[float, tuple[int, ...]]:

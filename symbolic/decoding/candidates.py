@@ -1,9 +1,14 @@
 """Candidates: the rows proposed for each step.
 
-Is: the subsets of the k most ambiguous keys, cheapest first, for all steps at once.
+Is: the subsets of the k most ambiguous keys, in the order of their rank, for all steps at once.
 Is not: their prior probability, nor the choice among them (symbolic.decoding.greedy, beam).
+
+A candidate's rank is what it would cost if prior and note penalty together were one number for every on bit.
+Without a prior that is the note penalty, so that the first candidate is the cheapest. With one it is the number
+that makes a key of probability `centre` as good on as off: the two mostly cancel; the penalty would mislead.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -20,13 +25,13 @@ BLOCK = 1 << 22  # numbers held at once for one block of steps
 class Candidates:
     """At most K rows a step, small enough to keep for an hour of music.
 
-    A candidate is the step's cheapest row with some of its k switchable keys flipped; bit i of its code says
+    A candidate is the step's first row with some of its k switchable keys flipped; bit i of its code says
     whether key i of `keys` is.
     """
 
-    base: Tensor  # (B, T, D) bool, the cheapest row, the prior aside
+    base: Tensor  # (B, T, D) bool, the first candidate
     keys: Tensor  # (B, T, k) int16, most ambiguous first, of equals the lowest key
-    codes: Tensor  # (B, T, K) int16 in 0..2**k - 1, cheapest first, of equals the smallest code
+    codes: Tensor  # (B, T, K) int16 in 0..2**k - 1, by rank, of equals the smallest first
     cost: Tensor  # (B, T, K) float32 -log P_a + beta notes, nats; +inf: pruned
     viable: list[int]  # (T,) most candidates that any clip has at the step
 
@@ -47,7 +52,7 @@ class Candidates:
 
 
 def propose(batch: Batch, options: DecodeOptions, count: int) -> Candidates:
-    """At most `count` cheapest candidates of every step, the prior aside."""
+    """The first `count` candidates of every step, or as many as there are."""
     clips, steps, keys = batch.prob.shape
     subsets = 1 << min(options.switchable, keys)
     wide = clips * max(subsets * max(1, options.switchable), keys)
@@ -79,16 +84,26 @@ def flip(base: Tensor, keys: Tensor, codes: Tensor) -> Tensor:
 def _propose_block(prob: Tensor, options: DecodeOptions, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """base, keys, codes and cost, as in Candidates, of a few steps prob (B, S, D)."""
     gain = switch_gain(prob, options)
-    base = gain > 0
-    # Flipping a key of the cheapest row costs |gain|. Stable sorts: of equals the lowest key or code first.
-    effort, keys = gain.abs().sort(dim=-1, stable=True)
+    lead = gain + options.note_penalty - _share_of_an_on_bit(options)
+    base = lead > 0
+    # Flipping a key of the first row adds |lead| to its rank. Stable sorts: of equals the lowest key or code.
+    effort, keys = lead.abs().sort(dim=-1, stable=True)
     effort, keys = effort[..., : options.switchable], keys[..., : options.switchable]
     codes = torch.arange(1 << keys.shape[-1], device=prob.device)
     switch = subset_bits(codes, keys.shape[-1])  # (2**k, k)
-    # A sum over chosen keys, not a product with 0/1: 0 * inf is nan.
-    extra = torch.where(switch, effort[:, :, None, :], 0.0).sum(dim=-1)  # (B, S, 2**k)
-    extra, order = extra.sort(dim=-1, stable=True)
-    extra, order = extra[..., :count], order[..., :count]
-    extra = extra.masked_fill(extra > options.prune, torch.inf)
+    # Sums over chosen keys, not products with 0/1: 0 * inf is nan.
+    behind = torch.where(switch, effort[:, :, None, :], 0.0).sum(dim=-1)  # (B, S, 2**k)
+    behind, order = behind.sort(dim=-1, stable=True)
+    behind, order = behind[..., :count], order[..., :count]
+    saved = torch.where(base, gain, -gain).gather(2, keys)  # by the first row's bit over its flip
+    extra = torch.where(switch[order], saved[:, :, None, :], 0.0).sum(dim=-1)  # (B, S, K)
+    extra = extra.masked_fill(behind > options.prune, torch.inf)
     cost = local_cost(base, prob, options)[:, :, None] + extra
     return base, keys.to(torch.int16), order.to(torch.int16), cost
+
+
+def _share_of_an_on_bit(options: DecodeOptions) -> float:
+    """Nats that stand for prior and note penalty in a candidate's rank."""
+    if not options.prior_weight:
+        return options.note_penalty
+    return math.log(options.centre / (1 - options.centre)) / options.temperature

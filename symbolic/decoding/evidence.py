@@ -18,8 +18,8 @@ PEAK_RADIUS = 2  # frames on either side that a peak must top
 CENTROID_RADIUS = 3  # frames on either side that refine a peak's time
 KEY_BLOCK = 8  # keys searched at once: an hour of one key is 180,000 frames
 STEP_BLOCK = 8192  # steps averaged at once
-# Seconds within which two distances are equal: a frame halfway between two steps (every second one, where a step
-# is two frames) belongs to the earlier, whichever way its time was rounded.
+# Seconds within which two distances are equal: a frame halfway between two steps (every second one, where a
+# step is two frames) belongs to the earlier, whichever way its time was rounded.
 TIE = 1e-6
 
 

@@ -90,7 +90,10 @@ class DecodeOptions:
     beam_width: int = 8  # W, hypotheses kept a step
     candidates: int = 16  # K, candidates a step for "beam"; at most 2**switchable exist
     switchable: int = 7  # k, the most ambiguous keys; candidates differ in these
-    prune: float = 12.0  # nats; candidates dearer than their step's cheapest by more, the prior aside, go
+    centre: float = (
+        0.5  # with a prior: the probability at which a key is most ambiguous, a good threshold alone
+    )
+    prune: float = 12.0  # nats; candidates that rank behind their step's first by more are left out
     hash_steps: int = 10  # n, of hypotheses with the same last n steps only per_hash stay; 0: all
     per_hash: int = 1  # m
     n_best: int = 8  # hypotheses handed back, at most beam_width
@@ -105,6 +108,7 @@ class DecodeOptions:
             self._check(name, "a finite number > 0", holds=0 < getattr(self, name) < math.inf)
         for name in ("threshold", "floor"):
             self._check(name, "a probability 0..1", holds=0 <= getattr(self, name) <= 1)
+        self._check("centre", "a probability above 0 and below 1", holds=0 < self.centre < 1)
         self._check("prior_weight", "a finite number >= 0", holds=0 <= self.prior_weight < math.inf)
         self._check("note_penalty", "a finite number", holds=math.isfinite(self.note_penalty))
         self._check("prune", "nats >= 0, inf to leave out nothing", holds=self.prune >= 0)

@@ -53,7 +53,7 @@ def test_a_plateau_has_its_peak_at_its_centre() -> None:
 
 @pytest.mark.parametrize("kind", ["frames", "beats"])
 def test_every_step_gets_its_largest_peak(kind: str) -> None:
-    clip = heard(83, seed=5, start=0.013)
+    clip = heard(110, seed=5, start=0.013)
     clock = frames_clock(clip, 0.05) if kind == "frames" else Clock.beats([0.0, 0.31, 0.9, 1.2, 1.69], 3)
     evidence = evidence_of(clip, clock, "struck")
     assert evidence.prob.shape == (len(clock), 88) and evidence.prob.dtype == np.float32
@@ -107,8 +107,11 @@ def test_an_hour_of_onsets_fits_in_little_memory() -> None:
 
 
 def every_candidate(prob: np.ndarray, options: DecodeOptions) -> list[tuple[float, tuple[int, ...]]]:
-    """Cost and row of every subset of the k most ambiguous keys, cheapest first."""
-    gain = [log(p / (1 - p)) / options.temperature - options.note_penalty for p in prob.astype(float)]
+    """Cost and row of every subset of the k most ambiguous keys, in the order of rank."""
+    share = options.note_penalty
+    if options.prior_weight:
+        share = log(options.centre / (1 - options.centre)) / options.temperature
+    gain = [log(p / (1 - p)) / options.temperature - share for p in prob.astype(float)]
     gain = [-inf if p < options.floor else g for p, g in zip(prob, gain, strict=True)]
     ambiguous = sorted(range(len(prob)), key=lambda d: (abs(gain[d]), d))[: options.switchable]
     found = []
@@ -116,10 +119,12 @@ def every_candidate(prob: np.ndarray, options: DecodeOptions) -> list[tuple[floa
         row = [int(g > 0) for g in gain]
         for key, bit in zip(ambiguous, bits, strict=True):
             row[key] ^= bit
-        found.append(
-            (row_cost(tuple(row), prob, options.temperature, options.note_penalty, options.floor), tuple(row))
-        )
-    return sorted(pair for pair in found if isfinite(pair[0]) and pair[0] - min(found)[0] <= options.prune)
+        settings = options.temperature, options.floor
+        rank = row_cost(tuple(row), prob, settings[0], share, settings[1])
+        cost = row_cost(tuple(row), prob, settings[0], options.note_penalty, settings[1])
+        found.append((rank, cost, tuple(row)))
+    first = min(found)[0]
+    return [pair[1:] for pair in sorted(found) if isfinite(pair[0]) and pair[0] - first <= options.prune]
 
 
 @pytest.mark.parametrize(
@@ -129,9 +134,11 @@ def every_candidate(prob: np.ndarray, options: DecodeOptions) -> list[tuple[floa
         DecodeOptions(switchable=5, prune=2.5, floor=0.2, temperature=1.7, note_penalty=0.4),
         DecodeOptions(switchable=0),
         DecodeOptions(switchable=9, prune=inf, note_penalty=-1.0),
+        DecodeOptions(switchable=5, prune=6.0, note_penalty=-1.0, prior_weight=0.0),
+        DecodeOptions(switchable=5, note_penalty=-1.0, centre=0.2, temperature=0.6),
     ],
 )
-def test_candidates_are_the_sorted_subsets_of_the_ambiguous_keys(options: DecodeOptions) -> None:
+def test_candidates_are_the_ranked_subsets_of_the_ambiguous_keys(options: DecodeOptions) -> None:
     generator = np.random.default_rng(0)
     probs = [generator.uniform(0.01, 0.99, size=(steps, 6)).astype(np.float32) for steps in (7, 4)]
     batch = pad([torch.tensor(prob) for prob in probs])
@@ -225,6 +232,7 @@ def test_a_prior_is_asked_only_about_steps_like_those_it_learnt() -> None:
         ("prior_weight", -1.0, ">= 0"),
         ("prior_weight", inf, "finite"),
         ("note_penalty", nan, "finite"),
+        ("centre", 1.0, "below 1"),
         ("temperature", 0.0, "> 0"),
         ("beam_width", 0, ">= 1"),
         ("beam_width", 2.0, "integer"),

@@ -6,9 +6,18 @@ from math import inf, log
 import numpy as np
 import pytest
 import torch
-from oracles_decoding import TablePrior, best_of_chain, every_roll, random_table, row_cost, table_log_prob
+from oracles_decoding import (
+    TablePrior,
+    best_of_chain,
+    every_roll,
+    random_table,
+    row_cost,
+    slow_beam,
+    table_log_prob,
+)
 
 from symbolic.clock import Clock
+from symbolic.decoding import candidates, cost
 from symbolic.decoding.beam import survivors
 from symbolic.decoding.decode import build_decoder, decode_evidence
 from symbolic.decoding.evidence import Evidence
@@ -224,6 +233,17 @@ def test_keys_that_were_not_heard_are_never_on() -> None:
         assert np.isfinite(found.costs[0])
 
 
+def test_a_prior_can_overrule_a_saturated_probability() -> None:
+    table = np.full((8, 8, 8), -np.inf)
+    table[:, :, 0] = 0.0
+    clip = evidence(np.array([[0.0, 0.2, 1.0]] * 3))
+    for method in ("greedy", "beam"):
+        found = decode_evidence([clip], TablePrior(table), DecodeOptions(method=method, prune=inf))[0]
+        assert not found.roll.any()
+        # -log(1e-6) = 13.8 and -log(0.8) = 0.223 a step; 1 - 1e-6 is not exact in float32.
+        assert found.costs[0] == pytest.approx(3 * (13.816 + 0.223), abs=0.2)
+
+
 def test_merging_by_hash_keeps_the_cheapest_of_each_key() -> None:
     total = torch.tensor([[3.0, 1.0, 2.0, 0.5, 4.0, 2.0], [5.0, 4.0, 3.0, 2.0, 1.0, 0.0]])
     keys = torch.tensor([[7, 7, -1, 9, 9, -1], [1, 1, 1, 1, 1, 1]])
@@ -247,6 +267,45 @@ def test_merging_over_the_priors_memory_keeps_the_best_roll() -> None:
         assert found.costs[0] == pytest.approx(cost, abs=1e-4)
         last = [tuple(numbers(r)[-2:]) for r in found.rolls]
         assert len(set(last)) == len(last) == 16
+
+
+@pytest.mark.parametrize(("hash_steps", "per_hash"), [(1, 2), (3, 1), (3, 2), (5, 1), (100, 1)])
+def test_the_hashed_beam_ends_with_what_the_slow_one_ends_with(hash_steps: int, per_hash: int) -> None:
+    table, clips = random_table(KEYS, 16), random_clips(16, (25, 14, 19))
+    options = DecodeOptions(
+        beam_width=7, candidates=5, prune=inf, hash_steps=hash_steps, per_hash=per_hash, floor=0.0, n_best=7
+    )
+    for clip, found in zip(clips, decode_evidence(clips, TablePrior(table), options), strict=True):
+        expected = slow_beam(clip.prob, table, 5, 7, hash_steps, per_hash)
+        assert [numbers(roll) for roll in found.rolls] == [roll for _, roll in expected]
+        np.testing.assert_allclose(found.costs, [cost for cost, _ in expected], atol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["threshold", "hmm", "greedy", "beam"])
+def test_the_size_of_the_blocks_changes_nothing(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    prior, clips = TablePrior(random_table(KEYS, 17)), random_clips(17, (25, 14))
+    options = DecodeOptions(method=method, beam_width=4)
+    whole = decode_evidence(clips, prior, options)
+    monkeypatch.setattr(candidates, "BLOCK", 30)
+    monkeypatch.setattr(cost, "SUM_BLOCK", 30)
+    for one, other in zip(whole, decode_evidence(clips, prior, options), strict=True):
+        np.testing.assert_array_equal(one.rolls, other.rolls)
+        np.testing.assert_allclose(one.costs, other.costs)
+        np.testing.assert_allclose(one.acoustic_log_prob, other.acoustic_log_prob)
+        if one.prior_log_prob is not None:
+            np.testing.assert_allclose(one.prior_log_prob, other.prior_log_prob)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("method", ["greedy", "beam"])
+def test_a_gpu_decodes_as_the_processor_does(method: str) -> None:
+    torch.manual_seed(2)
+    prior = RnnNade(RnnNadeOptions(visible=6, units=8, hidden=5)).eval()
+    clips, options = random_clips(18, (20, 31, 1), keys=6), DecodeOptions(method=method)
+    near = decode_evidence(clips, prior, options)
+    for one, other in zip(near, decode_evidence(clips, prior.to("cuda"), options), strict=True):
+        np.testing.assert_array_equal(one.roll, other.roll)
+        np.testing.assert_allclose(one.costs, other.costs, atol=1e-3)
 
 
 def test_per_hash_bounds_the_rolls_with_one_ending() -> None:
