@@ -4,8 +4,8 @@ Is: the subsets of the k most ambiguous keys, in the order of their rank, for al
 Is not: their prior probability, nor the choice among them (symbolic.decoding.greedy, beam).
 
 A candidate's rank is what it would cost if prior and note penalty together were one number for every on bit.
-Without a prior that is the note penalty, so that the first candidate is the cheapest. With one it is the number
-that makes a key of probability `centre` as good on as off: the two mostly cancel; the penalty would mislead.
+Without a prior that is the note penalty, so that the first candidate is the cheapest. With one it is the
+number that makes a key of probability `centre` as good on as off: the two mostly cancel.
 """
 
 import math

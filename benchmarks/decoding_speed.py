@@ -1,0 +1,109 @@
+"""How long does decoding take, and how much of it is the prior?
+
+Is: seconds per step of every decoder, on made evidence of a given density, with an untrained RNN-NADE.
+Is not: a measure of accuracy; an untrained prior costs as much time as a trained one.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from symbolic.clock import Clock
+from symbolic.decoding.decode import DECODERS, decode_evidence
+from symbolic.decoding.evidence import Evidence
+from symbolic.decoding.options import DecodeOptions
+from symbolic.files import replacing
+from symbolic.priors.rnn_nade import RnnNade, RnnNadeOptions
+
+RESULTS = Path(__file__).parent / "results" / "decoding_speed.json"
+STEP = 0.04  # seconds
+# Evident notes and doubtful peaks a second: a clean piano, a recorded one, a very poor acoustic model.
+DENSITIES = {"clean": (10, 10), "recorded": (10, 50), "poor": (20, 400)}
+
+
+def made_evidence(steps: int, notes: float, doubts: float, generator: np.random.Generator) -> Evidence:
+    """Notes of probability above 0.6 and doubtful peaks below, anywhere, so many a second."""
+    prob = np.zeros((steps, 88), dtype=np.float32)
+    for rate, low, high in ((doubts, 0.01, 0.6), (notes, 0.6, 0.999)):
+        count = int(steps * STEP * rate)
+        at = generator.integers(0, steps, count), generator.integers(0, 88, count)
+        prob[at] = generator.uniform(low, high, count)
+    clock = Clock.frames(steps, STEP)
+    time = np.broadcast_to(clock.times[:, None], prob.shape)
+    return Evidence(prob, time, np.zeros(prob.shape, dtype=np.int32), clock)
+
+
+def measure(steps: int, clips: int, repeats: int) -> list[dict[str, str | int | float]]:
+    """One row for each density and method; the fastest of the repeats, as the others were disturbed."""
+    torch.manual_seed(0)
+    prior = RnnNade(RnnNadeOptions(units=256, hidden=128)).eval()
+    rows: list[dict[str, str | int | float]] = []
+    for density, (notes, doubts) in DENSITIES.items():
+        generator = np.random.default_rng(0)
+        batch = [made_evidence(steps, notes, doubts, generator) for _ in range(clips)]
+        for method in DECODERS:
+            seconds = []
+            for _ in range(repeats):
+                begin = time.perf_counter()
+                decode_evidence(batch, prior, DecodeOptions(method=method))
+                seconds.append(time.perf_counter() - begin)
+            row = {"evidence": density, "method": method, "clips": clips, "steps": steps}
+            best = {"seconds": round(min(seconds), 3), "seconds_per_step": min(seconds) / (steps * clips)}
+            rows.append(row | best)
+            print(
+                f"{density:10} {method:10} {best['seconds']:8.2f} s {best['seconds_per_step'] * 1e3:8.3f} ms a step"
+            )
+    return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--steps", type=int, default=4500, help="steps a clip, 40 ms each (default: 3 minutes)"
+    )
+    parser.add_argument("--clips", type=int, default=1, help="clips decoded together")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    options = DecodeOptions()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    found = {
+        "question": "How long does decoding take?",
+        "command": " ".join(["python", "-m", "benchmarks.decoding_speed", *sys.argv[1:]]),
+        "commit": commit.stdout.strip(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{platform.machine()}, {platform.system()}, {args.threads} thread(s)",
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+        "settings": {
+            "prior": "rnn-nade, untrained, 256 LSTM units, 128 hidden",
+            "beam_width": options.beam_width,
+            "candidates": options.candidates,
+            "densities": {name: list(rates) for name, rates in DENSITIES.items()},
+            "repeats": args.repeats,
+        },
+        "rows": measure(args.steps, args.clips, args.repeats),
+    }
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(args.output) as temporary:
+        Path(temporary).write_text(json.dumps(found, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
