@@ -148,7 +148,7 @@ def _counted(frames: Roll) -> tuple[Roll, Steps]:
 
 
 def _distances(steps: Roll, frames: Roll, counts: Steps) -> NDArray[np.float64]:
-    """(N, D + 1) number of frames (U, D), each counted (U,) times, at each Hamming distance from steps (N, D)."""
+    """(N, D + 1) number of frames (U, D), counted (U,) times, at each Hamming distance from steps (N, D)."""
     keys = steps.shape[1]
     table = np.zeros((len(steps), keys + 1))
     other, size = frames.astype(np.float32), frames.sum(1)

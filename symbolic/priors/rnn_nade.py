@@ -52,9 +52,14 @@ class RnnNade(nn.Module):
         self.conditioner = nn.Linear(options.units, options.visible + options.hidden)
         self.weight = nn.Parameter(torch.randn(options.visible, options.hidden) * 0.01)  # W
         self.out = nn.Parameter(torch.randn(options.visible, options.hidden) * 0.01)  # V
-        with torch.no_grad():
-            # Music is sparse: about one key in twenty sounds, sigmoid(-3).
-            self.conditioner.bias[: options.visible] -= 3.0
+
+    @torch.no_grad()
+    def begin_at(self, on: Tensor) -> None:
+        """Set the key biases b to the logits of frequencies `on` (D,): where training had better begin.
+
+        Exact while W, V and the conditioner's weights are about zero, as they are before training.
+        """
+        self.conditioner.bias[: self.visible] = torch.logit(on)
 
     def initial_state(self, n: int) -> State:
         hidden, cell = self.recurrence.initial_state(n)

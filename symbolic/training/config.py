@@ -59,13 +59,14 @@ class LoopConfig:
     clip: float = 1.0  # largest norm of a gradient
     ema: float = 0.0  # decay of the averaged weights, which are then what is validated and kept; 0 is off
     validate_every: int = 200  # updates
+    validate_steps: int = 0  # at most, the beginnings of all validation pieces; 0 is all steps
     patience: int = 0  # validations without a better one, after which the run ends; 0 is off
 
     def __post_init__(self) -> None:
         if not self.updates and not self.minutes:
             raise NotebeamError("loop", "neither updates nor minutes", "a limit")
         _at_least("loop", self, updates=0, minutes=0, batch=1, chunk=1, warmup=0, weight_decay=0)
-        _at_least("loop", self, validate_every=1, patience=0)
+        _at_least("loop", self, validate_every=1, validate_steps=0, patience=0)
         for name in ("rate", "clip"):
             if not getattr(self, name) > 0:
                 raise NotebeamError(f"loop.{name}", getattr(self, name), "a number > 0")

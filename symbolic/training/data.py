@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from symbolic.clock import Clock
 from symbolic.datasets.asap import read_asap
@@ -73,6 +75,14 @@ def augmented_roll(piece: Piece, config: DataConfig, rng: np.random.Generator) -
         return piece
     shift = _shift(np.flatnonzero(piece.any(0)), piece.shape[1] - 1, config.transpose, rng)
     return np.roll(piece, shift, axis=1)  # nothing wraps around: the shift keeps the notes inside
+
+
+def key_frequencies(pieces: Sequence[Piece], config: DataConfig) -> Tensor:
+    """(D,) share of the steps of up to 100 pieces at which each key is on, add-one smoothed."""
+    apart = max(1, len(pieces) // 100)
+    rolls = [frames_roll(piece, config) if isinstance(piece, Notes) else piece for piece in pieces[::apart]]
+    steps = np.concatenate(rolls)
+    return torch.from_numpy((steps.sum(0) + 1) / (len(steps) + 2)).float()
 
 
 def _shift(keys: NDArray[np.integer], highest: int, most: int, rng: np.random.Generator) -> int:

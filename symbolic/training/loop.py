@@ -19,7 +19,7 @@ from symbolic.priors.registry import build_prior, save_prior
 from symbolic.priors.rnn_nade import RnnNade
 from symbolic.training.checkpoint import Progress, read_checkpoint, write_checkpoint
 from symbolic.training.config import LoopConfig, TrainingConfig
-from symbolic.training.data import Splits, augmented_roll, clock_of, described
+from symbolic.training.data import Splits, augmented_roll, clock_of, described, key_frequencies
 from symbolic.training.stream import Stream
 
 
@@ -31,6 +31,7 @@ class Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.prior = build_prior(config.model, config.options)
+        self.prior.begin_at(key_frequencies(splits.train, config.data))
         self.config, self.splits = config, splits
         self.averaged = copy.deepcopy(self.prior) if config.loop.ema else self.prior
         self.best: dict[str, Tensor] = {}  # weights of the best validation so far
@@ -90,7 +91,11 @@ class Run:
 
     def validate(self) -> float:
         """Log-likelihood of the validation rolls, nats a step; keeps the weights if it is the best yet."""
-        score = log_likelihood(self.averaged.eval(), self.splits.valid).per_step
+        valid = self.splits.valid
+        if self.config.loop.validate_steps:
+            each = max(1, self.config.loop.validate_steps // len(valid))
+            valid = [roll[:each] for roll in valid]
+        score = log_likelihood(self.averaged.eval(), valid).per_step
         self.prior.train()
         if score > self.progress.best:
             self.progress.best, self.progress.best_update, self.progress.worse = (

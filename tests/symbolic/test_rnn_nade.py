@@ -89,6 +89,17 @@ def test_samples_come_as_often_as_they_are_probable() -> None:
     assert ((seen - prob).abs() < 5 * (prob * (1 - prob) / draws).sqrt() + 1e-9).all()
 
 
+def test_a_prior_begins_at_given_frequencies() -> None:
+    torch.manual_seed(0)
+    prior = RnnNade(RnnNadeOptions(visible=3, units=5, hidden=4))
+    prior.begin_at(torch.tensor([0.1, 0.5, 0.01]))
+    with torch.no_grad():
+        columns = all_columns(3).float()
+        prob = prior.log_prob(prior.initial_state(1), columns[None])[0].exp()
+    # V starts at about 0.01, which moves a logit by 0.02 or so.
+    assert_close(prob @ columns, torch.tensor([0.1, 0.5, 0.01]), rtol=0.05, atol=0)
+
+
 def test_select_permutes_and_repeats() -> None:
     prior, rolls = small_prior(), random_rolls(3, 4, 6)
     state = prior.initial_state(3)
