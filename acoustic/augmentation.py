@@ -1,0 +1,98 @@
+"""What a microphone and a room do to a sound, at random: level, equaliser, reverberation, noise.
+
+Is: functions of a batch of audio and a generator. None of them moves an onset.
+Is not: detuning, which moves the notes too and so belongs to whoever cuts the clips (training.corpus).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symbolic.errors import NotebeamError
+
+SILENCE = 1e-4  # amplitude below which a clip gets no louder noise than that of silence
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentOptions:
+    """Ranges, drawn from uniformly, one value a clip."""
+
+    gain_db: tuple[float, float] = (-15.0, 12.0)
+    equaliser_db: float = 5.0  # standard deviation of the curve, before smoothing over frequency
+    noise_db: tuple[float, float] = (-65.0, -22.0)  # relative to the clip's own level
+    room_chance: float = 0.5
+    decay_seconds: tuple[float, float] = (0.15, 1.4)  # until the reverberation is 60 dB down
+    direct_db: tuple[float, float] = (-2.0, 18.0)  # direct sound above the reverberation
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.room_chance <= 1:
+            raise NotebeamError("AugmentOptions.room_chance", self.room_chance, "a probability")
+
+
+def augment(audio: Tensor, options: AugmentOptions, rate_hz: int, generator: torch.Generator) -> Tensor:
+    """Every clip of (B, S) through a room, an equaliser, noise and a gain of its own."""
+    clips, samples = audio.shape
+    size = 2 ** math.ceil(math.log2(samples + rate_hz))  # room for one second of reverberation
+    response = equaliser(clips, size // 2 + 1, options.equaliser_db, generator)
+    response = response * torch.fft.rfft(rooms(clips, options, rate_hz, generator), size)
+    heard = torch.fft.irfft(torch.fft.rfft(audio, size) * response, size)[:, :samples]
+    level = heard.square().mean(dim=1, keepdim=True).sqrt().clamp(min=SILENCE)
+    amount = level * decibels(uniform(clips, options.noise_db, generator))
+    heard = heard + amount * coloured_noise(clips, samples, generator)
+    return heard * decibels(uniform(clips, options.gain_db, generator))
+
+
+def uniform(clips: int, bounds: tuple[float, float], generator: torch.Generator) -> Tensor:
+    """(B, 1) uniform draws."""
+    low, high = bounds
+    return low + (high - low) * torch.rand(clips, 1, generator=generator)
+
+
+def decibels(db: Tensor) -> Tensor:
+    """Amplitude factor."""
+    return 10 ** (db / 20)
+
+
+def equaliser(clips: int, lines: int, spread_db: float, generator: torch.Generator) -> Tensor:
+    """(B, lines) gains of random smooth curves, about one free value an octave over the upper ten octaves."""
+    points = 10
+    nodes = spread_db * torch.randn(clips, 1, points, generator=generator)
+    octave = torch.log2(torch.arange(lines).clamp(min=1) / lines) + points  # 0 at ten octaves below the top
+    position = octave.clamp(0, points - 1) / (points - 1) * 2 - 1
+    # Linear between the nodes; sampled as an image one pixel high.
+    grid = torch.stack([position, torch.zeros_like(position)], dim=-1).expand(clips, 1, lines, 2)
+    curve = torch.nn.functional.grid_sample(nodes[:, :, None], grid, align_corners=True)
+    return decibels(curve[:, 0, 0])
+
+
+def coloured_noise(clips: int, samples: int, generator: torch.Generator) -> Tensor:
+    """(B, S) unit-variance noise whose power falls by 0 to 2 powers of frequency."""
+    lines = samples // 2 + 1
+    slope = uniform(clips, (0.0, 1.0), generator)
+    shape = torch.arange(lines).clamp(min=1).float()[None] ** -slope
+    spectrum = torch.fft.rfft(torch.randn(clips, samples, generator=generator)) * shape
+    noise = torch.fft.irfft(spectrum, samples)
+    return noise / noise.std(dim=1, keepdim=True)
+
+
+def rooms(clips: int, options: AugmentOptions, rate_hz: int, generator: torch.Generator) -> Tensor:
+    """(B, rate_hz) impulse responses of one second: a direct sound at 0, then decaying noise.
+
+    Higher frequencies decay faster, by a second noise that lasts half as long and is differenced.
+    Clips that stay dry (1 - room_chance of them) have the direct sound alone.
+    """
+    time = torch.arange(rate_hz) / rate_hz
+    decay = uniform(clips, options.decay_seconds, generator)
+    slow, fast = torch.randn(2, clips, rate_hz, generator=generator)
+    envelope = 10 ** (-3 * time / decay)
+    muffled = (slow + torch.roll(slow, 1, dims=1)) / 2 * envelope
+    bright = (fast - torch.roll(fast, 1, dims=1)) / 2 * envelope.square()
+    arrival = uniform(clips, (0.001, 0.015), generator)  # of the first reflection, seconds
+    tail = (muffled + bright) * (time >= arrival)
+    tail = tail / tail.square().sum(dim=1, keepdim=True).sqrt()
+    wet = torch.rand(clips, 1, generator=generator) < options.room_chance
+    tail = tail * decibels(-uniform(clips, options.direct_db, generator)) * wet
+    tail[:, 0] = 1.0
+    return tail

@@ -1,0 +1,96 @@
+"""A trained network on disk: weights in safetensors, a JSON card beside them.
+
+Is: saving, loading and naming of acoustic models.
+Is not: listening with them (inference).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from acoustic.features import FeatureOptions
+from acoustic.network import HarmonicNet, NetworkOptions
+from symbolic.config import options_from
+from symbolic.errors import NotebeamError
+from symbolic.files import replacing
+
+WEIGHTS = Path(__file__).parent / "weights"
+KIND = "notebeam acoustic model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What a user must know of a file of weights, and what the code must know to use it."""
+
+    name: str
+    features: FeatureOptions = field(default_factory=FeatureOptions)
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    data: str = ""
+    licence: str = ""
+    command: str = ""
+    training: Mapping[str, Any] = field(default_factory=dict)  # steps, minutes, losses
+    kind: str = KIND
+
+
+def list_models() -> list[str]:
+    """Names that `load_network` knows."""
+    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+
+
+def save_network(path: Path, network: HarmonicNet, card: ModelCard) -> None:
+    """Write `path` (.safetensors, float32) and its card (.json)."""
+    from safetensors.torch import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+    with replacing(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(asdict(card), indent=2) + "\n")
+    with replacing(path) as temporary:
+        save_file(tensors, temporary)
+
+
+def load_network(name: str | Path, device: torch.device | str = "cpu") -> tuple[HarmonicNet, ModelCard]:
+    """A network in evaluation mode, by the name of a shipped model or the path of a .safetensors file.
+
+    Raises:
+        NotebeamError: an unknown name, a file that is no such model, or a card that does not fit it.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = WEIGHTS / f"{name}.safetensors" if str(name) in list_models() else Path(name)
+    if not path.is_file():
+        raise NotebeamError("acoustic model", str(name), f"a .safetensors file or one of {', '.join(list_models())}")
+    card = read_card(path.with_suffix(".json"))
+    network = HarmonicNet(card.features, card.network)
+    try:
+        network.load_state_dict(load_file(path))
+    except SafetensorError as error:
+        raise NotebeamError(str(path), "not a safetensors file", "weights of an acoustic model") from error
+    except RuntimeError as error:
+        raise NotebeamError(str(path), "weights of another shape", "those that its card describes") from error
+    return network.eval().to(device), card
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card of an acoustic model.
+
+    Raises:
+        NotebeamError: no card, no JSON, or the card of something else.
+    """
+    if not path.is_file():
+        raise NotebeamError(str(path), "no such file", "the card beside the weights")
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise NotebeamError(str(path), "not JSON", "the card of an acoustic model") from error
+    found = table.get("kind") if isinstance(table, dict) else table
+    if found != KIND:
+        raise NotebeamError(str(path), found, f"the card of a {KIND}")
+    table["features"] = options_from(FeatureOptions, table.get("features", {}), f"{path}: features")
+    table["network"] = options_from(NetworkOptions, table.get("network", {}), f"{path}: network")
+    return options_from(ModelCard, table, str(path))

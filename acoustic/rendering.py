@@ -1,0 +1,128 @@
+"""Performances played on sampled pianos: training audio whose notes are known exactly.
+
+Is: a sampler (pick, transpose, scale, ring, damp, add) for folders of single notes with a `samples.csv`.
+Is not: rooms, noise and equalisers (augmentation), or the choice of what to render (training.renderings).
+"""
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from acoustic.audio import RATE_HZ, Samples
+from symbolic.errors import NotebeamError
+from symbolic.notes import Notes
+
+ATTACK_SECONDS = 0.005  # every sample is cut so that its attack comes this long after its start
+UNDAMPED_PITCH = 90  # strings above have no damper
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of `samples.csv`."""
+
+    path: Path
+    pitch: int  # MIDI number that was recorded
+    keys: tuple[int, int]  # MIDI numbers, inclusive
+    velocities: tuple[int, int]  # inclusive
+    gain_db: float  # undoes the file's normalisation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Touch:
+    """How one rendering answers velocity and release; drawn anew for every rendering."""
+
+    dynamics: float = 1.75  # amplitude grows as velocity to this power
+    fade_seconds: float = 0.12  # time in which a damper quiets a string in the middle register
+    level: float = 0.25  # amplitude of a full-velocity note, relative to full scale
+
+
+class SampledPiano:
+    """A piano of `samples.csv`, its samples decoded and transposed once each."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        """Read the rows of piano `name` from `folder/samples.csv`.
+
+        Raises:
+            NotebeamError: no such table, or no such piano in it.
+        """
+        table = folder / "samples.csv"
+        if not table.is_file():
+            raise NotebeamError(str(table), "no such file", "the table of sampled pianos")
+        with table.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.samples = [_sample(row, folder) for row in rows if row["piano"] == name]
+        if not self.samples:
+            raise NotebeamError(str(table), name, f"one of {', '.join(sorted({row['piano'] for row in rows}))}")
+        # Layers are normalised each by its maker: their loudest note is set to one level.
+        layers = {sample.velocities for sample in self.samples}
+        self.layer_peak = {layer: self._layer_peak(layer) for layer in layers}
+        self._sounds: dict[tuple[Path, int], Samples] = {}
+
+    def _layer_peak(self, layer: tuple[int, int]) -> float:
+        peaks = [np.abs(_recorded(s)).max() for s in self.samples if s.velocities == layer and 48 <= s.pitch <= 72]
+        return float(np.median(peaks))
+
+    def _find(self, pitch: int, velocity: int) -> Sample:
+        """The sample whose ranges hold the note; the nearest key's where none does."""
+
+        def distance(sample: Sample) -> tuple[int, int]:
+            (low, high), (soft, loud) = sample.keys, sample.velocities
+            return max(low - pitch, pitch - high, 0), max(soft - velocity, velocity - loud, 0)
+
+        return min(self.samples, key=distance)
+
+    def sound(self, pitch: int, velocity: int) -> Samples:
+        """(S,) the note as recorded, transposed to `pitch`, 1 = the layer's usual peak."""
+        import soxr
+
+        sample = self._find(pitch, velocity)
+        key = (sample.path, pitch)
+        if key not in self._sounds:
+            # Played faster by the semitones between: resampled from a rate that much higher.
+            ratio = 2 ** ((pitch - sample.pitch) / 12)
+            audio = _recorded(sample)
+            if pitch != sample.pitch:
+                audio = soxr.resample(audio, RATE_HZ * ratio, RATE_HZ, quality="HQ").astype(np.float32)
+            self._sounds[key] = audio / self.layer_peak[sample.velocities]
+        return self._sounds[key]
+
+    def render(self, notes: Notes, touch: Touch, tail: float = 1.0) -> Samples:
+        """(S,) the notes played from time 0, `tail` seconds beyond the last offset; sounding offsets damp."""
+        length = round((float(notes.offset.max(initial=0.0)) + tail) * RATE_HZ)
+        audio = np.zeros(length, dtype=np.float32)
+        columns = zip(notes.onset, notes.offset, notes.pitch, notes.velocity, strict=True)
+        for onset, offset, pitch, velocity in columns:
+            sound = self.sound(int(pitch), int(velocity))
+            first = max(0, round((onset - ATTACK_SECONDS) * RATE_HZ))
+            held = round((offset - onset) * RATE_HZ)
+            fade = round(touch.fade_seconds * 2 ** ((60 - pitch) / 36) * RATE_HZ)
+            ringing = len(sound) if pitch > UNDAMPED_PITCH else min(len(sound), held + fade)
+            ringing = min(ringing, length - first)
+            played = sound[:ringing] * (touch.level * (velocity / 127) ** touch.dynamics)
+            if ringing > held:
+                damped = np.linspace(1, 0, ringing - held, dtype=np.float32) ** 2
+                played[held:] *= damped if pitch <= UNDAMPED_PITCH else 1
+            audio[first : first + ringing] += played
+        return audio
+
+
+def _sample(row: dict[str, str], folder: Path) -> Sample:
+    keys = int(row["low_key"]), int(row["high_key"])
+    velocities = int(row["low_velocity"]), int(row["high_velocity"])
+    return Sample(folder / row["file"], int(row["pitch"]), keys, velocities, float(row["gain_db"]))
+
+
+@lru_cache(maxsize=1024)
+def _recorded(sample: Sample) -> Samples:
+    """(S,) the file with its normalisation undone; read-only."""
+    import soundfile
+
+    audio, rate_hz = soundfile.read(str(sample.path), dtype="float32")
+    if rate_hz != RATE_HZ:
+        raise NotebeamError(str(sample.path), f"{rate_hz} Hz", f"{RATE_HZ} Hz")
+    audio = audio * np.float32(10 ** (sample.gain_db / 20))
+    audio.flags.writeable = False
+    return audio

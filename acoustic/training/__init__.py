@@ -1,0 +1,1 @@
+"""Training of the acoustic network: corpus, targets, loop; `python -m acoustic.training CONFIG.toml`."""

@@ -1,0 +1,182 @@
+"""Clips of audio and what the network should say about them.
+
+Is: recordings with their note tables, decoded once; batches cut from them as a function of (seed, step).
+Is not: augmentation that leaves the notes alone (acoustic.augmentation), losses and steps (training.loop).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from acoustic.audio import RATE_HZ, Samples, read_audio
+from acoustic.augmentation import AugmentOptions, augment
+from acoustic.features import FeatureOptions, margin_samples, spectra
+from symbolic import datasets
+from symbolic.errors import NotebeamError
+from symbolic.notes import Notes, read_tsv
+from symbolic.pitch import KEYS, LOWEST
+
+FULL_SCALE = 32767
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusOptions:
+    """What clips are cut, and how they are bent before they are heard."""
+
+    seconds: float = 5.0
+    clips: int = 8  # B
+    rendered_share: float = 0.5  # of clips that come from rendered performances rather than MAPS
+    semitone_chance: float = 0.3  # of a clip that is played a semitone higher or lower
+    cents: float = 10.0  # standard deviation of the detuning
+    valid_compositions: int = 4  # of MAPS' synthesised ones, held out
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 0 or self.clips < 1 or not 0 <= self.rendered_share <= 1:
+            raise NotebeamError("CorpusOptions", self, "seconds > 0, clips >= 1, rendered_share in 0..1")
+
+
+@dataclass(frozen=True)
+class Track:
+    """One recording: samples (S,) int16, memory-mapped, and its notes."""
+
+    samples: npt.NDArray[np.int16]
+    notes: Notes
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips and their targets; all targets (B, T, 88) in 0..1."""
+
+    spectrum: Tensor  # (B, windows, T, M)
+    onset: Tensor
+    frame: Tensor
+    offset: Tensor
+    velocity: Tensor  # meaningful where onset > 0.5
+
+
+def load_track(audio: Path, table: Path) -> Track:
+    """A recording decoded to 16 bits in the cache, the first time, and mapped into memory from there."""
+    from symbolic.files import replacing
+
+    cached = datasets.cache_folder() / "decoded" / f"{audio.parent.name}-{audio.stem}.npy"
+    if not cached.exists():
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        samples = np.round(read_audio(audio).clip(-1, 1) * FULL_SCALE).astype(np.int16)
+        with replacing(cached) as temporary:
+            np.save(temporary, samples)
+    return Track(np.load(cached, mmap_mode="r"), read_tsv(table))
+
+
+def targets(notes: Notes, frames: int, hop: float) -> dict[str, npt.NDArray[np.float32]]:
+    """(T, 88) arrays that the heads learn; times of `notes` in seconds from frame 0.
+
+    An onset is 1 for the frames within one hop of it and falls to 0 at two, so that the peak of the
+    posterior is the probability of a strike whether or not the frame is known exactly; offsets, which
+    are vaguer, one frame wider. `frame` is 1 from the onset's frame up to the offset's.
+    """
+    shape = (frames, KEYS)
+    onset, offset, velocity = (np.zeros(shape, dtype=np.float32) for _ in range(3))
+    key = notes.pitch - LOWEST
+    _mark(onset, notes.onset / hop, key, width=2)
+    _mark(offset, notes.offset / hop, key, width=3)
+    frame = np.zeros((frames + 1, KEYS), dtype=np.float32)
+    first = np.round(notes.onset / hop).astype(int)
+    last = np.maximum(np.round(notes.offset / hop).astype(int), first + 1)
+    np.add.at(frame, (first.clip(0, frames), key), 1)
+    np.add.at(frame, (last.clip(0, frames), key), -1)
+    frame = (frame.cumsum(axis=0)[:frames] > 0).astype(np.float32)
+    for step in range(-2, 3):
+        row = first + step
+        inside = (row >= 0) & (row < frames)
+        velocity[row[inside], key[inside]] = notes.velocity[inside] / 127
+    return {"onset": onset, "frame": frame, "offset": offset, "velocity": velocity}
+
+
+def _mark(plane: npt.NDArray[np.float32], at: npt.NDArray[np.float64], key: npt.NDArray[np.int64], width: int) -> None:
+    """Raise `plane` to clip(width - |distance in frames|, 0, 1) around each event."""
+    nearest = np.round(at).astype(int)
+    for step in range(-width, width + 1):
+        row = nearest + step
+        value = np.clip(width - np.abs(row - at), 0, 1).astype(np.float32)
+        inside = (row >= 0) & (row < len(plane))
+        np.maximum.at(plane, (row[inside], key[inside]), value[inside])
+
+
+class Clips(Dataset[Batch]):
+    """Batch number i, the same for the same seed whatever was asked before: so training can resume."""
+
+    def __init__(
+        self,
+        groups: Sequence[Sequence[Track]],
+        shares: Sequence[float],
+        options: CorpusOptions,
+        features: FeatureOptions,
+        augmentation: AugmentOptions | None,
+        *,
+        steps: int,
+        seed: int,
+    ) -> None:
+        self.groups, self.shares, self.options = groups, shares, options
+        self.features, self.augmentation = features, augmentation
+        self.steps, self.seed = steps, seed
+        self.chances = [np.array([len(t.samples) for t in group], dtype=float) for group in groups]
+        self.frames = round(options.seconds / features.hop)
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        draw = np.random.default_rng((self.seed, step))
+        cut = [self._clip(draw) for _ in range(self.options.clips)]
+        audio = torch.from_numpy(np.stack([samples for samples, _ in cut]))
+        if self.augmentation is not None:
+            generator = torch.Generator().manual_seed(int(draw.integers(2**62)))
+            audio = augment(audio, self.augmentation, self.features.rate_hz, generator)
+        planes = [targets(notes, self.frames, self.features.hop) for _, notes in cut]
+        stacked = {name: torch.from_numpy(np.stack([p[name] for p in planes])) for name in planes[0]}
+        return Batch(spectrum=spectra(audio, self.features), **stacked)
+
+    def _clip(self, draw: np.random.Generator) -> tuple[Samples, Notes]:
+        """(S,) samples with the margin that spectra need, and the notes in seconds from frame 0."""
+        group = draw.choice(len(self.groups), p=np.array(self.shares))
+        chance = self.chances[group]
+        track = self.groups[group][draw.choice(len(chance), p=chance / chance.sum())]
+        bend = self.augmentation is not None
+        shift = int(draw.choice((-1, 1))) if bend and draw.random() < self.options.semitone_chance else 0
+        cents = draw.normal(0, self.options.cents) if bend else 0.0
+        speed = 2 ** (shift / 12 + cents / 1200)
+        length = len(track.samples) / RATE_HZ
+        start = draw.uniform(0, max(0.0, length - self.options.seconds * speed))
+        samples = self._play(track, start, speed)
+        stop = start + self.options.seconds * speed
+        near = track.notes
+        # Also those still sounding from before; their strike lies before frame 0.
+        chosen = (near.onset < stop) & (near.offset > start) & (near.pitch + shift >= LOWEST)
+        chosen &= near.pitch + shift < LOWEST + KEYS
+        notes = Notes.make(
+            (near.onset[chosen] - start) / speed,
+            (near.offset[chosen] - start) / speed,
+            near.pitch[chosen] + shift,
+            near.velocity[chosen],
+        )
+        return samples, notes
+
+    def _play(self, track: Track, start: float, speed: float) -> Samples:
+        """The clip from `start` seconds, `speed` times as fast and high."""
+        import soxr
+
+        margin = margin_samples(self.features)
+        wanted = margin + (self.frames - 1) * self.features.hop_samples + margin
+        first = round(start * RATE_HZ - margin * speed)
+        last = first + round(wanted * speed) + 8
+        inside = track.samples[max(first, 0) : max(last, 0)].astype(np.float32) / FULL_SCALE
+        padded = np.pad(inside, (max(-first, 0), last - max(first, 0) - len(inside)))
+        if speed != 1.0:
+            padded = soxr.resample(padded, RATE_HZ * speed, RATE_HZ, quality="LQ").astype(np.float32)
+        return np.pad(padded, (0, max(0, wanted - len(padded))))[:wanted]

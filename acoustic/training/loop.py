@@ -1,0 +1,204 @@
+"""Training of the network: loss, schedule, steps, checkpoints.
+
+Is: everything between a corpus and a file of weights.
+Is not: the corpus (training.corpus), the command and its config (training.__main__).
+"""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from acoustic.network import HEADS, HarmonicNet
+from acoustic.training.corpus import Batch, Clips
+from symbolic.errors import NotebeamError
+from symbolic.files import replacing
+
+log = logging.getLogger(__name__)
+
+EVERY = 100  # steps between log lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions:
+    """How long and how fast; the schedule is tied to the minutes, so that a run always ends decayed."""
+
+    minutes: float = 75.0  # of training, over all resumed parts
+    learning_rate: float = 3e-3  # at its highest, after a warm-up of 2 % of the time
+    weight_decay: float = 1e-2
+    ema: float = 0.998  # of the weights that are kept, a step
+    clip_norm: float = 1.0
+    onset_weight: float = 2.0  # of its loss; frame has 1
+    offset_weight: float = 0.5
+    velocity_weight: float = 0.5
+    checkpoint_minutes: float = 5.0
+    half_precision: bool = True  # bfloat16 in the convolutions
+
+    def __post_init__(self) -> None:
+        if self.minutes <= 0 or self.learning_rate <= 0 or not 0 <= self.ema < 1:
+            raise NotebeamError("LoopOptions", self, "minutes > 0, learning_rate > 0, ema in 0..1")
+
+
+def losses(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
+    """Binary cross-entropy of each head in nats a frame, summed over keys; velocity only at onsets.
+
+    logits (B, 4, T, 88) -> scalars by head.
+    """
+    logits = logits.float()
+    frames = logits.shape[0] * logits.shape[2]
+    result = {}
+    for index, name in enumerate(HEADS):
+        target = getattr(batch, name)
+        if name == "velocity":
+            weight = (batch.onset > 0.5).float()
+            loss = F.binary_cross_entropy_with_logits(logits[:, index], target, weight, reduction="sum")
+        else:
+            loss = F.binary_cross_entropy_with_logits(logits[:, index], target, reduction="sum")
+        result[name] = loss / frames
+    return result
+
+
+def total(parts: dict[str, Tensor], options: LoopOptions) -> Tensor:
+    """The weighted sum that is minimised."""
+    weights = {"onset": options.onset_weight, "frame": 1.0, "offset": options.offset_weight}
+    weights["velocity"] = options.velocity_weight
+    return sum((weights[name] * loss for name, loss in parts.items()), torch.zeros(()))
+
+
+def learning_rate(progress: float, options: LoopOptions) -> float:
+    """Linear warm-up over the first 2 %, then half a cosine down to 0; `progress` in 0..1."""
+    warm = min(1.0, (progress + 1e-4) / 0.02)
+    return options.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+class Training:
+    """A network on its way: steps, the averaged weights, the time spent; saved and resumed whole."""
+
+    def __init__(self, network: HarmonicNet, options: LoopOptions, folder: Path) -> None:
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.options, self.folder = options, folder
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
+        )
+        self.average = {name: value.clone() for name, value in network.state_dict().items()}
+        self.step, self.seconds = 0, 0.0
+
+    @property
+    def progress(self) -> float:
+        """Part of the time that is used, 0 to 1."""
+        return self.seconds / (60 * self.options.minutes)
+
+    def run(self, clips: Clips, valid: Clips) -> None:
+        """Train until the time is used up; logs, checkpoints, and ends with a checkpoint."""
+        saved, recent = self.seconds, dict.fromkeys(HEADS, 0.0)
+        begun = time.perf_counter()
+        for batch in self._batches(clips):
+            parts = self._update(batch)
+            recent = {name: recent[name] + float(loss.detach()) / EVERY for name, loss in parts.items()}
+            begun, before = time.perf_counter(), begun
+            self.seconds += begun - before
+            if self.step % EVERY == 0:
+                shown = " ".join(f"{name} {value:.3f}" for name, value in recent.items())
+                log.info("step %d  %.1f min  %s", self.step, self.seconds / 60, shown)
+                recent = dict.fromkeys(HEADS, 0.0)
+            if self.seconds - saved > 60 * self.options.checkpoint_minutes:
+                saved = self.seconds
+                self.save()
+                log.info("step %d  valid %s", self.step, self.validate(valid))
+            if self.progress >= 1:
+                break
+        self.save()
+        log.info("step %d  valid %s", self.step, self.validate(valid))
+
+    def _batches(self, clips: Clips) -> Iterator[Batch]:
+        # One worker cuts the next clips while the network works; it begins where the checkpoint ended.
+        order = range(self.step, len(clips))
+        yield from DataLoader(clips, batch_size=None, sampler=order, num_workers=1, prefetch_factor=4)
+
+    def _update(self, batch: Batch) -> dict[str, Tensor]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.progress, self.options)
+        self.network.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.options.half_precision):
+            logits = self.network(batch.spectrum)
+        parts = losses(logits, batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        total(parts, self.options).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
+        self.optimizer.step()
+        self.step += 1
+        # A young average follows faster, or it would remember the initial weights.
+        keep = min(self.options.ema, self.step / (self.step + 10))
+        for name, value in self.network.state_dict().items():
+            if value.is_floating_point():
+                self.average[name].lerp_(value, 1 - keep)
+            else:
+                self.average[name].copy_(value)
+        return parts
+
+    def averaged(self) -> HarmonicNet:
+        """A copy of the network with the averaged weights, ready to listen."""
+        network = HarmonicNet(self.network.features, self.network.options)
+        network.load_state_dict(self.average)
+        return network.eval()
+
+    @torch.inference_mode()
+    def validate(self, valid: Clips) -> str:
+        """Losses of the averaged weights on held-out compositions, as text."""
+        network = self.averaged()
+        sums = dict.fromkeys(HEADS, 0.0)
+        for step in range(len(valid)):
+            batch = valid[step]
+            for name, loss in losses(network(batch.spectrum), batch).items():
+                sums[name] += float(loss) / len(valid)
+        return " ".join(f"{name} {value:.3f}" for name, value in sums.items())
+
+    def save(self) -> None:
+        """Write the checkpoint: one file of tensors, with the counters in its header."""
+        tensors = {f"network.{k}": v.contiguous() for k, v in self.network.state_dict().items()}
+        tensors |= {f"average.{k}": v.contiguous() for k, v in self.average.items()}
+        for index, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value.contiguous() for name, value in slots.items()}
+        header = {"step": str(self.step), "seconds": str(self.seconds), "options": json.dumps(asdict(self.options))}
+        with replacing(self.folder / "checkpoint.safetensors") as temporary:
+            save_file(tensors, temporary, metadata=header)
+
+    def resume(self) -> None:
+        """Go on from the folder's checkpoint.
+
+        Raises:
+            NotebeamError: there is none, or it is of another network.
+        """
+        from safetensors import safe_open
+
+        path = self.folder / "checkpoint.safetensors"
+        if not path.is_file():
+            raise NotebeamError(str(path), "no such file", "a checkpoint to resume from")
+        tensors = load_file(path)
+        with safe_open(path, "pt") as file:
+            header = file.metadata()
+        try:
+            self.network.load_state_dict(_below(tensors, "network."))
+        except RuntimeError as error:
+            raise NotebeamError(str(path), "weights of another network", "a checkpoint of this config") from error
+        self.average = _below(tensors, "average.")
+        state = self.optimizer.state_dict()
+        slots: dict[int, dict[str, Tensor]] = {}
+        for key, value in _below(tensors, "optimizer.").items():
+            index, name = key.split(".", 1)
+            slots.setdefault(int(index), {})[name] = value
+        self.optimizer.load_state_dict({"state": slots, "param_groups": state["param_groups"]})
+        self.step, self.seconds = int(header["step"]), float(header["seconds"])
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
