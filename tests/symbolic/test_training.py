@@ -16,7 +16,7 @@ from symbolic.priors.registry import load_prior
 from symbolic.training.__main__ import main
 from symbolic.training.config import DataConfig, LoopConfig, TrainingConfig, read_config
 from symbolic.training.data import Splits, augmented_roll, frames_roll, read_splits
-from symbolic.training.loop import rate_at, train
+from symbolic.training.loop import Run, rate_at, train
 from symbolic.training.stream import Stream
 
 CONFIGS = sorted((Path(__file__).parents[2] / "symbolic" / "training" / "configs").glob("*.toml"))
@@ -115,6 +115,29 @@ def test_the_stream_gives_every_step_of_an_epoch_once_and_in_order() -> None:
     # Forty chunks are several epochs: each piece comes as often as any other, but for the ends.
     counts = [whole.count(name) for name in known]
     assert max(counts) - min(counts) <= 2
+
+
+def test_rows_that_end_together_take_the_next_pieces_of_the_epoch() -> None:
+    short = pieces((2, 3, 4, 1, 4, 2))
+    stream = Stream(short, lambda piece, rng: piece, batch=2, chunk=4, seed=0)  # type: ignore[arg-type,return-value]
+    known = sorted(piece.tobytes() for piece in short)
+    for _ in range(3):  # epochs of three chunks
+        chunks = [stream.next() for _ in range(3)]
+        given = [c.rolls[row][c.mask[row]].numpy() > 0 for c in chunks for row in range(2)]
+        assert sorted(piece.tobytes() for piece in given) == known
+
+
+def test_a_row_that_begins_a_piece_forgets_the_last_one() -> None:
+    options = {"visible": 6, "units": 5, "hidden": 4}
+    run = Run(replace(CONFIG, data=DataConfig(set="jsb"), options=options), SPLITS)
+    fresh = {name: values.clone() for name, values in run.state.items()}
+    with torch.no_grad():
+        for parameter in run.prior.parameters():  # large enough for the past to matter
+            parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+    chunk = Stream(SPLITS.train, lambda piece, rng: piece, batch=3, chunk=4, seed=0).next()  # type: ignore[arg-type,return-value]
+    expected = run.prior.chunk_log_prob(fresh, chunk.rolls, chunk.mask)[0].sum() / chunk.mask.sum()
+    run.state = {name: values + 1 for name, values in run.state.items()}
+    assert run.update()[0] == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_the_stream_goes_on_from_its_place() -> None:
