@@ -25,7 +25,7 @@ from symbolic.files import replacing
 
 log = logging.getLogger(__name__)
 
-EVERY = 100  # steps between log lines
+EVERY = 50  # steps between log lines
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,131 @@
+"""Listening: a recording of any length through the network, chunk by chunk.
+
+Is: chunks with enough context that the result does not depend on them.
+Is not: reading audio (audio), spectra (features), the weights' files (model).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from acoustic.audio import Samples, duration, read_blocks
+from acoustic.features import frame_count, margin_samples, spectra
+from acoustic.model import load_network
+from acoustic.network import HEADS, HarmonicNet
+from symbolic.posteriorgram import Posteriorgram
+
+CHUNK_SECONDS = 20.0
+Planes = npt.NDArray[np.float32]  # (4, T, 88), in the order of HEADS
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A network and where it runs. Picklable; holds no state between recordings."""
+
+    network: HarmonicNet
+    name: str
+
+    def posteriorgram(
+        self,
+        path: Path,
+        start: float = 0.0,
+        stop: float | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Posteriorgram:
+        """What the network hears in a recording between `start` and `stop` seconds.
+
+        Frame 0 is centred on `start`, so the times are those of the recording. Memory grows only
+        with the result (70 kB a second), not with the spectra.
+
+        Args:
+            progress: called after each chunk with the part done, 0 to 1, as far as the file tells its length.
+
+        Raises:
+            NotebeamError: see `acoustic.audio.read_blocks`.
+        """
+        known = duration(path)
+        end = min(x for x in (stop, known, float("inf")) if x is not None)
+        parts, seconds = [], 0.0
+        for planes, heard in listen(read_blocks(path, start, stop, self.network.features.rate_hz), self.network):
+            parts.append(planes)
+            seconds = heard
+            if progress is not None and end < float("inf"):
+                progress(min(1.0, seconds / max(end - start, 1e-9)))
+        onset, frame, offset, velocity = np.concatenate(parts, axis=1)
+        assert HEADS == ("onset", "frame", "offset", "velocity")
+        return Posteriorgram(
+            frame=frame,
+            onset=onset,
+            offset=offset,
+            velocity=velocity,
+            hop=self.network.features.hop,
+            start=start,
+            duration=seconds,
+            source=path.name,
+            model=self.name,
+        )
+
+
+def load_listener(name: str | Path, device: torch.device | str = "cpu") -> Listener:
+    """A shipped model by name, or a .safetensors file with its card; see `model.load_network`."""
+    network, card = load_network(name, device)
+    return Listener(network.to(memory_format=torch.channels_last), card.name)  # type: ignore[call-overload]
+
+
+def listen(
+    blocks: Iterable[Samples], network: HarmonicNet, chunk_seconds: float = CHUNK_SECONDS
+) -> Iterator[tuple[Planes, float]]:
+    """Posteriors of consecutive chunks, with the seconds heard so far.
+
+    A chunk's frames are computed with `reach` more frames on either side, as far as the recording
+    has them, so their values are those of one pass over the whole recording:
+
+        frames      |..reach..|....chunk....|..reach..|
+        samples   |margin|                       |margin|
+    """
+    features = network.features
+    hop, margin, reach = features.hop_samples, margin_samples(features), network.options.reach_frames
+    size = max(1, round(chunk_seconds / features.hop))
+    # `held` begins `margin` samples before frame `origin`.
+    held, origin, chunk = np.zeros(margin, dtype=np.float32), 0, 0
+    total = 0
+    for block in blocks:
+        held, total = np.concatenate([held, block]), total + len(block)
+        # Enough for the last frame of the right context, whose centre lies within the recording.
+        while total >= (chunk + size + reach) * hop + margin:
+            yield _chunk(held, origin, chunk, size, reach, network), (chunk + size) * features.hop
+            chunk += size
+            keep = max(0, chunk - reach)
+            held, origin = held[(keep - origin) * hop :], keep
+    held = np.concatenate([held, np.zeros(margin + hop, dtype=np.float32)])
+    frames = frame_count(total, features)
+    while chunk < frames:
+        count = min(size, frames - chunk)
+        context = min(reach, frames - chunk - count)
+        yield _chunk(held, origin, chunk, count, context, network), min(total / features.rate_hz, (chunk + count) * features.hop)
+        chunk += count
+
+
+def _chunk(held: Samples, origin: int, chunk: int, count: int, context: int, network: HarmonicNet) -> Planes:
+    """(4, count, 88) posteriors of the frames from `chunk`, with all frames held before and `context` after."""
+    features = network.features
+    before = min(chunk - origin, network.options.reach_frames)
+    first, frames = chunk - before - origin, before + count + context
+    hop = features.hop_samples
+    samples = held[first * hop : (first + frames - 1) * hop + 2 * margin_samples(features)]
+    logits = posteriors(torch.from_numpy(samples)[None], network)[0]
+    result: Planes = logits[:, before : before + count].cpu().numpy()
+    return result
+
+
+@torch.inference_mode()
+def posteriors(audio: Tensor, network: HarmonicNet) -> Tensor:
+    """(B, 4, T, 88) probabilities of padded audio (B, S); see `features.spectra` for the padding."""
+    device = network.heads.weight.device
+    spectrum = spectra(audio.to(device), network.features)
+    return torch.sigmoid(network(spectrum).float())
