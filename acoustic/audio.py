@@ -18,7 +18,9 @@ Samples = npt.NDArray[np.float32]
 
 RATE_HZ = 16_000
 BLOCK_SECONDS = 10.0
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".m4a", ".mp4", ".aac", ".wma"})
+SUFFIXES = frozenset(
+    {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".m4a", ".mp4", ".aac", ".wma"}
+)
 # A container may announce a little more than it holds (mp3 padding); more than this is a cut file.
 MISSING_SECONDS = 0.25
 
@@ -106,7 +108,9 @@ def _native_blocks(path: Path, start: float, stop: float | None) -> Iterator[tup
         yield from _sndfile_blocks(file, path, start, stop)
 
 
-def _sndfile_blocks(file: object, path: Path, start: float, stop: float | None) -> Iterator[tuple[int, Samples]]:
+def _sndfile_blocks(
+    file: object, path: Path, start: float, stop: float | None
+) -> Iterator[tuple[int, Samples]]:
     import soundfile
 
     assert isinstance(file, soundfile.SoundFile)
@@ -116,7 +120,9 @@ def _sndfile_blocks(file: object, path: Path, start: float, stop: float | None) 
     try:
         file.seek(position)
         while position < last:
-            block = file.read(min(round(BLOCK_SECONDS * rate_hz), last - position), dtype="float32", always_2d=True)
+            block = file.read(
+                min(round(BLOCK_SECONDS * rate_hz), last - position), dtype="float32", always_2d=True
+            )
             if len(block) == 0:
                 break
             position += len(block)

@@ -41,18 +41,20 @@ def augment(audio: Tensor, options: AugmentOptions, rate_hz: int, generator: tor
     level = heard.square().mean(dim=1, keepdim=True).sqrt().clamp(min=SILENCE)
     amount = level * decibels(uniform(clips, options.noise_db, generator))
     heard = heard + amount * coloured_noise(clips, samples, generator)
-    return heard * decibels(uniform(clips, options.gain_db, generator))
+    result: Tensor = heard * decibels(uniform(clips, options.gain_db, generator))
+    return result
 
 
 def uniform(clips: int, bounds: tuple[float, float], generator: torch.Generator) -> Tensor:
     """(B, 1) uniform draws."""
     low, high = bounds
-    return low + (high - low) * torch.rand(clips, 1, generator=generator)
+    drawn: Tensor = torch.rand(clips, 1, generator=generator)
+    return low + (high - low) * drawn
 
 
 def decibels(db: Tensor) -> Tensor:
     """Amplitude factor."""
-    return 10 ** (db / 20)
+    return torch.exp(db * (math.log(10) / 20))
 
 
 def equaliser(clips: int, lines: int, spread_db: float, generator: torch.Generator) -> Tensor:
@@ -73,7 +75,7 @@ def coloured_noise(clips: int, samples: int, generator: torch.Generator) -> Tens
     slope = uniform(clips, (0.0, 1.0), generator)
     shape = torch.arange(lines).clamp(min=1).float()[None] ** -slope
     spectrum = torch.fft.rfft(torch.randn(clips, samples, generator=generator)) * shape
-    noise = torch.fft.irfft(spectrum, samples)
+    noise: Tensor = torch.fft.irfft(spectrum, samples)
     return noise / noise.std(dim=1, keepdim=True)
 
 
@@ -90,7 +92,7 @@ def rooms(clips: int, options: AugmentOptions, rate_hz: int, generator: torch.Ge
     muffled = (slow + torch.roll(slow, 1, dims=1)) / 2 * envelope
     bright = (fast - torch.roll(fast, 1, dims=1)) / 2 * envelope.square()
     arrival = uniform(clips, (0.001, 0.015), generator)  # of the first reflection, seconds
-    tail = (muffled + bright) * (time >= arrival)
+    tail: Tensor = (muffled + bright) * (time >= arrival)
     tail = tail / tail.square().sum(dim=1, keepdim=True).sqrt()
     wet = torch.rand(clips, 1, generator=generator) < options.room_chance
     tail = tail * decibels(-uniform(clips, options.direct_db, generator)) * wet

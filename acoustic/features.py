@@ -88,7 +88,9 @@ def spectra(audio: Tensor, options: FeatureOptions) -> Tensor:
         inner = audio[:, skip : audio.shape[1] - skip]
         # torch.stft wants `hop` samples after the last frame's window or drops nothing: lengths are exact.
         taper = torch.hann_window(window, device=audio.device, dtype=audio.dtype)
-        frames = torch.stft(inner, window, options.hop_samples, window=taper, center=False, return_complex=True)
+        frames = torch.stft(
+            inner, window, options.hop_samples, window=taper, center=False, return_complex=True
+        )
         magnitude = frames.abs().transpose(1, 2) / (taper.sum() / 2)  # (B, T, lines), 1 for a full-scale sine
         planes.append(magnitude @ filterbank(options, window).to(audio.device))
     return 3.0 + torch.stack(planes, dim=1).clamp(min=1e-5).log10()

@@ -51,7 +51,9 @@ class Listener:
         known = duration(path)
         end = min(x for x in (stop, known, float("inf")) if x is not None)
         parts, seconds = [], 0.0
-        for planes, heard in listen(read_blocks(path, start, stop, self.network.features.rate_hz), self.network):
+        for planes, heard in listen(
+            read_blocks(path, start, stop, self.network.features.rate_hz), self.network
+        ):
             parts.append(planes)
             seconds = heard
             if progress is not None and end < float("inf"):
@@ -107,12 +109,15 @@ def listen(
     while chunk < frames:
         count = min(size, frames - chunk)
         context = min(reach, frames - chunk - count)
-        yield _chunk(held, origin, chunk, count, context, network), min(total / features.rate_hz, (chunk + count) * features.hop)
+        yield (
+            _chunk(held, origin, chunk, count, context, network),
+            min(total / features.rate_hz, (chunk + count) * features.hop),
+        )
         chunk += count
 
 
 def _chunk(held: Samples, origin: int, chunk: int, count: int, context: int, network: HarmonicNet) -> Planes:
-    """(4, count, 88) posteriors of the frames from `chunk`, with all frames held before and `context` after."""
+    """(4, count, 88) posteriors of the frames from `chunk`, with those held before and `context` after."""
     features = network.features
     before = min(chunk - origin, network.options.reach_frames)
     first, frames = chunk - before - origin, before + count + context

@@ -64,7 +64,9 @@ def load_network(name: str | Path, device: torch.device | str = "cpu") -> tuple[
 
     path = WEIGHTS / f"{name}.safetensors" if str(name) in list_models() else Path(name)
     if not path.is_file():
-        raise NotebeamError("acoustic model", str(name), f"a .safetensors file or one of {', '.join(list_models())}")
+        raise NotebeamError(
+            "acoustic model", str(name), f"a .safetensors file or one of {', '.join(list_models())}"
+        )
     card = read_card(path.with_suffix(".json"))
     network = HarmonicNet(card.features, card.network)
     try:

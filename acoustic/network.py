@@ -38,7 +38,7 @@ class NetworkOptions:
     @property
     def reach_frames(self) -> int:
         """Frames on either side that can change a frame's output."""
-        return 2 + 2**self.blocks - 1
+        return 1 + int(2**self.blocks)
 
 
 def stack_harmonics(spectrum: Tensor, harmonics: tuple[float, ...], bins_per_semitone: int) -> Tensor:
@@ -87,6 +87,7 @@ class HarmonicNet(nn.Module):
         self.blocks = nn.ModuleList(Block(wide, 2**i) for i in range(options.blocks))
         self.heads = nn.Conv2d(wide, len(HEADS), 1)
         with torch.no_grad():  # sigmoid(-4) is about how often a key is on, starts and ends
+            assert self.heads.bias is not None
             self.heads.bias[:3] = -4.0
 
     def forward(self, spectrum: Tensor) -> Tensor:

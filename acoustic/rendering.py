@@ -55,14 +55,18 @@ class SampledPiano:
             rows = list(csv.DictReader(file))
         self.samples = [_sample(row, folder) for row in rows if row["piano"] == name]
         if not self.samples:
-            raise NotebeamError(str(table), name, f"one of {', '.join(sorted({row['piano'] for row in rows}))}")
+            raise NotebeamError(
+                str(table), name, f"one of {', '.join(sorted({row['piano'] for row in rows}))}"
+            )
         # Layers are normalised each by its maker: their loudest note is set to one level.
         layers = {sample.velocities for sample in self.samples}
         self.layer_peak = {layer: self._layer_peak(layer) for layer in layers}
         self._sounds: dict[tuple[Path, int], Samples] = {}
 
     def _layer_peak(self, layer: tuple[int, int]) -> float:
-        peaks = [np.abs(_recorded(s)).max() for s in self.samples if s.velocities == layer and 48 <= s.pitch <= 72]
+        peaks = [
+            np.abs(_recorded(s)).max() for s in self.samples if s.velocities == layer and 48 <= s.pitch <= 72
+        ]
         return float(np.median(peaks))
 
     def _find(self, pitch: int, velocity: int) -> Sample:
@@ -123,6 +127,6 @@ def _recorded(sample: Sample) -> Samples:
     audio, rate_hz = soundfile.read(str(sample.path), dtype="float32")
     if rate_hz != RATE_HZ:
         raise NotebeamError(str(sample.path), f"{rate_hz} Hz", f"{RATE_HZ} Hz")
-    audio = audio * np.float32(10 ** (sample.gain_db / 20))
+    audio = np.asarray(audio * 10 ** (sample.gain_db / 20), dtype=np.float32)
     audio.flags.writeable = False
     return audio

@@ -8,6 +8,7 @@ import logging
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -22,7 +23,7 @@ from symbolic.config import options_from, read_toml
 from symbolic.datasets.maps import read_maps
 from symbolic.errors import NotebeamError
 
-SECTIONS = {
+SECTIONS: dict[str, Any] = {
     "features": FeatureOptions,
     "network": NetworkOptions,
     "corpus": CorpusOptions,
@@ -56,13 +57,13 @@ def tracks(options: CorpusOptions) -> tuple[list[list[Track]], list[Track]]:
 
 
 def train(config: Path, out: Path, *, resume: bool) -> None:
-    """Train by a config; write OUT/checkpoint.safetensors on the way, OUT/NAME.safetensors and .json at the end."""
+    """Train by a config into folder `out`: a checkpoint on the way, NAME.safetensors and its card at the end."""
     table = read_toml(config)
-    parts = {name: options_from(kind, table.pop(name, {}), f"{config}: {name}") for name, kind in SECTIONS.items()}
+    parts: dict[str, Any] = {
+        name: options_from(kind, table.pop(name, {}), f"{config}: {name}") for name, kind in SECTIONS.items()
+    }
     run = options_from(Run, table, str(config))
     features, sizes, corpus, augment, loop = parts.values()
-    assert isinstance(features, FeatureOptions) and isinstance(sizes, NetworkOptions)
-    assert isinstance(corpus, CorpusOptions) and isinstance(augment, AugmentOptions) and isinstance(loop, LoopOptions)
     torch.manual_seed(run.seed)
     training = Training(HarmonicNet(features, sizes), loop, out)
     if resume:

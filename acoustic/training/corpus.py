@@ -98,7 +98,9 @@ def targets(notes: Notes, frames: int, hop: float) -> dict[str, npt.NDArray[np.f
     return {"onset": onset, "frame": frame, "offset": offset, "velocity": velocity}
 
 
-def _mark(plane: npt.NDArray[np.float32], at: npt.NDArray[np.float64], key: npt.NDArray[np.int64], width: int) -> None:
+def _mark(
+    plane: npt.NDArray[np.float32], at: npt.NDArray[np.float64], key: npt.NDArray[np.int64], width: int
+) -> None:
     """Raise `plane` to clip(width - |distance in frames|, 0, 1) around each event."""
     nearest = np.round(at).astype(int)
     for step in range(-width, width + 1):
@@ -178,5 +180,6 @@ class Clips(Dataset[Batch]):
         inside = track.samples[max(first, 0) : max(last, 0)].astype(np.float32) / FULL_SCALE
         padded = np.pad(inside, (max(-first, 0), last - max(first, 0) - len(inside)))
         if speed != 1.0:
-            padded = soxr.resample(padded, RATE_HZ * speed, RATE_HZ, quality="LQ").astype(np.float32)
-        return np.pad(padded, (0, max(0, wanted - len(padded))))[:wanted]
+            padded = soxr.resample(padded, RATE_HZ * speed, RATE_HZ, quality="LQ")
+        whole = np.pad(padded, (0, max(0, wanted - len(padded))))[:wanted]
+        return np.asarray(whole, dtype=np.float32)

@@ -168,7 +168,11 @@ class Training:
         tensors |= {f"average.{k}": v.contiguous() for k, v in self.average.items()}
         for index, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value.contiguous() for name, value in slots.items()}
-        header = {"step": str(self.step), "seconds": str(self.seconds), "options": json.dumps(asdict(self.options))}
+        header = {
+            "step": str(self.step),
+            "seconds": str(self.seconds),
+            "options": json.dumps(asdict(self.options)),
+        }
         with replacing(self.folder / "checkpoint.safetensors") as temporary:
             save_file(tensors, temporary, metadata=header)
 
@@ -189,7 +193,9 @@ class Training:
         try:
             self.network.load_state_dict(_below(tensors, "network."))
         except RuntimeError as error:
-            raise NotebeamError(str(path), "weights of another network", "a checkpoint of this config") from error
+            raise NotebeamError(
+                str(path), "weights of another network", "a checkpoint of this config"
+            ) from error
         self.average = _below(tensors, "average.")
         state = self.optimizer.state_dict()
         slots: dict[int, dict[str, Tensor]] = {}

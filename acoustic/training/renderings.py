@@ -103,7 +103,9 @@ def rendered() -> list[tuple[Path, Path]]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="acoustic.training.renderings", description="Render training audio.")
+    parser = argparse.ArgumentParser(
+        prog="acoustic.training.renderings", description="Render training audio."
+    )
     parser.add_argument("--asap", type=int, default=240, help="performances to take")
     parser.add_argument("--pop909", type=int, default=80, help="songs to take")
     parser.add_argument("--seconds", type=float, default=75.0, help="longest excerpt")

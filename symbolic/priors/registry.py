@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
+from symbolic.priors.event_rnn_nade import EventRnnNade, EventRnnNadeOptions
 from symbolic.priors.protocol import PriorCard
 from symbolic.priors.rnn_nade import RnnNade, RnnNadeOptions
 
@@ -29,11 +30,18 @@ def _rnn_nade(options: Options) -> RnnNade:
     return RnnNade(RnnNadeOptions(**_known(options, RnnNadeOptions, "rnn-nade options")))  # type: ignore[arg-type]
 
 
-# A model of another kind joins here, as a union of types if it is not an RnnNade.
-PRIORS: dict[str, Callable[[Options], RnnNade]] = {"rnn-nade": _rnn_nade}
+def _event_rnn_nade(options: Options) -> EventRnnNade:
+    known = _known(options, EventRnnNadeOptions, "event-rnn-nade options")
+    return EventRnnNade(EventRnnNadeOptions(**known))  # type: ignore[arg-type]
 
 
-def build_prior(name: str, options: Options) -> RnnNade:
+# Beyond SymbolicPrior, training and files need parameters, `chunk_log_prob`, `begin_at`. Models join here.
+Prior = RnnNade | EventRnnNade
+
+PRIORS: dict[str, Callable[[Options], Prior]] = {"rnn-nade": _rnn_nade, "event-rnn-nade": _event_rnn_nade}
+
+
+def build_prior(name: str, options: Options) -> Prior:
     """Untrained prior of that model; `options` are the fields of its options dataclass."""
     if name not in PRIORS:
         raise NotebeamError("build_prior(name)", name, f"one of {', '.join(PRIORS)}")
@@ -53,7 +61,7 @@ def list_priors() -> list[str]:
     )
 
 
-def load_prior(name_or_path: "str | PathLike[str]", device: str | torch.device = "cpu") -> RnnNade:
+def load_prior(name_or_path: "str | PathLike[str]", device: str | torch.device = "cpu") -> Prior:
     """Trained prior in evaluation mode, by the name of shipped weights or the path of a .safetensors file."""
     text = str(name_or_path)
     path = Path(text)
@@ -73,7 +81,7 @@ def load_prior(name_or_path: "str | PathLike[str]", device: str | torch.device =
     return prior.eval().to(device)
 
 
-def save_prior(prior: RnnNade, path: "str | PathLike[str]") -> None:
+def save_prior(prior: Prior, path: "str | PathLike[str]") -> None:
     """Weights at `path` (.safetensors) and the prior's card beside them; both are replaced whole."""
     target = Path(path)
     if target.suffix != ".safetensors":
@@ -101,7 +109,7 @@ def read_card(path: Path) -> PriorCard:
     return PriorCard(**content)
 
 
-def _fill(prior: RnnNade, path: Path) -> None:
+def _fill(prior: Prior, path: Path) -> None:
     """Copy the weights of a file into a prior whose tensors must have the same names and shapes."""
     try:
         with safe_open(path, framework="pt") as file:

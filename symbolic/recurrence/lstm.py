@@ -41,18 +41,27 @@ class Lstm(nn.Module):
         return zeros, zeros.clone()
 
     def sequence(
-        self, inputs: Tensor, hidden: Tensor, cell: Tensor, generator: torch.Generator | None = None
+        self,
+        inputs: Tensor,
+        hidden: Tensor,
+        cell: Tensor,
+        generator: torch.Generator | None = None,
+        lengths: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Outputs (B, T, units) after each of inputs (B, T, inputs), and the last hidden and cell."""
+        """Outputs (B, T, units) after each of inputs (B, T, inputs), and the last hidden and cell.
+
+        With lengths (B,), the last hidden and cell are those after that many inputs of each sequence (0
+        leaves them as they were), and outputs beyond mean nothing.
+        """
         if inputs.shape[1] == 0:  # which nn.LSTM refuses
             return inputs.new_zeros(inputs.shape[0], 0, self.units), hidden, cell
         hiddens, cells = [], []
         for index, layer in enumerate(self.layers):
             # torch wants (layers, B, units), contiguous
             before = (hidden[None, :, index].contiguous(), cell[None, :, index].contiguous())
-            inputs, (last_hidden, last_cell) = layer(inputs, before)
-            hiddens.append(last_hidden[0])
-            cells.append(last_cell[0])
+            inputs, last_hidden, last_cell = _layer(layer, inputs, before, lengths)
+            hiddens.append(last_hidden)
+            cells.append(last_cell)
             if index + 1 < len(self.layers):
                 inputs = drop(inputs, self.dropout, generator)
         return inputs, torch.stack(hiddens, 1), torch.stack(cells, 1)
@@ -72,3 +81,22 @@ class Lstm(nn.Module):
         if len(hiddens) == 1:
             return hiddens[0][:, None], cells[0][:, None]
         return torch.stack(hiddens, 1), torch.stack(cells, 1)
+
+
+def _layer(
+    layer: nn.Module, inputs: Tensor, before: tuple[Tensor, Tensor], lengths: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Outputs (B, T, units), last hidden and cell (B, units) of one layer; before: two of (1, B, units)."""
+    if lengths is None:
+        outputs, (hidden, cell) = layer(inputs, before)
+        return outputs, hidden[0], cell[0]
+    # Packing refuses empty sequences: they are given one input, whose effect is taken back.
+    packed = nn.utils.rnn.pack_padded_sequence(
+        inputs, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
+    )
+    packed_outputs, (hidden, cell) = layer(packed, before)
+    outputs, _ = nn.utils.rnn.pad_packed_sequence(
+        packed_outputs, batch_first=True, total_length=inputs.shape[1]
+    )
+    some = (lengths > 0)[:, None]
+    return outputs, torch.where(some, hidden[0], before[0][0]), torch.where(some, cell[0], before[1][0])

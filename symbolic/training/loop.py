@@ -15,8 +15,7 @@ from torch import Tensor
 
 from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.priors.protocol import PriorCard, State
-from symbolic.priors.registry import build_prior, save_prior
-from symbolic.priors.rnn_nade import RnnNade
+from symbolic.priors.registry import Prior, build_prior, save_prior
 from symbolic.training.checkpoint import Progress, read_checkpoint, write_checkpoint
 from symbolic.training.config import LoopConfig, TrainingConfig
 from symbolic.training.data import Splits, augmented_roll, clock_of, described, key_frequencies
@@ -131,7 +130,7 @@ def train(
     command: str,
     resume: bool,
     log: Callable[[str], None],
-) -> RnnNade:
+) -> Prior:
     """Train, and write the best weights with their card to `output`; the checkpoint lies in `folder`."""
     run = Run(config, splits)
     if resume:
@@ -157,7 +156,7 @@ def train(
     return _finish(run, output, command, log)
 
 
-def _finish(run: Run, output: Path, command: str, log: Callable[[str], None]) -> RnnNade:
+def _finish(run: Run, output: Path, command: str, log: Callable[[str], None]) -> Prior:
     """The best weights with their card, written and returned."""
     config, prior = run.config, run.averaged
     prior.load_state_dict(run.best)

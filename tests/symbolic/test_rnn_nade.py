@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from symbolic.errors import NotebeamError
-from symbolic.priors.protocol import SymbolicPrior, select
 from symbolic.priors.rnn_nade import RnnNade, RnnNadeOptions
 
 
@@ -41,54 +40,6 @@ def test_the_model_is_its_equations() -> None:
     assert_close(log_prob[0].detach(), torch.tensor(expected, dtype=torch.float64))
 
 
-def test_stepwise_is_parallel() -> None:
-    prior: SymbolicPrior = small_prior()
-    rolls = random_rolls(3, 7, 6)
-    parallel = prior.sequence_log_prob(rolls, torch.ones(3, 7, dtype=torch.bool))
-    state = prior.initial_state(3)
-    for t in range(7):
-        assert_close(prior.log_prob(state, rolls[:, t, None])[:, 0], parallel[:, t])
-        state = prior.advance(state, rolls[:, t])
-
-
-def test_a_padded_batch_is_each_clip_alone() -> None:
-    prior, rolls = small_prior(), random_rolls(3, 8, 6)
-    lengths = (8, 3, 0)
-    mask = torch.arange(8)[None] < torch.tensor(lengths)[:, None]
-    together = prior.sequence_log_prob(rolls, mask)
-    assert (together[~mask] == 0).all()
-    for clip, length in enumerate(lengths):
-        alone = prior.sequence_log_prob(rolls[clip, None, :length], mask[clip, None, :length])
-        assert_close(together[clip, :length], alone[0])
-
-
-def test_chunks_with_carried_state_are_the_whole() -> None:
-    prior, rolls = small_prior(), random_rolls(2, 9, 6)
-    mask = torch.ones(2, 9, dtype=torch.bool)
-    first, state = prior.chunk_log_prob(prior.initial_state(2), rolls[:, :4], mask[:, :4])
-    second, _ = prior.chunk_log_prob(state, rolls[:, 4:], mask[:, 4:])
-    assert_close(torch.cat([first, second], 1), prior.sequence_log_prob(rolls, mask))
-
-
-def test_all_next_steps_together_have_probability_one() -> None:
-    prior = small_prior()
-    state = prior.advance(prior.initial_state(2), random_rolls(1, 2, 6)[0])
-    candidates = all_columns(6).expand(2, -1, -1)
-    assert_close(prior.log_prob(state, candidates).exp().sum(1), torch.ones(2, dtype=torch.float64))
-
-
-def test_samples_come_as_often_as_they_are_probable() -> None:
-    prior, draws = small_prior(visible=3), 30_000
-    state = prior.advance(prior.initial_state(1), torch.tensor([[1.0, 0.0, 1.0]], dtype=torch.float64))
-    samples = prior.sample(
-        select(state, torch.zeros(draws, dtype=torch.long)), torch.Generator().manual_seed(0)
-    )
-    index = (samples @ torch.tensor([4.0, 2.0, 1.0], dtype=torch.float64)).long()
-    seen = torch.bincount(index, minlength=8) / draws
-    prob = prior.log_prob(state, all_columns(3)[None])[0].exp()
-    assert ((seen - prob).abs() < 5 * (prob * (1 - prob) / draws).sqrt() + 1e-9).all()
-
-
 def test_a_prior_begins_at_given_frequencies() -> None:
     torch.manual_seed(0)
     prior = RnnNade(RnnNadeOptions(visible=3, units=5, hidden=4))
@@ -98,32 +49,6 @@ def test_a_prior_begins_at_given_frequencies() -> None:
         prob = prior.log_prob(prior.initial_state(1), columns[None])[0].exp()
     # V starts at about 0.01, which moves a logit by 0.02 or so.
     assert_close(prob @ columns, torch.tensor([0.1, 0.5, 0.01]), rtol=0.05, atol=0)
-
-
-def test_select_permutes_and_repeats() -> None:
-    prior, rolls = small_prior(), random_rolls(3, 4, 6)
-    state = prior.initial_state(3)
-    for t in range(4):
-        state = prior.advance(state, rolls[:, t])
-    index = torch.tensor([2, 0, 2, 1, 0])
-    candidates = random_rolls(3, 5, 6)
-    chosen = prior.log_prob(select(state, index), candidates[index])
-    assert_close(chosen, prior.log_prob(state, candidates)[index])
-    assert (chosen[0] - chosen[1]).abs().max() > 1e-3  # the hypotheses do differ
-
-
-def test_dropout_acts_in_training_alone_and_repeats_with_its_seed() -> None:
-    torch.manual_seed(0)
-    prior = RnnNade(RnnNadeOptions(visible=6, units=16, layers=2, hidden=4, dropout=0.5))
-    rolls, mask = random_rolls(2, 5, 6).float(), torch.ones(2, 5, dtype=torch.bool)
-
-    def score(seed: int | None) -> Tensor:
-        generator = None if seed is None else torch.Generator().manual_seed(seed)
-        return prior.chunk_log_prob(prior.initial_state(2), rolls, mask, generator)[0]
-
-    assert_close(score(None), prior.sequence_log_prob(rolls, mask))
-    assert_close(score(1), score(1))
-    assert (score(1) - score(2)).abs().max() > 1e-4
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,185 @@
+"""Event RNN-NADE: an RNN-NADE whose past moves on only when something is struck.
+
+Is: the model, as a `SymbolicPrior` over steps of a frames clock, exact in both its forms.
+Is not: the maths of the NADE (estimators.nade) or of the LSTM (recurrence.lstm), training, or files.
+
+At a step of 40 ms four in five are silent, and a recurrence that counts them forgets the music between. Here
+u is the LSTM's output after the last event (a step with a bit on) and s the number of silent steps since:
+
+    P(step is silent) = sigmoid(-z_s),  z = Z u                     a hazard for each s, shared by all keys
+    P(v)              = sigmoid(z_s) NADE(v; b, c) / (1 - NADE(silence; b, c))
+
+with b, c linear in u and in an embedding of s. The LSTM reads each event together with the s before it. All
+next steps together have probability one: this is a renewal process in discrete time whose marks are chords.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from symbolic.errors import NotebeamError
+from symbolic.estimators.nade import nade_log_prob, nade_sample
+from symbolic.priors.protocol import PriorCard, State
+from symbolic.priors.rnn_nade import RnnNadeOptions
+from symbolic.recurrence.lstm import Lstm, drop
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRnnNadeOptions(RnnNadeOptions):
+    """Sizes of an event RNN-NADE, and its dropout in training."""
+
+    gaps: int = 64  # silent steps that are told apart; more count as that many
+    gap_units: int = 16  # of the embedding that the LSTM reads
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gaps < 1 or self.gap_units < 1:
+            raise NotebeamError("EventRnnNadeOptions", (self.gaps, self.gap_units), "gaps and gap_units >= 1")
+
+
+class EventRnnNade(nn.Module):
+    """LSTM over events, hazard of the next, NADE of its keys; `card` is set by who trains or loads it."""
+
+    is_normalized = True
+    card: PriorCard
+
+    def __init__(self, options: EventRnnNadeOptions) -> None:
+        super().__init__()
+        self.options, self.visible = options, options.visible
+        inputs = options.visible + options.gap_units
+        self.recurrence = Lstm(inputs, options.units, options.layers, dropout=options.dropout)
+        self.gap_input = nn.Embedding(options.gaps, options.gap_units)
+        self.hazard = nn.Linear(options.units, options.gaps)
+        # b and c, stacked so that one product gives both; their change with the silence so far.
+        self.conditioner = nn.Linear(options.units, options.visible + options.hidden)
+        self.gap_bias = nn.Embedding(options.gaps, options.visible + options.hidden)
+        self.weight = nn.Parameter(torch.randn(options.visible, options.hidden) * 0.01)  # W
+        self.out = nn.Parameter(torch.randn(options.visible, options.hidden) * 0.01)  # V
+        nn.init.zeros_(self.gap_bias.weight)
+
+    @torch.no_grad()
+    def begin_at(self, on: Tensor) -> None:
+        """Set the biases from the share of steps `on` (D,) at which each key is on, taken as independent."""
+        loud = 1 - (1 - on).log().sum().exp()
+        self.hazard.bias.fill_(torch.logit(loud))
+        self.conditioner.bias[: self.visible] = torch.logit((on / loud).clamp(max=0.5))
+
+    def initial_state(self, n: int) -> State:
+        hidden, cell = self.recurrence.initial_state(n)
+        return {"hidden": hidden, "cell": cell, "silent": hidden.new_zeros(n, dtype=torch.long)}
+
+    def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
+        loud = step.any(dim=1)
+        silent = self._capped(torch.where(loud, 0, state["silent"] + 1))
+        if not loud.any():
+            return {**state, "silent": silent}
+        heard = torch.cat([step, self.gap_input(state["silent"])], dim=1)
+        hidden, cell = self.recurrence.step(heard, state["hidden"], state["cell"])
+        moved = loud[:, None, None]
+        return {
+            "hidden": torch.where(moved, hidden, state["hidden"]),
+            "cell": torch.where(moved, cell, state["cell"]),
+            "silent": silent,
+        }
+
+    def log_prob(self, state: State, candidates: Tensor, context: Tensor | None = None) -> Tensor:
+        past, silent = state["hidden"][:, -1], state["silent"]
+        hazard = self._hazard(past, silent)
+        result = F.logsigmoid(-hazard)[:, None].repeat(1, candidates.shape[1])
+        loud = candidates.any(dim=2)
+        row, place = loud.nonzero(as_tuple=True)
+        if len(row):
+            result[row, place] = self._event_log_prob(candidates[row, place], past, silent, hazard, row)
+        return result
+
+    @torch.no_grad()
+    def sample(
+        self,
+        state: State,
+        generator: torch.Generator,
+        temperature: float = 1.0,
+        context: Tensor | None = None,
+    ) -> Tensor:
+        """As the protocol; the temperature divides the hazard's logit and those of the keys."""
+        past, silent = state["hidden"][:, -1], state["silent"]
+        chance = torch.sigmoid(self._hazard(past, silent) / temperature)
+        loud = torch.rand(chance.shape, generator=generator) < chance
+        step = past.new_zeros(len(past), self.visible)
+        left = loud.nonzero()[:, 0]
+        # An event has a key: drawing silent ones again is what dividing by 1 - P(silence) says.
+        while len(left):
+            key_bias, hidden_bias = self._biases(past[left], silent[left])
+            step[left] = nade_sample(key_bias, hidden_bias, self.weight, self.out, generator, temperature)
+            left = left[~step[left].any(dim=1)]
+        return step
+
+    def sequence_log_prob(self, rolls: Tensor, mask: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.chunk_log_prob(self.initial_state(rolls.shape[0]), rolls, mask)[0]
+
+    def chunk_log_prob(
+        self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        """`sequence_log_prob` of a clip's next steps: from a state, and with the state after them.
+
+        With a generator, dropout is on. The LSTM runs over the events alone, each clip's packed to the left.
+        """
+        loud = rolls.any(dim=2) & mask  # (B, T)
+        number = loud.cumsum(1) - loud.long()  # (B, T) events before each step
+        before, silent = self._silences(loud, mask, state["silent"])
+        row, step = loud.nonzero(as_tuple=True)
+        counts = loud.sum(dim=1)
+        events = rolls.new_zeros(len(rolls), max(1, int(counts.max())), self.visible + self.options.gap_units)
+        heard = torch.cat([rolls[row, step], self.gap_input(before[row, step])], dim=1)
+        events = events.index_put((row, number[row, step]), heard)
+        outputs, hidden, cell = self.recurrence.sequence(
+            events, state["hidden"], state["cell"], generator, lengths=counts
+        )
+        pasts = torch.cat([state["hidden"][:, -1:], outputs], dim=1)  # (B, events + 1, units)
+        pasts = drop(pasts, self.options.dropout, generator)
+        # The hazard of every step, from one product an event rather than a step.
+        hazards = self.hazard(pasts)
+        hazard = hazards[torch.arange(len(rolls), device=rolls.device)[:, None], number, before]
+        log_prob = torch.where(mask, F.logsigmoid(-hazard), 0.0)
+        if len(row):
+            past = pasts[row, number[row, step]]
+            gap = before[row, step]
+            each = torch.arange(len(row), device=rolls.device)
+            found = self._event_log_prob(rolls[row, step], past, gap, hazard[row, step], each)
+            log_prob = log_prob.index_put((row, step), found)
+        return log_prob, {"hidden": hidden, "cell": cell, "silent": silent}
+
+    def _silences(self, loud: Tensor, mask: Tensor, silent: Tensor) -> tuple[Tensor, Tensor]:
+        """Silent steps since the last event before each step (B, T), and at the end (B,), from `silent` (B,)."""
+        steps = torch.arange(loud.shape[1], device=loud.device)
+        latest = torch.where(loud, steps, -1).cummax(dim=1).values  # the last event up to each step, or -1
+        # After each step; before the chunk's first event the count goes on from the chunk before.
+        since = torch.where(latest < 0, silent[:, None] + steps + 1, steps - latest)
+        count = self._capped(torch.cat([silent[:, None], since], dim=1))  # (B, T + 1)
+        return count[:, :-1], count.gather(1, mask.sum(dim=1, keepdim=True))[:, 0]
+
+    def _capped(self, silent: Tensor) -> Tensor:
+        return silent.clamp(max=self.options.gaps - 1)
+
+    def _hazard(self, past: Tensor, silent: Tensor) -> Tensor:
+        """(N,) logit of an event at the next step."""
+        every: Tensor = self.hazard(past)
+        return every.gather(1, silent[:, None])[:, 0]
+
+    def _biases(self, past: Tensor, silent: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, D) and (N, H) biases of the NADE after the past (N, units) and `silent` (N,) steps."""
+        both = self.conditioner(past) + self.gap_bias(silent)
+        return both[:, : self.visible], both[:, self.visible :]
+
+    def _event_log_prob(
+        self, column: Tensor, past: Tensor, silent: Tensor, hazard: Tensor, row: Tensor
+    ) -> Tensor:
+        """(M,) log-probability of events (M, D), each after the past `row` (M,) of the N given."""
+        key_bias, hidden_bias = self._biases(past, silent)
+        # log P(silence): every key off, so the hidden vector is that of no key.
+        none = -F.softplus(key_bias + torch.sigmoid(hidden_bias) @ self.out.t()).sum(dim=1)
+        marked = nade_log_prob(column, key_bias[row], hidden_bias[row], self.weight, self.out)
+        # log(1 - e^x) with its argument kept below 0.
+        some = torch.log(-torch.expm1(none.clamp(max=-1e-6)))
+        return marked + (F.logsigmoid(hazard) - some)[row]

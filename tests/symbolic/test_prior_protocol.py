@@ -1,0 +1,119 @@
+"""What every prior must keep, whatever its model: one number by every way of asking, a true distribution."""
+
+import pytest
+import torch
+from oracles_priors import all_columns
+from torch import Tensor
+from torch.testing import assert_close
+
+from symbolic.priors.protocol import select
+from symbolic.priors.registry import PRIORS, Prior, build_prior
+
+
+@pytest.fixture(params=sorted(PRIORS))
+def model(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def small_prior(model: str, visible: int = 6, layers: int = 2) -> Prior:
+    """Random, float64, with weights large enough for the past and the keys below to matter."""
+    torch.manual_seed(visible)
+    prior = build_prior(model, {"visible": visible, "units": 5, "layers": layers, "hidden": 4}).double()
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter.copy_(torch.randn_like(parameter))
+    return prior
+
+
+def random_rolls(clips: int, steps: int, keys: int) -> Tensor:
+    """(B, T, D) of which about every second step is silent."""
+    g = torch.Generator().manual_seed(steps)
+    loud = torch.rand(clips, steps, 1, generator=g) < 0.5
+    return (loud & (torch.rand(clips, steps, keys, generator=g) < 0.4)).double()
+
+
+def test_stepwise_is_parallel(model: str) -> None:
+    prior = small_prior(model)
+    rolls = random_rolls(3, 7, 6)
+    parallel = prior.sequence_log_prob(rolls, torch.ones(3, 7, dtype=torch.bool))
+    state = prior.initial_state(3)
+    for t in range(7):
+        assert_close(prior.log_prob(state, rolls[:, t, None])[:, 0], parallel[:, t])
+        state = prior.advance(state, rolls[:, t])
+
+
+def test_a_padded_batch_is_each_clip_alone(model: str) -> None:
+    prior, rolls = small_prior(model), random_rolls(3, 8, 6)
+    lengths = (8, 3, 0)
+    mask = torch.arange(8)[None] < torch.tensor(lengths)[:, None]
+    together = prior.sequence_log_prob(rolls, mask)
+    assert (together[~mask] == 0).all()
+    for clip, length in enumerate(lengths):
+        alone = prior.sequence_log_prob(rolls[clip, None, :length], mask[clip, None, :length])
+        assert_close(together[clip, :length], alone[0])
+
+
+def test_chunks_with_carried_state_are_the_whole(model: str) -> None:
+    prior, rolls = small_prior(model), random_rolls(2, 9, 6)
+    mask = torch.ones(2, 9, dtype=torch.bool)
+    first, state = prior.chunk_log_prob(prior.initial_state(2), rolls[:, :4], mask[:, :4])
+    second, _ = prior.chunk_log_prob(state, rolls[:, 4:], mask[:, 4:])
+    assert_close(torch.cat([first, second], 1), prior.sequence_log_prob(rolls, mask))
+
+
+def test_all_next_steps_together_have_probability_one(model: str) -> None:
+    prior = small_prior(model)
+    state = prior.advance(prior.initial_state(2), random_rolls(1, 2, 6)[0])
+    candidates = all_columns(6).expand(2, -1, -1)
+    assert_close(prior.log_prob(state, candidates).exp().sum(1), torch.ones(2, dtype=torch.float64))
+
+
+def test_samples_come_as_often_as_they_are_probable(model: str) -> None:
+    prior, draws = small_prior(model, visible=3), 30_000
+    state = prior.advance(prior.initial_state(1), torch.tensor([[1.0, 0.0, 1.0]], dtype=torch.float64))
+    samples = prior.sample(
+        select(state, torch.zeros(draws, dtype=torch.long)), torch.Generator().manual_seed(0)
+    )
+    index = (samples @ torch.tensor([4.0, 2.0, 1.0], dtype=torch.float64)).long()
+    seen = torch.bincount(index, minlength=8) / draws
+    prob = prior.log_prob(state, all_columns(3)[None])[0].exp()
+    assert ((seen - prob).abs() < 5 * (prob * (1 - prob) / draws).sqrt() + 1e-9).all()
+
+
+def test_select_permutes_and_repeats(model: str) -> None:
+    prior, rolls = small_prior(model), random_rolls(3, 4, 6)
+    state = prior.initial_state(3)
+    for t in range(4):
+        state = prior.advance(state, rolls[:, t])
+    index = torch.tensor([2, 0, 2, 1, 0])
+    candidates = random_rolls(3, 5, 6)
+    chosen = prior.log_prob(select(state, index), candidates[index])
+    assert_close(chosen, prior.log_prob(state, candidates)[index])
+    assert (chosen[0] - chosen[1]).abs().max() > 1e-3  # the hypotheses do differ
+
+
+def test_dropout_acts_in_training_alone_and_repeats_with_its_seed(model: str) -> None:
+    torch.manual_seed(0)
+    prior = build_prior(model, {"visible": 6, "units": 16, "layers": 2, "hidden": 4, "dropout": 0.5})
+    rolls, mask = random_rolls(2, 5, 6).float(), torch.ones(2, 5, dtype=torch.bool)
+
+    def score(seed: int | None) -> Tensor:
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        return prior.chunk_log_prob(prior.initial_state(2), rolls, mask, generator)[0]
+
+    assert_close(score(None), prior.sequence_log_prob(rolls, mask))
+    assert_close(score(1), score(1))
+    assert (score(1) - score(2)).abs().max() > 1e-4
+
+
+def test_three_chunks_of_odd_lengths_and_rows_of_silence_are_the_whole(model: str) -> None:
+    prior = small_prior(model)
+    rolls = random_rolls(3, 12, 6)
+    rolls[1] = 0
+    rolls[2, :5] = 0
+    mask = torch.ones(3, 12, dtype=torch.bool)
+    state, parts = prior.initial_state(3), []
+    for first, last in ((0, 3), (3, 4), (4, 12)):
+        part, state = prior.chunk_log_prob(state, rolls[:, first:last], mask[:, first:last])
+        parts.append(part)
+    assert_close(torch.cat(parts, 1), prior.sequence_log_prob(rolls, mask))
