@@ -120,9 +120,9 @@ class Transcriber:
     def _heard(self) -> Listener:
         """The acoustic model, loaded once."""
         if self._listener is None:
-            from acoustic.inference import load_model
+            from acoustic.inference import load_listener
 
-            self._listener = load_model(self.options.model, device_of(self.options.device))
+            self._listener = load_listener(self.options.model, device_of(self.options.device))
         return self._listener
 
     def _decided(self) -> tuple[SymbolicPrior | None, DecodeOptions]:
@@ -163,8 +163,8 @@ def between(posteriorgram: Posteriorgram, start: float, stop: float | None, plac
         return posteriorgram
     if first >= last:
         end = "its end" if stop is None else f"{stop:g} s"
-        length = f"{posteriorgram.duration:.1f} s of music"
-        raise NotebeamError(place, length, f"frames between {start:g} s and {end}")
+        found = f"{times[0]:.1f} to {times[-1]:.1f} s" if len(times) else "no frames"
+        raise NotebeamError(place, found, f"frames between {start:g} s and {end}")
     onset, offset, velocity = (
         plane if plane is None else plane[first:last]
         for plane in (posteriorgram.onset, posteriorgram.offset, posteriorgram.velocity)

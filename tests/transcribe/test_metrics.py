@@ -53,16 +53,18 @@ def test_an_empty_side_scores_zero(reference: Notes, estimate: Notes) -> None:
 
 
 def test_onsets_by_hand() -> None:
-    # 60 found 40 ms late, 64 missed, the second 60 is 60 ms late (wrong), 72 found, 73 is invented:
-    # 2 right of 4 estimated and 4 played.
-    estimate = notes((1.04, 2.0, 60, 40), (3.06, 3.5, 60, 80), (4.0, 4.1, 72, 100), (4.0, 4.1, 73, 100))
+    # 60 found 40 ms late, 64 missed, the second 60 is 60 ms late (wrong), 72 found, 73 and 21 are invented:
+    # 2 right of 5 estimated and 4 played.
+    estimate = notes(
+        (1.04, 2.0, 60, 40), (3.06, 3.5, 60, 80), (4.0, 4.1, 72, 100), (4.0, 4.1, 73, 100), (0.5, 0.6, 21, 9)
+    )
     scores = metrics.score(REFERENCE, estimate)
-    assert scores["onset_precision"] == 2 / 4
+    assert scores["onset_precision"] == 2 / 5
     assert scores["onset_recall"] == 2 / 4
-    assert scores["onset_f1"] == 0.5
+    assert scores["onset_f1"] == pytest.approx(4 / 9)  # 2 * 2 right of 5 + 4
     # Deviations 40, 60 and 0 ms: the median is 40 ms, after which all three are within 50 ms.
     assert scores["median_deviation"] == pytest.approx(0.04)
-    assert scores["onset_f1_aligned"] == 3 / 4
+    assert scores["onset_f1_aligned"] == pytest.approx(6 / 9)
 
 
 def test_a_shift_of_all_onsets_costs_the_plain_score_and_not_the_aligned_one() -> None:

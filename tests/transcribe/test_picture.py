@@ -54,7 +54,7 @@ def test_all_pitches_are_shown() -> None:
 @pytest.mark.parametrize("played", [notes((0.2, 0.6, 60, 50), (0.6, 21.0, 60, 90)), Notes.empty()])
 def test_the_png_is_written_whole(tmp_path: Path, played: Notes) -> None:
     target = tmp_path / "picture.png"
-    save_picture(target, heard(played, duration=25.0), played, "$a_1$.wav")
+    save_picture(target, heard(played, duration=25.0), played, "$\\no{formula$.wav")
     data = target.read_bytes()
     assert data.startswith(b"\x89PNG") and data.rstrip().endswith(b"IEND\xaeB`\x82")
     assert list(tmp_path.iterdir()) == [target]

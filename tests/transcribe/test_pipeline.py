@@ -99,7 +99,7 @@ def test_start_and_stop_keep_the_recordings_times() -> None:
 
 
 def test_start_after_the_end_names_the_recording() -> None:
-    with pytest.raises(NotebeamError, match=r"song\.npz: got '4\.2 s of music', expected frames between 9 s"):
+    with pytest.raises(NotebeamError, match=r"song\.npz: got '0\.0 to 4\.2 s', expected frames between 9 s"):
         between(heard(MUSIC), 9.0, None, "song.npz")
 
 

@@ -1,6 +1,7 @@
 """Offsets, velocities and lengths of notes on planes drawn by hand."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,8 @@ def test_a_gap_shorter_than_two_frames_is_bridged_and_a_longer_one_is_not() -> N
     one = tracked(planes([0.9, 0.9, 0.1, 0.9, 0.9, 0.1, 0.1, 0.1]), [0])
     two = tracked(planes([0.9, 0.9, 0.1, 0.1, 0.9, 0.9, 0.1, 0.1]), [0])
     assert one.offset.tolist() == [pytest.approx(4.5 * HOP)]
+    # One silent frame is enough where the recording ends.
+    assert tracked(planes([0.9, 0.9, 0.1]), [0]).offset.tolist() == [pytest.approx(1.5 * HOP)]
     assert two.offset.tolist() == [pytest.approx(1.5 * HOP)]
 
 
@@ -126,21 +129,24 @@ def test_confidence_is_the_onsets_probability() -> None:
 
 
 def test_runs_of_sounding_steps_are_notes() -> None:
-    posteriorgram = heard(notes((0.2, 0.6, 60, 50), (0.4, 1.0, 64, 90)))
-    clock = Clock.frames(30, 0.04)
-    active = np.zeros((30, 88), dtype=np.bool_)
+    played = notes((0.2, 0.6, 60, 50), (0.4, 1.0, 64, 90), (2.0, 2.6, 60, 20))
+    exact = heard(played)
+    posteriorgram = replace(exact, frame=exact.frame / 3)
+    clock = Clock.frames(70, 0.04)
+    active = np.zeros((70, 88), dtype=np.bool_)
     active[5:15, KEY] = True  # 0.2 .. 0.6 s
     active[10:25, KEY + 4] = True  # 0.4 .. 1.0 s
+    active[50:65, KEY] = True  # 2.0 .. 2.6 s
     found = runs(PianoRoll(active, clock), posteriorgram, TrackOptions())
-    assert_same_notes(found, notes((0.2, 0.6, 60, 50), (0.4, 1.0, 64, 90)), seconds=1e-9)
+    assert_same_notes(found, played, seconds=1e-9)
     assert found.confidence is not None
-    assert found.confidence.tolist() == pytest.approx([0.9, 0.9], abs=1e-6)
+    assert found.confidence.tolist() == pytest.approx([0.3, 0.3, 0.3], abs=1e-6)
 
 
 def test_an_hour_of_36000_notes_takes_seconds() -> None:
     random = np.random.default_rng(0)
     level = random.random((180_000, 88), dtype=np.float32)
-    posteriorgram = Posteriorgram(level, level, level, level, hop=HOP, duration=3600.0)
+    posteriorgram = Posteriorgram(level, None, level, None, hop=HOP, duration=3600.0)
     key = np.sort(random.integers(0, 88, 36_000))
     frame = random.integers(0, 180_000, 36_000)
     frame = frame[np.lexsort((frame, key))]
