@@ -64,9 +64,9 @@ class SampledPiano:
         self._sounds: dict[tuple[Path, int], Samples] = {}
 
     def _layer_peak(self, layer: tuple[int, int]) -> float:
-        peaks = [
-            np.abs(_recorded(s)).max() for s in self.samples if s.velocities == layer and 48 <= s.pitch <= 72
-        ]
+        # Around middle C, where every maker recorded.
+        middle = sorted((s for s in self.samples if s.velocities == layer), key=lambda s: abs(s.pitch - 60))
+        peaks = [np.abs(_recorded(sample)).max() for sample in middle[:9]]
         return float(np.median(peaks))
 
     def _find(self, pitch: int, velocity: int) -> Sample:

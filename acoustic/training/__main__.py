@@ -57,7 +57,7 @@ def tracks(options: CorpusOptions) -> tuple[list[list[Track]], list[Track]]:
 
 
 def train(config: Path, out: Path, *, resume: bool) -> None:
-    """Train by a config into folder `out`: a checkpoint on the way, NAME.safetensors and its card at the end."""
+    """Train by a config into folder `out`: checkpoints on the way, NAME.safetensors and card at the end."""
     table = read_toml(config)
     parts: dict[str, Any] = {
         name: options_from(kind, table.pop(name, {}), f"{config}: {name}") for name, kind in SECTIONS.items()

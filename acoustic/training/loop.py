@@ -200,8 +200,12 @@ class Training:
         state = self.optimizer.state_dict()
         slots: dict[int, dict[str, Tensor]] = {}
         for key, value in _below(tensors, "optimizer.").items():
-            index, name = key.split(".", 1)
-            slots.setdefault(int(index), {})[name] = value
+            number, name = key.split(".", 1)
+            slots.setdefault(int(number), {})[name] = value
+        # In memory as the parameter is: the fused optimiser walks both side by side.
+        for index, parameter in enumerate(self.network.parameters()):
+            for name in ("exp_avg", "exp_avg_sq"):
+                slots[index][name] = torch.empty_like(parameter).copy_(slots[index][name])
         self.optimizer.load_state_dict({"state": slots, "param_groups": state["param_groups"]})
         self.step, self.seconds = int(header["step"]), float(header["seconds"])
 

@@ -151,7 +151,7 @@ class EventRnnNade(nn.Module):
         return log_prob, {"hidden": hidden, "cell": cell, "silent": silent}
 
     def _silences(self, loud: Tensor, mask: Tensor, silent: Tensor) -> tuple[Tensor, Tensor]:
-        """Silent steps since the last event before each step (B, T), and at the end (B,), from `silent` (B,)."""
+        """Silent steps since the last event: before each step (B, T), at the end (B,); from `silent` (B,)."""
         steps = torch.arange(loud.shape[1], device=loud.device)
         latest = torch.where(loud, steps, -1).cummax(dim=1).values  # the last event up to each step, or -1
         # After each step; before the chunk's first event the count goes on from the chunk before.

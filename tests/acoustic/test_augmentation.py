@@ -1,0 +1,73 @@
+"""What a room and a microphone may do, and what they must not."""
+
+import numpy as np
+import pytest
+import torch
+from oracles_acoustic import sine
+
+from acoustic.augmentation import AugmentOptions, augment, coloured_noise, equaliser, rooms
+from symbolic.errors import NotebeamError
+
+NOTHING = AugmentOptions(
+    gain_db=(0.0, 0.0), equaliser_db=0.0, noise_db=(-200.0, -200.0), room_chance=0.0
+)  # fmt: skip
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_ranges_of_nothing_change_nothing() -> None:
+    audio = torch.from_numpy(np.stack([sine(440, 0.5), sine(100, 0.5)]))
+    assert torch.allclose(augment(audio, NOTHING, 16_000, generator()), audio, atol=1e-5)
+
+
+def test_the_first_sound_stays_where_it_was() -> None:
+    clicks = torch.zeros(16, 16_000)
+    clicks[:, 5_000] = 0.5
+    heard = augment(
+        clicks, AugmentOptions(noise_db=(-200, -200), room_chance=1.0, equaliser_db=0.0), 16_000, generator()
+    )
+    assert heard.abs().argmax(dim=1).tolist() == [5_000] * 16
+    assert heard[:, :4_990].abs().max() < 1e-4  # nothing before it
+
+
+def test_gain_and_noise_have_the_level_asked_for() -> None:
+    audio = torch.from_numpy(sine(440, 1.0))[None].repeat(8, 1)
+    louder = augment(
+        audio,
+        AugmentOptions(gain_db=(6.0206, 6.0206), equaliser_db=0, noise_db=(-200, -200), room_chance=0),
+        16_000,
+        generator(),
+    )
+    assert torch.allclose(louder, 2 * audio, atol=1e-3)
+    noisy = augment(
+        audio,
+        AugmentOptions(gain_db=(0, 0), equaliser_db=0, noise_db=(-20, -20), room_chance=0),
+        16_000,
+        generator(),
+    )
+    ratio = (noisy - audio).var(1) / audio.square().mean(1)
+    assert ratio.numpy() == pytest.approx(0.01, rel=0.02)
+
+
+def test_rooms_decay_by_60_db_in_their_time() -> None:
+    options = AugmentOptions(room_chance=1.0, decay_seconds=(0.5, 0.5))
+    tail = rooms(64, options, 16_000, generator())
+    early, late = (tail[:, a : a + 800].square().mean() for a in (1_600, 5_600))  # 0.25 s apart: 30 dB
+    assert 10 * float((early / late).log10()) == pytest.approx(30, abs=3)
+    assert (tail[:, 0] == 1).all()
+
+
+def test_equalisers_are_smooth_and_noise_is_of_unit_variance() -> None:
+    curve = 20 * equaliser(4, 4_097, 5.0, generator()).log10()
+    assert (curve[:, 1:] - curve[:, :-1]).abs()[
+        :, 512:
+    ].max() < 0.1  # dB from line to line in the upper octaves
+    assert curve.std() > 1
+    assert coloured_noise(4, 9_000, generator()).std(dim=1).numpy() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_chance_that_is_none_is_refused() -> None:
+    with pytest.raises(NotebeamError, match=r"AugmentOptions\.room_chance: got 1.5"):
+        AugmentOptions(room_chance=1.5)

@@ -1,0 +1,51 @@
+"""Spectra on the log-frequency axis, against an oracle and by what they must show."""
+
+import numpy as np
+import pytest
+import torch
+from oracles_acoustic import log_spectrum, sine
+
+from acoustic.features import FeatureOptions, filterbank, frame_count, margin_samples, spectra
+from symbolic.errors import NotebeamError
+from symbolic.pitch import LOWEST, hertz
+
+OPTIONS = FeatureOptions()
+
+
+def test_one_frame_equals_the_oracle() -> None:
+    draw = np.random.default_rng(0)
+    margin = margin_samples(OPTIONS)
+    audio = draw.normal(0, 0.1, 2 * margin)  # one frame, centred on sample `margin`
+    found = spectra(torch.from_numpy(audio).float()[None], OPTIONS)[0, :, 0]
+    axis = np.array([440 * 2 ** ((21 + (m - 1) / 3 - 69) / 12) for m in range(OPTIONS.bins)])
+    for plane, window in enumerate(OPTIONS.windows):
+        frame = audio[margin - window // 2 : margin + window // 2]
+        expected = log_spectrum(frame, axis, 16_000, 2 ** (1 / 36))
+        assert np.abs(found[plane].numpy() - expected).max() < 2e-3
+
+
+@pytest.mark.parametrize("pitch", [45, 60, 81, 100])
+def test_a_tone_peaks_at_the_middle_bin_of_its_key(pitch: int) -> None:
+    audio = sine(float(hertz(np.array(pitch))), 0.6)
+    spectrum = spectra(torch.from_numpy(audio)[None], OPTIONS)[0, 0, 5]
+    assert int(spectrum.argmax()) == 3 * (pitch - LOWEST) + 1
+    if pitch <= 60:  # higher up a triangle spans more lines than a tone fills, and gives their mean
+        assert float(spectrum.max()) == pytest.approx(3 + np.log10(0.5), abs=0.12)
+
+
+def test_bins_above_half_the_rate_stay_empty() -> None:
+    low = FeatureOptions(rate_hz=4_000, windows=(1024,))
+    bank = filterbank(low, 1024)
+    axis = 440 * 2 ** ((21 + (np.arange(low.bins) - 1) / 3 - 69) / 12)
+    assert (bank[:, axis > 2_000] == 0).all()
+    assert (bank[:, axis < 1_900].sum(0) > 0).all()
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(1, 1), (320, 1), (321, 2), (16_000, 50)])
+def test_a_frame_is_centred_on_each_multiple_of_the_hop(samples: int, frames: int) -> None:
+    assert frame_count(samples, OPTIONS) == frames
+
+
+def test_bad_sizes_are_refused() -> None:
+    with pytest.raises(NotebeamError, match="FeatureOptions"):
+        FeatureOptions(hop_samples=0)
