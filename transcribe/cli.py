@@ -73,16 +73,16 @@ def options_of(args: argparse.Namespace) -> TranscribeOptions:
     from symbolic.decoding.decode import SEARCHES
     from symbolic.errors import NotebeamError
     from transcribe.pipeline import TranscribeOptions
+    from transcribe.presets import METHOD, preset
 
     defaults = TranscribeOptions()
     decode = {
-        "method": args.decoder,
         "prior_weight": args.prior_weight,
         "beam_width": args.beam_width,
         "candidates": args.candidates,
     }
     given = {name: value for name, value in decode.items() if value is not None}
-    method = given.get("method", defaults.decode.method)
+    method = args.decoder or METHOD
     if args.prior not in (None, "none") and method not in SEARCHES:
         expected = f"none: {method} decides without a prior ({' and '.join(SEARCHES)} use one)"
         raise NotebeamError("--prior", args.prior, expected)
@@ -92,7 +92,7 @@ def options_of(args: argparse.Namespace) -> TranscribeOptions:
         "start": args.start,
         "stop": args.stop,
         "prior": args.prior,
-        "decode": replace(defaults.decode, **given),
+        "decode": replace(preset(method, prior=args.prior != "none"), **given),
         "track": None if args.min_note is None else replace(defaults.track, min_note=args.min_note / 1000),
     }
     options = {name: value for name, value in options.items() if value is not None}

@@ -7,7 +7,7 @@ Is not: any of the parts, or the files that are written (transcribe.cli).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.protocol import SymbolicPrior
 from symbolic.priors.registry import load_prior
 from transcribe.outputs import POSTERIORS
+from transcribe.presets import MODEL, PRIOR, TRACK, preset
 from transcribe.tracking import TrackOptions, notes_of
 
 if TYPE_CHECKING:  # the audio side is imported where audio is read: a posteriorgram needs none of it
@@ -29,8 +30,6 @@ if TYPE_CHECKING:  # the audio side is imported where audio is read: a posterior
 
 __all__ = ["TrackOptions", "TranscribeOptions", "Transcriber", "Transcription", "transcribe_posteriorgram"]
 
-DEFAULT_MODEL = "piano"
-DEFAULT_PRIOR: str | None = None
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -43,13 +42,18 @@ class TranscribeOptions:
     posteriorgram that has no onset plane is decoded by what sounds ("active").
     """
 
-    model: str = DEFAULT_MODEL  # name or file of acoustic weights
-    prior: str | None = DEFAULT_PRIOR  # name or file of a prior; None: the acoustic model alone
-    decode: DecodeOptions = field(default_factory=DecodeOptions)
-    track: TrackOptions = field(default_factory=TrackOptions)
+    model: str = MODEL  # name or file of acoustic weights
+    prior: str | None = PRIOR  # name or file of a prior; None: the acoustic model alone
+    decode: DecodeOptions | None = None  # None: the preset for this prior or for none
+    track: TrackOptions = TRACK
     device: str = "auto"
     start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
     stop: float | None = None  # seconds
+
+    @property
+    def decoding(self) -> DecodeOptions:
+        """The decoder's options, the preset's where none were given."""
+        return self.decode or preset(prior=self.prior is not None)
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -127,7 +131,7 @@ class Transcriber:
 
     def _decided(self) -> tuple[SymbolicPrior | None, DecodeOptions]:
         """The prior, loaded once, and the decoder's options at its step and plane."""
-        name, options = self.options.prior, self.options.decode
+        name, options = self.options.prior, self.options.decoding
         if name is None or options.method not in SEARCHES:
             return None, replace(options, prior_weight=0.0)
         if self._prior is None:

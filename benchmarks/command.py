@@ -1,0 +1,74 @@
+"""How long does the whole command take, start-up included, and how much memory?
+
+Is: `transcribe` as a process of its own, on three minutes and on an hour made of development recordings.
+Is not: accuracy (benchmarks.transcription) or the decoders apart (benchmarks.decoding_speed).
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from acoustic.audio import RATE_HZ, read_audio
+from benchmarks.report import write_report
+from symbolic.datasets.maps import read_maps
+
+
+def joined(seconds: float, path: Path) -> None:
+    """A FLAC of that length: the development recordings one after the other, again if need be."""
+    parts, total = [], 0
+    while total < seconds * RATE_HZ:
+        for recording in read_maps("real-dev"):
+            parts.append(read_audio(recording.audio))
+            total += len(parts[-1])
+    soundfile.write(path, np.concatenate(parts)[: round(seconds * RATE_HZ)], RATE_HZ)
+
+
+def measure(seconds: float, repeats: int) -> dict[str, str | float]:
+    """Median wall time of the command, and the largest memory of any run."""
+    with tempfile.TemporaryDirectory() as folder:
+        audio, midi = Path(folder) / "music.flac", Path(folder) / "music.mid"
+        joined(seconds, audio)
+        walls = []
+        for _ in range(repeats):
+            begun = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-m", "transcribe", str(audio), "-o", str(midi), "-q"], check=True
+            )
+            walls.append(time.perf_counter() - begun)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    wall = float(np.median(walls))
+    return {
+        "audio_seconds": seconds,
+        "wall_seconds": round(wall, 2),
+        "real_time_factor": round(wall / seconds, 4),
+        "peak_memory_mb": round(peak),
+        "runs": repeats,
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--hour", action="store_true", help="also an hour of music, once")
+    args = parser.parse_args()
+    rows = [measure(180.0, repeats=3)]
+    if args.hour:
+        rows.append(measure(3600.0, repeats=1))
+    for row in rows:
+        print(row)
+    write_report("command", "How long does the whole command take, and how much memory?", {}, rows)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,71 @@
+"""The recordings on which transcription is measured and tuned, heard once.
+
+Is: `maps/real-dev` as posteriorgrams with their references, and scores averaged over recordings.
+Is not: a question of its own (benchmarks.transcription, benchmarks.tuning).
+"""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from acoustic.inference import Listener, load_listener
+from acoustic.model import WEIGHTS
+from symbolic import datasets
+from symbolic.datasets.asap import read_asap
+from symbolic.datasets.maps import Recording, read_maps
+from symbolic.decoding.options import Transitions
+from symbolic.notes import Notes, read_tsv
+from symbolic.posteriorgram import Posteriorgram
+from symbolic.training.config import DataConfig
+from symbolic.training.data import frames_roll
+
+STEP = 0.04  # seconds, of the piano prior
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """One recording: what is true, and what the acoustic model heard."""
+
+    recording: Recording
+    reference: Notes  # sounding offsets
+    posteriorgram: Posteriorgram
+    seconds: float  # of work to hear it; 0 where it came from the cache
+
+
+def hear(model: str, *, cached: bool) -> list[Heard]:
+    """All recordings; with `cached`, posteriorgrams of the same weights are kept between calls."""
+    listener = load_listener(model)
+    weights = WEIGHTS / f"{model}.safetensors"
+    print_of_weights = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+    folder = datasets.cache_folder() / "posteriorgrams" / f"{model}-{print_of_weights}"
+    folder.mkdir(parents=True, exist_ok=True)
+    heard = []
+    for recording in read_maps("real-dev"):
+        kept = folder / f"{recording.name}.npz"
+        begun = time.perf_counter()
+        if cached and kept.exists():
+            posteriorgram, seconds = Posteriorgram.load(kept), 0.0
+        else:
+            posteriorgram = _listened(listener, recording)
+            seconds = time.perf_counter() - begun
+            posteriorgram.save(kept)
+        heard.append(Heard(recording, read_tsv(recording.table), posteriorgram, seconds))
+    return heard
+
+
+def _listened(listener: Listener, recording: Recording) -> Posteriorgram:
+    return listener.posteriorgram(recording.audio)
+
+
+def counted_transitions() -> Transitions:
+    """Each key's transitions in a quarter of the ASAP performances, none of which is in MAPS."""
+    data = DataConfig(performances=("asap",), plane="struck", hop=STEP)
+    return Transitions.counted([frames_roll(performance.notes, data) for performance in read_asap()[::4]])
+
+
+def macro(scores: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Mean over recordings of every score."""
+    return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}

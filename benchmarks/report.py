@@ -1,0 +1,67 @@
+"""The form in which every benchmark leaves its answer: `benchmarks/results/NAME.json`.
+
+Is: the header (question, command, commit, machine, versions) and the file.
+Is not: a measurement, or the README's tables (benchmarks.tables).
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from symbolic.files import replacing
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("torch", "numpy", "mir_eval", "librosa", "soundfile")
+Row = Mapping[str, str | int | float]
+
+
+def write_report(
+    name: str, question: str, settings: Mapping[str, object], rows: Sequence[Row], folder: Path = RESULTS
+) -> Path:
+    """Write the answer of benchmark `name`; units stand in the rows' keys."""
+    found = {
+        "question": question,
+        "command": " ".join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]]),
+        "commit": _git("rev-parse", "--short", "HEAD")
+        + ("+" if _git("status", "--porcelain", "-uno") else ""),
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in PACKAGES},
+        "settings": dict(settings),
+        "rows": [dict(row) for row in rows],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(found, indent=1) + "\n")
+    return path
+
+
+def read_report(name: str, folder: Path = RESULTS) -> dict[str, object]:
+    """What `write_report` wrote."""
+    found: dict[str, object] = json.loads((folder / f"{name}.json").read_text())
+    return found
+
+
+def _git(*words: str) -> str:
+    """Output of a git command, empty outside a checkout."""
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    """The processor's own name, where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    names = (
+        [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        if info.exists()
+        else []
+    )
+    return names[0].split(":", 1)[1].strip() if names else platform.machine()

@@ -1,0 +1,82 @@
+"""How well does each decoder transcribe the development recordings, as shipped, and how fast?
+
+Is: every score of `transcribe.metrics` for each recording and their macro average, with the command's own
+settings (transcribe.presets), real-time factor and peak memory.
+Is not: an estimate for other recordings, as settings were tuned on these: benchmarks.tuning cross-validates.
+"""
+
+import argparse
+import resource
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+
+from benchmarks.development import counted_transitions, hear, macro
+from benchmarks.report import write_report
+from transcribe.metrics import score
+from transcribe.pipeline import TranscribeOptions, Transcriber
+from transcribe.presets import HMM_COUNTED, MODEL, PRIOR, preset
+
+Row = dict[str, str | float]
+
+
+def shipped() -> dict[str, TranscribeOptions]:
+    """The options of each row of the table."""
+    counted = replace(HMM_COUNTED, transitions=counted_transitions())
+    return {
+        "threshold": TranscribeOptions(decode=preset("threshold"), prior=None),
+        "hmm tuned": TranscribeOptions(decode=preset("hmm"), prior=None),
+        "hmm counted": TranscribeOptions(decode=counted, prior=None),
+        "beam alone": TranscribeOptions(decode=preset("beam", prior=False), prior=None),
+        "greedy": TranscribeOptions(decode=preset("greedy")),
+        "beam": TranscribeOptions(),
+    }
+
+
+def rows_of(name: str, options: TranscribeOptions, listening: dict[str, float]) -> list[Row]:
+    """A row for each recording, and their average; `listening`: seconds it took to hear each recording."""
+    transcriber = Transcriber(options)
+    transcriber.load(audio=False)
+    rows, scores, work, length = [], [], 0.0, 0.0
+    for h in hear(MODEL, cached=True):
+        begun = time.perf_counter()
+        found = transcriber.decoded(h.posteriorgram)
+        seconds = listening[h.recording.name] + time.perf_counter() - begun
+        work, length = work + seconds, length + h.recording.seconds
+        scores.append(score(h.reference, found.notes, h.recording.seconds))
+        rows.append(_row(name, h.recording.name, scores[-1], seconds / h.recording.seconds))
+    return [*rows, _row(name, "macro average", macro(scores), work / length)]
+
+
+def _row(decoder: str, recording: str, scores: dict[str, float], factor: float) -> Row:
+    rounded = {key: round(value, 4) for key, value in scores.items()}
+    # Of this process, which holds all posteriorgrams and runs one decoder.
+    peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    place = {"decoder": decoder, "recording": recording}
+    return {**place, **rounded, "real_time_factor": round(factor, 4), "peak_memory_mb": peak}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args()
+    listening = {h.recording.name: h.seconds for h in hear(MODEL, cached=False)}
+    rows: list[Row] = []
+    for name, options in shipped().items():
+        # A process of its own for each decoder: the system only tells the largest memory a process ever had.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            rows += pool.submit(rows_of, name, options, listening).result()
+    for row in rows:
+        if row["recording"] == "macro average":
+            print(row)
+    settings = {"model": MODEL, "prior": PRIOR, "data": "maps/real-dev, 15 recordings"}
+    write_report(
+        "transcription", "How well does each decoder transcribe, as shipped, and how fast?", settings, rows
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,190 @@
+"""Which settings of each decoder are best on the development recordings, and what are they worth on others?
+
+Is: a grid for each decoder, note-onset F at 50 ms of every setting on every recording, the setting that is
+best on all of them (what ships in transcribe.presets), and the cross-validated scores: each composition
+is scored with the setting that is best on the other compositions.
+Is not: the table of the shipped settings (benchmarks.transcription).
+"""
+
+import argparse
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmarks.development import STEP, Heard, counted_transitions, hear, macro
+from benchmarks.report import write_report
+from symbolic.decoding.decode import SEARCHES, Decoding, decode_evidence
+from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
+from symbolic.decoding.options import DecodeOptions, Transitions
+from symbolic.notes import Notes
+from symbolic.priors.protocol import SymbolicPrior
+from symbolic.priors.registry import load_prior
+from transcribe.metrics import onset_ratios, score
+from transcribe.presets import MODEL, PRIOR
+from transcribe.tracking import TrackOptions, notes_of
+
+log = logging.getLogger(__name__)
+SHIFTS = (0.0, -0.004, -0.008, -0.012, -0.016, -0.02)  # seconds
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One point of a grid."""
+
+    decode: DecodeOptions
+    track: TrackOptions
+
+    def shown(self) -> dict[str, float | int | str]:
+        """What the table says of it."""
+        d = self.decode
+        own: dict[str, dict[str, float | int | str]] = {
+            "threshold": {"threshold": d.threshold},
+            "hmm": {
+                "form": d.transitions.form,
+                "prior_weight": d.prior_weight,
+                "note_penalty": d.note_penalty,
+            },
+        }
+        if d.transitions.form == "tuned":
+            own["hmm"] |= {
+                "off_after_off": d.transitions.off_after_off[0],
+                "off_after_on": d.transitions.off_after_on[0],
+            }
+        search: dict[str, float | int | str] = {
+            "prior_weight": d.prior_weight,
+            "note_penalty": d.note_penalty,
+            "temperature": d.temperature,
+            "beam_width": d.beam_width if d.method == "beam" else 1,
+        }
+        return own.get(d.method, search) | {"onset_shift": self.track.onset_shift}
+
+
+def grid(name: str) -> Iterator[DecodeOptions]:
+    """The settings tried for one row of the table."""
+    if name == "threshold":
+        for threshold in np.arange(0.2, 0.76, 0.05).round(2):
+            yield DecodeOptions(method="threshold", threshold=float(threshold), prior_weight=0.0)
+    elif name == "hmm tuned":
+        for stay_off, leave_on in product((0.3, 0.5, 0.7, 0.9, 0.97, 0.99), (0.2, 0.5, 0.8, 0.95)):
+            transitions = Transitions.tuned(stay_off, leave_on)
+            yield DecodeOptions(method="hmm", transitions=transitions, prior_weight=1.0, n_best=1)
+    elif name == "hmm counted":
+        transitions = counted_transitions()
+        for weight, penalty in product((0.0, 0.1, 0.2, 0.4, 1.0), (-6.0, -3.0, -2.0, -1.0, 0.0, 0.5)):
+            yield DecodeOptions(
+                method="hmm", transitions=transitions, prior_weight=weight, note_penalty=penalty
+            )
+    else:
+        method = "greedy" if name.startswith("greedy") else "beam"
+        weights = (0.0,) if "alone" in name else (0.1, 0.2, 0.3, 0.45, 0.6)
+        for weight, start in product(weights, (-1.0, -0.5, 0.0, 0.5, 1.0)):
+            # The prior charges a note some nats; the penalty takes about that much back.
+            penalty = round(start - 4.0 * weight, 3)
+            yield DecodeOptions(method=method, prior_weight=weight, note_penalty=penalty, n_best=1)
+
+
+ROWS = ("threshold", "hmm tuned", "hmm counted", "beam alone", "greedy", "beam")
+
+
+def tried(
+    name: str, heard: Sequence[Heard], clips: Sequence[Evidence], prior: SymbolicPrior
+) -> tuple[list[Setting], npt.NDArray[np.float64], list[list[Decoding]]]:
+    """Settings, onset F (settings, recordings), and the decodings of each setting's decoder."""
+    settings, scores, kept = [], [], []
+    for options in grid(name):
+        asked = prior if options.method in SEARCHES and options.prior_weight else None
+        decodings = decode_evidence(clips, asked, options)
+        for shift in SHIFTS:
+            setting = Setting(options, TrackOptions(onset_shift=shift))
+            notes = tracked(decodings, heard, setting)
+            settings.append(setting)
+            scores.append([onset_ratios(h.reference, n).f1 for h, n in zip(heard, notes, strict=True)])
+            kept.append(decodings)
+        log.info("%s %s: %.4f", name, settings[-1].shown(), np.mean(scores[-len(SHIFTS) :], axis=1).max())
+    return settings, np.array(scores), kept
+
+
+def tracked(decodings: Sequence[Decoding], heard: Sequence[Heard], setting: Setting) -> list[Notes]:
+    """Notes of every recording."""
+    pairs = zip(decodings, heard, strict=True)
+    return [notes_of(d, h.posteriorgram, setting.track, plane=setting.decode.plane) for d, h in pairs]
+
+
+def held_out_choice(scores: npt.NDArray[np.float64], compositions: Sequence[str]) -> list[int]:
+    """For each recording the setting that is best on the recordings of other compositions."""
+    names = np.array(compositions)
+    return [int(scores[:, names != composition].mean(axis=1).argmax()) for composition in compositions]
+
+
+def interval(values: Sequence[float], compositions: Sequence[str], seed: int = 0) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean over recordings, compositions drawn with replacement."""
+    draw = np.random.default_rng(seed)
+    names = sorted(set(compositions))
+    groups = [[v for v, c in zip(values, compositions, strict=True) if c == name] for name in names]
+    means = []
+    for _ in range(RESAMPLES):
+        drawn = [value for index in draw.integers(0, len(groups), len(groups)) for value in groups[index]]
+        means.append(float(np.mean(drawn)))
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def row_of(
+    name: str, heard: Sequence[Heard], clips: Sequence[Evidence], prior: SymbolicPrior
+) -> dict[str, object]:
+    """The table's row of one decoder."""
+    compositions = [h.recording.composition for h in heard]
+    settings, scores, decodings = tried(name, heard, clips, prior)
+    best = int(scores.mean(axis=1).argmax())
+    choice = held_out_choice(scores, compositions)
+    found = []
+    for index, (recording, chosen) in enumerate(zip(heard, choice, strict=True)):
+        notes = tracked([decodings[chosen][index]], [recording], settings[chosen])[0]
+        found.append(score(recording.reference, notes, recording.recording.seconds))
+    low, high = interval([s["onset_f1"] for s in found], compositions)
+    figures = {key: round(value, 4) for key, value in macro(found).items()}
+    return {
+        "decoder": name,
+        **figures,
+        "onset_f1_low": round(low, 4),
+        "onset_f1_high": round(high, 4),
+        "onset_f1_best_setting": round(float(scores[best].mean()), 4),
+        **{f"best_{key}": value for key, value in settings[best].shown().items()},
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default=MODEL)
+    parser.add_argument("--prior", default=PRIOR)
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    heard, prior = hear(args.model, cached=True), load_prior(args.prior)
+    clocks = [frames_clock(h.posteriorgram, STEP) for h in heard]
+    pairs = zip(heard, clocks, strict=True)
+    clips = [evidence_of(h.posteriorgram, clock, "struck") for h, clock in pairs]
+    with torch.inference_mode():
+        rows = [row_of(name, heard, clips, prior) for name in args.rows]
+    compositions = {h.recording.composition for h in heard}
+    settings = {"model": args.model, "prior": args.prior, "resamples": RESAMPLES}
+    settings |= {"recordings": len(heard), "compositions": len(compositions)}
+    question = (
+        "Which settings are best on maps/real-dev, and what is each decoder worth on other compositions?"
+    )
+    write_report("tuning", question, settings, rows)  # type: ignore[arg-type]
+    for row in rows:
+        print(row)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

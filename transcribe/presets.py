@@ -1,0 +1,42 @@
+"""What the command does when it is not told: models, and each decoder's settings.
+
+Is: the settings that `python -m benchmarks.tuning` found best on the development recordings.
+Is not: the meaning of a setting (symbolic.decoding.options, transcribe.tracking).
+"""
+
+from dataclasses import replace
+
+from symbolic.decoding.options import DecodeOptions, Method, Transitions
+from symbolic.errors import NotebeamError
+from transcribe.tracking import TrackOptions
+
+MODEL = "harmonic"
+PRIOR = "event-rnn-nade/piano"
+METHOD: Method = "beam"
+TRACK = TrackOptions(onset_shift=-0.01)
+
+# With the prior; its step and plane come from its card.
+PRESETS: dict[str, DecodeOptions] = {
+    "threshold": DecodeOptions(method="threshold", threshold=0.5, prior_weight=0.0),
+    "hmm": DecodeOptions(method="hmm", transitions=Transitions.tuned(0.9, 0.8)),
+    "greedy": DecodeOptions(method="greedy", prior_weight=0.2, note_penalty=-0.8),
+    "beam": DecodeOptions(method="beam", prior_weight=0.2, note_penalty=-0.8),
+}
+# The HMM with transitions counted in performances, which the user must bring (`Transitions.counted`).
+HMM_COUNTED = DecodeOptions(method="hmm", prior_weight=0.1, note_penalty=-1.0)
+# Without a prior a search has only the penalty to say when a key is struck: the threshold's log(p / (1 - p)).
+ALONE_PENALTY = 0.0
+
+
+def preset(method: str = METHOD, *, prior: bool = True) -> DecodeOptions:
+    """Tuned options of a decoder, with the built-in prior or without any.
+
+    Raises:
+        NotebeamError: no decoder of that name.
+    """
+    if method not in PRESETS:
+        raise NotebeamError("preset(method)", method, f"one of {', '.join(PRESETS)}")
+    options = PRESETS[method]
+    if method in ("greedy", "beam") and not prior:
+        return replace(options, prior_weight=0.0, note_penalty=ALONE_PENALTY)
+    return options
