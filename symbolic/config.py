@@ -1,62 +1,82 @@
 """Options from tables: what TOML files and model cards say, checked against a frozen dataclass.
 
-Is: one function. Is not: the options themselves, which belong to the code that reads them.
+Is: reading a TOML file, and the one way from a table to options.
+Is not: the options themselves, which belong to the code that reads them.
 """
 
+import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from symbolic.errors import NotebeamError
 
 Options = TypeVar("Options")
 
-
-def options_from(kind: type[Options], table: object, place: str) -> Options:
-    """An instance of the dataclass `kind`; keys that are left out keep their defaults.
-
-    Lists become tuples. `place` names the table in errors.
-
-    Raises:
-        NotebeamError: not a table, an unknown key, or a value of the wrong type.
-    """
-    if not isinstance(table, Mapping):
-        raise NotebeamError(place, table, "a table of options")
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    chosen: dict[str, Any] = {}
-    for name, value in table.items():
-        if name not in known:
-            raise NotebeamError(f"{place}.{name}", value, f"one of the options {', '.join(known)}")
-        chosen[name] = tuple(value) if isinstance(value, list) else value
-        default = known[name].default
-        if not _fits(chosen[name], default):
-            raise NotebeamError(f"{place}.{name}", value, f"a value like {default!r}")
-    return kind(**chosen)
+_WORDS = {bool: "true or false", int: "an integer", float: "a number", str: "a string", dict: "a table"}
 
 
-def _fits(value: object, default: object) -> bool:
-    """Whether a value has the type of the default that it replaces; integers do for numbers."""
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(default, bool) == isinstance(value, bool) or default is None
-    if isinstance(default, float):
-        return isinstance(value, int | float)
-    if isinstance(default, int | str | tuple):
-        return isinstance(value, type(default))
-    return True
-
-
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: str | Path) -> dict[str, Any]:
     """The tables of a TOML file.
 
     Raises:
         NotebeamError: no such file, or not TOML.
     """
-    import tomllib
-
-    if not path.is_file():
+    file = Path(path)
+    if not file.is_file():
         raise NotebeamError(str(path), "no such file", "a TOML file")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise NotebeamError(str(path), str(error), "TOML") from error
+        raise NotebeamError(str(path), str(error), "a TOML file") from error
+
+
+def options_from(kind: type[Options], table: object, place: str) -> Options:
+    """An instance of the dataclass `kind`; keys that are left out keep their defaults.
+
+    Args:
+        place: names the table in errors; "" for a file's top.
+
+    Raises:
+        NotebeamError: not a table, an unknown key, a missing one without default, a value of another type.
+    """
+    if not isinstance(table, Mapping):
+        raise NotebeamError(place, table, "a table")
+    hints = get_type_hints(kind)
+    prefix = f"{place}." if place else ""
+    for name in table:
+        if name not in hints:
+            raise NotebeamError(f"{prefix}{name}", table[name], f"one of the keys {', '.join(hints)}")
+    # A dataclass's own message about a missing argument does not name the file.
+    for entry in fields(kind):  # type: ignore[arg-type]
+        if entry.name not in table and entry.default is MISSING and entry.default_factory is MISSING:
+            raise NotebeamError(f"{prefix}{entry.name}", "nothing", "a value")
+    return kind(**{name: _typed(value, hints[name], prefix + name) for name, value in table.items()})
+
+
+def _typed(value: Any, hint: Any, place: str) -> Any:
+    """A value of TOML or JSON as the type of its field; integers do for numbers, lists for tuples."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        if value not in inner:
+            raise NotebeamError(place, value, f"one of {', '.join(inner)}")
+        return value
+    if origin is tuple:
+        return _tuple(value, inner, place)
+    plain = dict if origin in (dict, Mapping) else origin or hint
+    if plain is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if plain in _WORDS and (not isinstance(value, plain) or isinstance(value, bool) is not (plain is bool)):
+        raise NotebeamError(place, value, _WORDS[plain])
+    return value
+
+
+def _tuple(value: Any, inner: tuple[Any, ...], place: str) -> tuple[Any, ...]:
+    """A list as tuple[X, ...] or tuple[X, Y]."""
+    several = len(inner) == 2 and inner[1] is Ellipsis
+    if not isinstance(value, list | tuple) or not (several or len(value) == len(inner)):
+        size = "" if several else f"{len(inner)} "
+        raise NotebeamError(place, value, f"a list of {size}{_WORDS.get(inner[0], 'value').split()[-1]}s")
+    kinds = [inner[0]] * len(value) if several else inner
+    return tuple(_typed(item, kind, place) for item, kind in zip(value, kinds, strict=True))

@@ -4,11 +4,11 @@ Is: the options, their checks, the reader.
 Is not: the data (training.data) or the run (training.loop).
 """
 
-import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
+from symbolic.config import options_from, read_toml
 from symbolic.errors import NotebeamError
 
 PERFORMANCES = ("asap", "pop909")
@@ -89,55 +89,13 @@ class TrainingConfig:
 
 def read_config(path: str | Path) -> TrainingConfig:
     """Run described by a TOML file; unknown keys and wrong types are errors that name the key."""
-    file = Path(path)
-    if not file.is_file():
-        raise NotebeamError(str(path), "no such file", "a TOML file")
-    try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise NotebeamError(str(path), str(error), "a TOML file") from error
+    values = read_toml(path)
     try:
         for name, kind in (("data", DataConfig), ("loop", LoopConfig)):
-            values[name] = _build(kind, values.get(name, {}), f"{name}.")
-        config: TrainingConfig = _build(TrainingConfig, values, "")
+            values[name] = options_from(kind, values.get(name, {}), name)
+        return options_from(TrainingConfig, values, "")
     except NotebeamError as error:
         raise NotebeamError(f"{path}: {error.place}", error.value, error.expected) from error
-    return config
-
-
-def _build(kind: Any, values: object, place: str) -> Any:
-    """`kind` from a table of TOML, its names and types checked."""
-    if not isinstance(values, dict):
-        raise NotebeamError(place.rstrip("."), values, "a table")
-    hints = get_type_hints(kind)
-    for name in values:
-        if name not in hints:
-            raise NotebeamError(f"{place}{name}", values[name], f"one of the keys {', '.join(hints)}")
-    # A dataclass's own message about a missing argument does not name the file.
-    for entry in fields(kind):
-        if entry.name not in values and entry.default == entry.default_factory:  # both are MISSING
-            raise NotebeamError(f"{place}{entry.name}", "nothing", "a value")
-    return kind(**{name: _typed(value, hints[name], place + name) for name, value in values.items()})
-
-
-def _typed(value: Any, hint: Any, place: str) -> Any:
-    """A value of TOML as the type of its field."""
-    if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            raise NotebeamError(place, value, f"one of {', '.join(get_args(hint))}")
-        return value
-    if get_origin(hint) is tuple:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise NotebeamError(place, value, "a list of strings")
-        return tuple(value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    plain = get_origin(hint) or hint
-    if not isinstance(value, plain) or isinstance(value, bool):
-        raise NotebeamError(
-            place, value, {"int": "an integer", "float": "a number"}.get(plain.__name__, plain.__name__)
-        )
-    return value
 
 
 def _at_least(place: str, options: Any, **least: float) -> None:
