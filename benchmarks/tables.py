@@ -110,6 +110,38 @@ def command() -> str:
     return markdown(header, rows) + "\n\n" + source(report)
 
 
+def priors() -> str:
+    """Likelihoods of the shipped priors."""
+    report = read_report("priors")
+    header = [
+        "prior",
+        "test set",
+        "steps",
+        "nats a step",
+        "note 1-gram",
+        "published RNN-NADE",
+        "ACC12",
+        "published",
+    ]
+    header += ["parameters", "minutes of training"]
+    rows = [
+        [
+            f"`{row['prior']}`",
+            row["dataset"],
+            str(row["steps"]),
+            f"{row['log_likelihood_nats_per_step']:.3f}",
+            f"{row['note_1_gram_nats_per_step']:.3f}",
+            f"{row['published_nats_per_step']:.2f}" if "published_nats_per_step" in row else "",
+            f"{100 * row['acc12']:.1f} %" if "acc12" in row else "",
+            f"{100 * row['published_acc12']:.1f} %" if "published_acc12" in row else "",
+            f"{row['parameters']:,}",
+            f"{row['training_minutes']:.1f}",
+        ]
+        for row in _rows(report)
+    ]
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
 def _rows(report: Report) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = report["rows"]
     return rows
@@ -120,6 +152,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "recordings": recordings,
     "tuning": tuning,
     "command": command,
+    "priors": priors,
 }
 
 
