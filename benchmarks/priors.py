@@ -1,6 +1,6 @@
 """How well do the shipped priors predict music they have not seen?
 
-Is: exact log-likelihood a step and the accuracies of each shipped prior on a test set, beside the note 1-gram of
+Is: exact log-likelihood a step and accuracies of each shipped prior on a test set, beside the note 1-gram of
 the same training set and, where there is one, the published figure.
 Is not: what a prior is worth in transcription (benchmarks.tuning).
 """
