@@ -24,8 +24,9 @@ setup: $(VENV)/ready
 # torch first and alone: from its index of CPU builds, else the default index's build of the same version.
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --no-deps --retries 0 --timeout 15 --index-url $(TORCH_INDEX) $(TORCH) \
-	  || $(BIN)/pip install -q $(TORCH)
+	$(BIN)/pip install -q --no-deps --retries 1 --timeout 15 --index-url $(TORCH_INDEX) $(TORCH) \
+	  || { echo 'no CPU build at $(TORCH_INDEX): taking the default index, whose build may be large' >&2; \
+	       $(BIN)/pip install -q $(TORCH); }
 	$(BIN)/pip install -q -e '.[dev]'
 	touch $@
 

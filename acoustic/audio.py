@@ -6,6 +6,7 @@ Is not: spectra (features) or chunking for the network (inference).
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ SUFFIXES = frozenset(
 )
 # A container may announce a little more than it holds (mp3 padding); more than this is a cut file.
 MISSING_SECONDS = 0.25
+LOUDEST = 64.0  # float files go over 1, but not by 36 dB: those hold integers
 
 
 def read_audio(path: Path, start: float = 0.0, stop: float | None = None, rate_hz: int = RATE_HZ) -> Samples:
@@ -57,6 +59,9 @@ def read_blocks(
         mono = block.mean(axis=1, dtype=np.float32)
         if not np.isfinite(mono).all():
             raise NotebeamError(str(path), "NaN or infinite samples", "finite samples")
+        peak = float(np.abs(mono).max(initial=0.0))
+        if peak > LOUDEST:
+            raise NotebeamError(str(path), f"samples up to {peak:.0f}", "samples whose full scale is 1")
         if native_hz == rate_hz:
             yield mono
             continue
@@ -76,7 +81,7 @@ def duration(path: Path) -> float | None:
 
     try:
         info = soundfile.info(str(path))
-    except soundfile.LibsndfileError:
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: headerless .raw
         return None
     return float(info.frames) / float(info.samplerate)
 
@@ -97,7 +102,7 @@ def _native_blocks(path: Path, start: float, stop: float | None) -> Iterator[tup
         raise NotebeamError(str(path), "an empty file", "a recording")
     try:
         file = soundfile.SoundFile(str(path))
-    except soundfile.LibsndfileError as error:
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
         if _is_text(path) or shutil.which("ffmpeg") is None:
             reason = "not a format that can be read"
             expected = "wav, flac, ogg, opus, mp3 or aiff (others through ffmpeg, where it is installed)"
@@ -149,13 +154,16 @@ def _ffmpeg_blocks(path: Path, start: float, stop: float | None) -> Iterator[tup
     command = ["ffmpeg", "-v", "error", "-nostdin", "-ss", str(start)]
     if stop is not None:
         command += ["-to", str(stop)]
-    command += ["-i", str(path), "-f", "f32le", "-ac", "1", "-ar", str(RATE_HZ), "-"]
+    command += ["-i", f"file:{path}", "-f", "f32le", "-ac", "1", "-ar", str(RATE_HZ), "-"]
     size = round(BLOCK_SECONDS * RATE_HZ) * 4
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stderr is not None
-        while data := process.stdout.read(size):
-            yield RATE_HZ, np.frombuffer(data[: len(data) // 4 * 4], dtype="<f4").reshape(-1, 1)
-        complaint = process.stderr.read().decode(errors="replace").strip()
+    # Complaints go to a file: a full pipe that nobody reads would stop ffmpeg.
+    with tempfile.TemporaryFile() as complaints:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process:
+            assert process.stdout is not None
+            while data := process.stdout.read(size):
+                yield RATE_HZ, np.frombuffer(data[: len(data) // 4 * 4], dtype="<f4").reshape(-1, 1)
+        complaints.seek(0)
+        complaint = complaints.read().decode(errors="replace").strip()
     if process.returncode:
         reason = complaint.splitlines()[-1] if complaint else f"ffmpeg exit code {process.returncode}"
         raise NotebeamError(str(path), reason, "a recording that ffmpeg can decode")

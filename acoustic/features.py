@@ -27,7 +27,8 @@ class FeatureOptions:
     octaves: float = 8.2  # of bins above the lowest key: up to 8 kHz
 
     def __post_init__(self) -> None:
-        if self.hop_samples < 1 or self.rate_hz < 1 or self.bins_per_semitone < 1 or not self.windows:
+        sizes = (self.hop_samples, self.rate_hz, self.bins_per_semitone, *self.windows)
+        if min(sizes) < 1 or not self.windows:
             raise NotebeamError("FeatureOptions", self, "positive sizes")
 
     @property
@@ -53,7 +54,7 @@ def filterbank(options: FeatureOptions, window: int) -> Tensor:
     hertz = A4_HZ * 2 ** ((pitch - A4_PITCH) / 12)
     lines = torch.arange(window // 2 + 1, dtype=torch.float64) * options.rate_hz / window
     spacing = options.rate_hz / window
-    # Half a width of one bin, but never less than a line's distance.
+    # To the next bin's centre, but never less than to the next line.
     reach = (hertz * (2 ** (1 / (12 * options.bins_per_semitone)) - 1)).clamp(min=spacing)
     triangles = (1 - (lines[:, None] - hertz).abs() / reach).clamp(min=0)
     triangles /= triangles.sum(0).clamp(min=1.0)
@@ -79,14 +80,14 @@ def spectra(audio: Tensor, options: FeatureOptions) -> Tensor:
             sample `margin_samples`; pad with zeros where a recording has no more.
 
     Returns:
-        (B, windows, T, M), 0 at -60 dB of full scale and 1 for each 20 dB above it, never below -2.
+        (B, windows, T, M), 0 at -60 dB of full scale and 1 for each 20 dB above it, never below -2. Where a
+        triangle spans more lines than a tone fills it gives their mean.
     """
     margin = margin_samples(options)
     planes = []
     for window in options.windows:
         skip = margin - window // 2
         inner = audio[:, skip : audio.shape[1] - skip]
-        # torch.stft wants `hop` samples after the last frame's window or drops nothing: lengths are exact.
         taper = torch.hann_window(window, device=audio.device, dtype=audio.dtype)
         frames = torch.stft(
             inner, window, options.hop_samples, window=taper, center=False, return_complex=True

@@ -50,7 +50,8 @@ class Listener:
         """
         known = duration(path)
         end = min(x for x in (stop, known, float("inf")) if x is not None)
-        parts, seconds = [], 0.0
+        parts: list[Planes] = []
+        seconds = 0.0
         for planes, heard in listen(
             read_blocks(path, start, stop, self.network.features.rate_hz), self.network
         ):
@@ -58,7 +59,8 @@ class Listener:
             seconds = heard
             if progress is not None and end < float("inf"):
                 progress(min(1.0, seconds / max(end - start, 1e-9)))
-        onset, frame, offset, velocity = np.concatenate(parts, axis=1)
+        onset, frame, offset, velocity = (np.concatenate([p[i] for p in parts]) for i in range(len(HEADS)))
+        del parts  # an hour of it is 250 MB
         assert HEADS == ("onset", "frame", "offset", "velocity")
         return Posteriorgram(
             frame=frame,
@@ -67,7 +69,7 @@ class Listener:
             velocity=velocity,
             hop=self.network.features.hop,
             start=start,
-            duration=seconds,
+            duration=start + seconds if known is None else known,
             source=path.name,
             model=self.name,
         )
@@ -105,7 +107,7 @@ def listen(
             keep = max(0, chunk - reach)
             held, origin = held[(keep - origin) * hop :], keep
     held = np.concatenate([held, np.zeros(margin + hop, dtype=np.float32)])
-    frames = frame_count(total, features)
+    frames = max(1, frame_count(total, features))  # resampling may leave nothing of a sample or two
     while chunk < frames:
         count = min(size, frames - chunk)
         context = min(reach, frames - chunk - count)

@@ -41,6 +41,11 @@ def list_models() -> list[str]:
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
+def weights_path(name: str | Path) -> Path:
+    """The file of a shipped model's weights by its name; any other name is a path already."""
+    return WEIGHTS / f"{name}.safetensors" if str(name) in list_models() else Path(name)
+
+
 def save_network(path: Path, network: HarmonicNet, card: ModelCard) -> None:
     """Write `path` (.safetensors, float32) and its card (.json)."""
     from safetensors.torch import save_file
@@ -62,7 +67,7 @@ def load_network(name: str | Path, device: torch.device | str = "cpu") -> tuple[
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = WEIGHTS / f"{name}.safetensors" if str(name) in list_models() else Path(name)
+    path = weights_path(name)
     if not path.is_file():
         raise NotebeamError(
             "acoustic model", str(name), f"a .safetensors file or one of {', '.join(list_models())}"

@@ -32,8 +32,9 @@ class NetworkOptions:
     blocks: int = 6  # block i looks 2 ** i frames to either side
 
     def __post_init__(self) -> None:
-        if min(self.spectral_channels, self.channels, self.blocks) < 1 or not self.harmonics:
-            raise NotebeamError("NetworkOptions", self, "positive sizes and at least one harmonic")
+        sizes = (self.spectral_channels, self.channels, self.blocks)
+        if min(sizes) < 1 or not self.harmonics or min(self.harmonics) <= 0:
+            raise NotebeamError("NetworkOptions", self, "positive sizes and positive harmonics")
 
     @property
     def reach_frames(self) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from acoustic.inference import Listener, load_listener
-from acoustic.model import WEIGHTS
+from acoustic.model import weights_path
 from symbolic import datasets
 from symbolic.datasets.asap import read_asap
 from symbolic.datasets.maps import Recording, read_maps
@@ -38,9 +38,9 @@ class Heard:
 def hear(model: str, *, cached: bool) -> list[Heard]:
     """All recordings; with `cached`, posteriorgrams of the same weights are kept between calls."""
     listener = load_listener(model)
-    weights = WEIGHTS / f"{model}.safetensors"
-    print_of_weights = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
-    folder = datasets.cache_folder() / "posteriorgrams" / f"{model}-{print_of_weights}"
+    weights = weights_path(model)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+    folder = datasets.cache_folder() / "posteriorgrams" / f"{weights.stem}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     heard = []
     for recording in read_maps("real-dev"):

@@ -25,11 +25,11 @@ from symbolic.notes import Notes
 from symbolic.priors.protocol import SymbolicPrior
 from symbolic.priors.registry import load_prior
 from transcribe.metrics import onset_ratios, score
-from transcribe.presets import MODEL, PRIOR
+from transcribe.presets import MODEL, NOTE_PRICE, PRIOR
 from transcribe.tracking import TrackOptions, notes_of
 
 log = logging.getLogger(__name__)
-SHIFTS = (0.0, -0.004, -0.008, -0.012, -0.016, -0.02)  # seconds
+SHIFTS = (0.0, -0.005, -0.01, -0.015, -0.02)  # seconds
 RESAMPLES = 2000
 
 
@@ -84,8 +84,7 @@ def grid(name: str) -> Iterator[DecodeOptions]:
         method = "greedy" if name.startswith("greedy") else "beam"
         weights = (0.0,) if "alone" in name else (0.1, 0.2, 0.3, 0.45, 0.6)
         for weight, start in product(weights, (-1.0, -0.5, 0.0, 0.5, 1.0)):
-            # The prior charges a note some nats; the penalty takes about that much back.
-            penalty = round(start - 4.0 * weight, 3)
+            penalty = round(start - NOTE_PRICE * weight, 3)
             yield DecodeOptions(method=method, prior_weight=weight, note_penalty=penalty, n_best=1)
 
 

@@ -77,7 +77,6 @@ def options_of(args: argparse.Namespace) -> TranscribeOptions:
 
     defaults = TranscribeOptions()
     decode = {
-        "prior_weight": args.prior_weight,
         "beam_width": args.beam_width,
         "candidates": args.candidates,
     }
@@ -92,7 +91,7 @@ def options_of(args: argparse.Namespace) -> TranscribeOptions:
         "start": args.start,
         "stop": args.stop,
         "prior": args.prior,
-        "decode": replace(preset(method, prior=args.prior != "none"), **given),
+        "decode": replace(preset(method, prior=args.prior != "none", weight=args.prior_weight), **given),
         "track": None if args.min_note is None else replace(defaults.track, min_note=args.min_note / 1000),
     }
     options = {name: value for name, value in options.items() if value is not None}
@@ -112,7 +111,7 @@ def _transcribe(job: Job, transcriber: Transcriber, args: argparse.Namespace) ->
 
     begin = time.monotonic()
     bar_format = "{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining}"
-    silent = args.quiet or not sys.stderr.isatty()
+    silent = args.quiet or sys.stderr is None or not sys.stderr.isatty()
     try:
         with tqdm(
             total=1.0,
@@ -166,4 +165,5 @@ def _report(job: Job, result: Transcription, seconds: float) -> None:
 
 def _say(line: str) -> None:
     """One line to stderr; a name may hold a line break, a message may not."""
-    print(f"transcribe: {' '.join(line.splitlines())}", file=sys.stderr)
+    if sys.stderr is not None:  # closed by the caller, or a program without a console
+        print(f"transcribe: {' '.join(line.splitlines())}", file=sys.stderr)

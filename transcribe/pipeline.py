@@ -132,7 +132,9 @@ class Transcriber:
     def _decided(self) -> tuple[SymbolicPrior | None, DecodeOptions]:
         """The prior, loaded once, and the decoder's options at its step and plane."""
         name, options = self.options.prior, self.options.decoding
-        if name is None or options.method not in SEARCHES:
+        if options.method not in SEARCHES:  # an HMM's weight is that of its own transitions
+            return None, options
+        if name is None:
             return None, replace(options, prior_weight=0.0)
         if self._prior is None:
             prior = load_prior(name)
@@ -140,7 +142,9 @@ class Transcriber:
             if kind != "frames":
                 raise NotebeamError(f"prior {name}", f"steps of {kind}", "a prior with steps of frames")
             if isinstance(prior, torch.nn.Module):
-                prior.to(device_of(self.options.device))
+                device = device_of(self.options.device)
+                # The search adds costs in float64, which mps does not have.
+                prior.to(torch.device("cpu") if device.type == "mps" else device)
             self._prior = prior
         card = self._prior.card
         return self._prior, replace(options, step=float(card.clock["hop"]), plane=card.plane)  # type: ignore[arg-type]
@@ -184,10 +188,10 @@ def between(posteriorgram: Posteriorgram, start: float, stop: float | None, plac
 
 
 def device_of(name: str) -> torch.device:
-    """The device of that name, refused where it is missing; "auto" takes the fastest there is."""
+    """The device of that name, refused where it is missing; "auto" is cuda where there is one, else cpu."""
     found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if found[kind]))
+        return torch.device(next(kind for kind in ("cuda", "cpu") if found[kind]))
     if not found.get(name, False):
         there = ", ".join(kind for kind, is_there in found.items() if is_there)
         raise NotebeamError("device", name, f"a device of this machine ({there}) or auto")

@@ -6,6 +6,7 @@ Is not: the meaning of a setting (symbolic.decoding.options, transcribe.tracking
 
 from dataclasses import replace
 
+from symbolic.decoding.decode import SEARCHES
 from symbolic.decoding.options import DecodeOptions, Method, Transitions
 from symbolic.errors import NotebeamError
 from transcribe.tracking import TrackOptions
@@ -24,19 +25,31 @@ PRESETS: dict[str, DecodeOptions] = {
 }
 # The HMM with transitions counted in performances, which the user must bring (`Transitions.counted`).
 HMM_COUNTED = DecodeOptions(method="hmm", prior_weight=0.1, note_penalty=-1.0)
+# Nats that the prior charges for a note that is right, about: a penalty takes back what a weight adds.
+NOTE_PRICE = 4.0
 # Without a prior a search has only the penalty to say when a key is struck: the threshold's log(p / (1 - p)).
 ALONE_PENALTY = 0.0
 
 
-def preset(method: str = METHOD, *, prior: bool = True) -> DecodeOptions:
+def preset(method: str = METHOD, *, prior: bool = True, weight: float | None = None) -> DecodeOptions:
     """Tuned options of a decoder, with the built-in prior or without any.
 
+    Args:
+        method: the decoder.
+        prior: whether there will be one.
+        weight: factor on the prior, None for the tuned one; the note penalty goes with it.
+
     Raises:
-        NotebeamError: no decoder of that name.
+        NotebeamError: no decoder of that name, or a bad weight.
     """
     if method not in PRESETS:
         raise NotebeamError("preset(method)", method, f"one of {', '.join(PRESETS)}")
     options = PRESETS[method]
-    if method in ("greedy", "beam") and not prior:
+    if method not in SEARCHES:
+        return options
+    if not prior or weight == 0:
         return replace(options, prior_weight=0.0, note_penalty=ALONE_PENALTY)
-    return options
+    if weight is None:
+        return options
+    penalty = options.note_penalty - NOTE_PRICE * (weight - options.prior_weight)
+    return replace(options, prior_weight=weight, note_penalty=penalty)

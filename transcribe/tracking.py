@@ -36,7 +36,7 @@ class TrackOptions:
     offset_threshold: float = 0.5  # a peak of the offset plane above this ends a note that is falling
     gap: float = 0.04  # a key silent for a shorter time than this still sounds
     lead: float = 0.1  # the frame plane may light up this much after the onset
-    shortest: float = 0.03  # length of a note that never sounds in the frame plane
+    shortest: float = 0.03  # least length of a note whose key is not struck again sooner
     min_note: float = 0.0  # shorter notes are dropped
     onset_shift: float = 0.0  # added to every onset
     offset_shift: float = 0.0  # added to every offset
@@ -120,7 +120,7 @@ def runs(roll: PianoRoll, posteriorgram: Posteriorgram, options: TrackOptions) -
 def _ends(
     frame: Indices, onset: Times, key: int, posteriorgram: Posteriorgram, options: TrackOptions
 ) -> Times:
-    """Offsets (N,) seconds of N strokes of one key, in time: silence, an offset peak or the next stroke."""
+    """Offsets (N,) seconds of N strokes of one key, in time: silence or an offset peak."""
     count, hop, start = posteriorgram.count, posteriorgram.hop, posteriorgram.start
     level = posteriorgram.frame[:, key]
     sounds = level >= options.frame_threshold
@@ -136,7 +136,7 @@ def _ends(
         peak = peaks[np.searchsorted(peaks, first, side="right")]
         offset = np.where(peak < end, peak * hop + start, offset)
     offset = np.where(lights, offset, onset + options.shortest)
-    return np.asarray(np.minimum(offset, np.append(onset[1:], np.inf)))
+    return np.asarray(offset)
 
 
 def _silences(sounds: npt.NDArray[np.bool_], gap: int) -> Indices:
@@ -172,11 +172,15 @@ def _velocities(posteriorgram: Posteriorgram, frame: Indices, key: Indices) -> I
 def _finished(
     onset: Times, offset: Times, key: Indices, velocity: Indices, prob: Floats, options: TrackOptions
 ) -> Notes:
-    """Shifts, least length and `Notes`."""
+    """Shifts, the key's next stroke, least length and `Notes`."""
     assert ((key >= 0) & (key < KEYS)).all()
     onset = np.maximum(0.0, onset + options.onset_shift)
-    offset = offset + options.offset_shift
-    # An offset peak or the next stroke may lie at the onset itself; no note may have length zero.
+    offset = np.maximum(offset + options.offset_shift, onset + options.shortest)
+    order = np.lexsort((onset, key))
+    again = key[order][1:] == key[order][:-1]
+    following = np.append(np.where(again, onset[order][1:], np.inf), np.inf)[: len(order)]
+    offset[order] = np.minimum(offset[order], following)
+    # Two strokes may be shifted to the same moment; no note may have length zero.
     keep = (offset - onset >= options.min_note) & (offset > onset)
     return Notes.make(
         onset[keep],

@@ -99,17 +99,18 @@ class Training:
 
     def run(self, clips: Clips, valid: Clips) -> None:
         """Train until the time is used up; logs, checkpoints, and ends with a checkpoint."""
-        saved, recent = self.seconds, dict.fromkeys(HEADS, 0.0)
+        saved, recent, counted = self.seconds, dict.fromkeys(HEADS, 0.0), 0
         begun = time.perf_counter()
         for batch in self._batches(clips):
             parts = self._update(batch)
-            recent = {name: recent[name] + float(loss.detach()) / EVERY for name, loss in parts.items()}
+            recent = {name: recent[name] + float(loss.detach()) for name, loss in parts.items()}
             begun, before = time.perf_counter(), begun
             self.seconds += begun - before
+            counted += 1
             if self.step % EVERY == 0:
-                shown = " ".join(f"{name} {value:.3f}" for name, value in recent.items())
+                shown = " ".join(f"{name} {value / counted:.3f}" for name, value in recent.items())
                 log.info("step %d  %.1f min  %s", self.step, self.seconds / 60, shown)
-                recent = dict.fromkeys(HEADS, 0.0)
+                recent, counted = dict.fromkeys(HEADS, 0.0), 0
             if self.seconds - saved > 60 * self.options.checkpoint_minutes:
                 saved = self.seconds
                 self.save()

@@ -105,14 +105,13 @@ class EventRnnNade(nn.Module):
         """As the protocol; the temperature divides the hazard's logit and those of the keys."""
         past, silent = state["hidden"][:, -1], state["silent"]
         chance = torch.sigmoid(self._hazard(past, silent) / temperature)
-        loud = torch.rand(chance.shape, generator=generator) < chance
+        loud = (
+            torch.rand(chance.shape, generator=generator, device=chance.device, dtype=chance.dtype) < chance
+        )
         step = past.new_zeros(len(past), self.visible)
-        left = loud.nonzero()[:, 0]
-        # An event has a key: drawing silent ones again is what dividing by 1 - P(silence) says.
-        while len(left):
-            key_bias, hidden_bias = self._biases(past[left], silent[left])
-            step[left] = nade_sample(key_bias, hidden_bias, self.weight, self.out, generator, temperature)
-            left = left[~step[left].any(dim=1)]
+        if loud.any():
+            biases = self._biases(past[loud], silent[loud])
+            step[loud] = nade_sample(*biases, self.weight, self.out, generator, temperature, some=True)
         return step
 
     def sequence_log_prob(self, rolls: Tensor, mask: Tensor, context: Tensor | None = None) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from symbolic.config import options_from
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
 from symbolic.priors.event_rnn_nade import EventRnnNade, EventRnnNadeOptions
@@ -27,12 +28,11 @@ Options = Mapping[str, int | float]
 
 
 def _rnn_nade(options: Options) -> RnnNade:
-    return RnnNade(RnnNadeOptions(**_known(options, RnnNadeOptions, "rnn-nade options")))  # type: ignore[arg-type]
+    return RnnNade(options_from(RnnNadeOptions, options, "rnn-nade options"))
 
 
 def _event_rnn_nade(options: Options) -> EventRnnNade:
-    known = _known(options, EventRnnNadeOptions, "event-rnn-nade options")
-    return EventRnnNade(EventRnnNadeOptions(**known))  # type: ignore[arg-type]
+    return EventRnnNade(options_from(EventRnnNadeOptions, options, "event-rnn-nade options"))
 
 
 # Beyond SymbolicPrior, training and files need parameters, `chunk_log_prob`, `begin_at`. Models join here.
@@ -43,7 +43,7 @@ PRIORS: dict[str, Callable[[Options], Prior]] = {"rnn-nade": _rnn_nade, "event-r
 
 def build_prior(name: str, options: Options) -> Prior:
     """Untrained prior of that model; `options` are the fields of its options dataclass."""
-    if name not in PRIORS:
+    if not isinstance(name, str) or name not in PRIORS:
         raise NotebeamError("build_prior(name)", name, f"one of {', '.join(PRIORS)}")
     return PRIORS[name](options)
 
@@ -106,6 +106,12 @@ def read_card(path: Path) -> PriorCard:
     if not isinstance(content, dict) or set(content) != wanted:
         got = sorted(content) if isinstance(content, dict) else type(content).__name__
         raise NotebeamError(str(path), got, f"a card with the fields {', '.join(sorted(wanted))}")
+    clock, plane = content["clock"], content["plane"]
+    timed = isinstance(clock, dict) and ("hop" if clock.get("kind") == "frames" else "kind") in clock
+    if not timed or plane not in ("struck", "active"):
+        raise NotebeamError(
+            str(path), {"clock": clock, "plane": plane}, "a clock and a plane, as in PriorCard"
+        )
     return PriorCard(**content)
 
 
@@ -130,12 +136,3 @@ def _fill(prior: Prior, path: Path) -> None:
                 f"{path} {name}", tuple(stored[name].shape), f"shape {tuple(wanted[name].shape)}"
             )
     prior.load_state_dict(stored)
-
-
-def _known(options: Options, kind: type, place: str) -> dict[str, int | float]:
-    """The options, once every name is a field of the dataclass `kind`."""
-    names = [field.name for field in fields(kind)]
-    for name in options:
-        if name not in names:
-            raise NotebeamError(place, name, f"one of {', '.join(names)}")
-    return dict(options)

@@ -56,5 +56,6 @@ def test_a_part_of_a_recording_keeps_its_times(tmp_path: Path) -> None:
     told: list[float] = []
     heard = Listener(small_network(), "small").posteriorgram(path, start=1.0, stop=2.5, progress=told.append)
     assert heard.count == 75 and heard.times[0] == 1.0 and heard.hop == 0.02
+    assert heard.duration == 3.0  # of the recording, not of the part
     assert told[-1] == 1.0 and heard.model == "small" and heard.source == "noise.wav"
     assert heard.onset is not None and heard.velocity is not None and heard.offset is not None

@@ -45,3 +45,16 @@ def test_a_prior_begins_at_given_frequencies() -> None:
 def test_bad_gaps_are_refused() -> None:
     with pytest.raises(NotebeamError, match="EventRnnNadeOptions"):
         EventRnnNadeOptions(gaps=0)
+
+
+def test_sampled_events_have_a_key_at_any_temperature() -> None:
+    """However sure the NADE is of silence: an event is not silent, and drawing one ends."""
+    torch.manual_seed(0)
+    prior = EventRnnNade(EventRnnNadeOptions(visible=88, units=5, hidden=4))
+    prior.begin_at(torch.full((88,), 0.0005))
+    with torch.no_grad():
+        prior.hazard.bias.fill_(50.0)
+    state = prior.initial_state(20)
+    for temperature in (1.0, 0.1, 0.01):
+        step = prior.sample(state, torch.Generator().manual_seed(1), temperature)
+        assert (step.sum(1) >= 1).all()

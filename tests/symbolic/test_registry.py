@@ -118,5 +118,7 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_option_is_refused() -> None:
-    with pytest.raises(NotebeamError, match=r"rnn-nade options: got 'unit', expected one of visible, units"):
+    with pytest.raises(
+        NotebeamError, match=r"rnn-nade options.unit: got 5, expected one of the keys visible, units"
+    ):
         build_prior("rnn-nade", {"unit": 5})

@@ -11,7 +11,8 @@ import pytest
 import torch
 from oracles_transcribe import assert_same_notes, heard, notes
 
-from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.decode import decode
+from symbolic.decoding.options import DecodeOptions, Transitions
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
@@ -60,7 +61,8 @@ def saved_prior(path: Path, **changes: object) -> Path:
 
 @pytest.mark.parametrize("method", ["threshold", "hmm", "greedy", "beam"])
 def test_played_notes_come_back_within_a_frame(method: str) -> None:
-    options = replace(ALONE, decode=DecodeOptions(method=method, threshold=0.3))
+    chain = Transitions.tuned(0.7, 0.9)  # of strokes, which do not last
+    options = replace(ALONE, decode=DecodeOptions(method=method, threshold=0.3, transitions=chain))
     found = transcribe_posteriorgram(heard(MUSIC), options)
     assert_same_notes(found.notes, MUSIC, seconds=HOP)
 
@@ -175,3 +177,13 @@ heavy = [name for name in ("librosa", "soundfile", "soxr", "matplotlib", "mir_ev
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_pipelines_hmm_is_the_decoders_with_its_transitions() -> None:
+    """Transitions that end every note at once and rarely begin one: far from a threshold."""
+    posteriorgram = heard(MUSIC, hop=HOP)
+    hmm = DecodeOptions(method="hmm", transitions=Transitions.tuned(0.999999, 0.5))
+    whole = np.asarray(Transcriber(replace(ALONE, decode=hmm)).decoded(posteriorgram).decoding.roll)
+    assert (whole == np.asarray(decode([posteriorgram], None, hmm)[0].roll)).all()
+    plain = Transcriber(replace(ALONE, decode=DecodeOptions(method="threshold"))).decoded(posteriorgram)
+    assert whole.sum() < np.asarray(plain.decoding.roll).sum()
