@@ -9,7 +9,7 @@ Is not: the table of the shipped settings (benchmarks.transcription).
 import argparse
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -25,11 +25,11 @@ from symbolic.notes import Notes
 from symbolic.priors.protocol import SymbolicPrior
 from symbolic.priors.registry import load_prior
 from transcribe.metrics import onset_ratios, score
-from transcribe.presets import MODEL, NOTE_PRICE, PRIOR
+from transcribe.presets import MODEL, NOTE_PRICE, PRIOR, TRACK
 from transcribe.tracking import TrackOptions, notes_of
 
 log = logging.getLogger(__name__)
-SHIFTS = (0.0, -0.005, -0.01, -0.015, -0.02)  # seconds
+SHIFTS = (0.0, -0.01, -0.015, -0.02, -0.025)  # seconds
 RESAMPLES = 2000
 
 
@@ -100,7 +100,7 @@ def tried(
         asked = prior if options.method in SEARCHES and options.prior_weight else None
         decodings = decode_evidence(clips, asked, options)
         for shift in SHIFTS:
-            setting = Setting(options, TrackOptions(onset_shift=shift))
+            setting = Setting(options, replace(TRACK, onset_shift=shift))
             notes = tracked(decodings, heard, setting)
             settings.append(setting)
             scores.append([onset_ratios(h.reference, n).f1 for h, n in zip(heard, notes, strict=True)])

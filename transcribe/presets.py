@@ -14,7 +14,7 @@ from transcribe.tracking import TrackOptions
 MODEL = "harmonic"
 PRIOR = "event-rnn-nade/piano"
 METHOD: Method = "beam"
-TRACK = TrackOptions(onset_shift=-0.01)
+TRACK = TrackOptions(onset_shift=-0.02, frame_threshold=0.4, offset_threshold=0.9)
 
 # With the prior; its step and plane come from its card.
 PRESETS: dict[str, DecodeOptions] = {
