@@ -18,17 +18,17 @@ TRACK = TrackOptions(onset_shift=-0.02, frame_threshold=0.4, offset_threshold=0.
 
 # With the prior; its step and plane come from its card.
 PRESETS: dict[str, DecodeOptions] = {
-    "threshold": DecodeOptions(method="threshold", threshold=0.5, prior_weight=0.0),
-    "hmm": DecodeOptions(method="hmm", transitions=Transitions.tuned(0.9, 0.8)),
-    "greedy": DecodeOptions(method="greedy", prior_weight=0.2, note_penalty=-0.8),
-    "beam": DecodeOptions(method="beam", prior_weight=0.2, note_penalty=-0.8),
+    "threshold": DecodeOptions(method="threshold", threshold=0.7, prior_weight=0.0),
+    "hmm": DecodeOptions(method="hmm", transitions=Transitions.tuned(0.7, 0.8)),
+    "greedy": DecodeOptions(method="greedy", prior_weight=0.05, note_penalty=0.65),
+    "beam": DecodeOptions(method="beam", prior_weight=0.05, note_penalty=0.65),
 }
 # The HMM with transitions counted in performances, which the user must bring (`Transitions.counted`).
-HMM_COUNTED = DecodeOptions(method="hmm", prior_weight=0.1, note_penalty=-1.0)
+HMM_COUNTED = DecodeOptions(method="hmm", prior_weight=0.05, note_penalty=0.55)
 # Nats that the prior charges for a note that is right, about: a penalty takes back what a weight adds.
 NOTE_PRICE = 4.0
 # Without a prior a search has only the penalty to say when a key is struck: the threshold's log(p / (1 - p)).
-ALONE_PENALTY = 0.0
+ALONE_PENALTY = 0.85
 
 
 def preset(method: str = METHOD, *, prior: bool = True, weight: float | None = None) -> DecodeOptions:
