@@ -5,26 +5,20 @@ Is not: a measure of accuracy; an untrained prior costs as much time as a traine
 """
 
 import argparse
-import json
 import os
-import platform
-import subprocess
 import sys
 import time
-from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.report import write_report
 from symbolic.clock import Clock
 from symbolic.decoding.decode import DECODERS, decode_evidence
 from symbolic.decoding.evidence import Evidence
 from symbolic.decoding.options import DecodeOptions
-from symbolic.files import replacing
 from symbolic.priors.rnn_nade import RnnNade, RnnNadeOptions
 
-RESULTS = Path(__file__).parent / "results" / "decoding_speed.json"
 STEP = 0.04  # seconds
 # Evident notes and doubtful peaks a second: a clean piano, a recorded one, a very poor acoustic model.
 DENSITIES = {"clean": (10, 10), "recorded": (10, 50), "poor": (20, 400)}
@@ -80,37 +74,20 @@ def main() -> int:
     parser.add_argument("--clips", type=int, default=1, help="clips decoded together")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path, default=RESULTS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     options = DecodeOptions()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    found = {
-        "question": "How long does decoding take?",
-        "command": " ".join(["python", "-m", "benchmarks.decoding_speed", *sys.argv[1:]]),
-        "commit": commit.stdout.strip(),
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, {platform.system()}, {args.threads} thread(s)",
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-        "settings": {
-            "prior": "rnn-nade, untrained, 256 LSTM units, 128 hidden",
-            "beam_width": options.beam_width,
-            "candidates": options.candidates,
-            "densities": {name: list(rates) for name, rates in DENSITIES.items()},
-            "repeats": args.repeats,
-            "load_before": round(os.getloadavg()[0], 2),
-        },
-        "rows": measure(args.steps, args.clips, args.repeats),
+    settings = {
+        "prior": "rnn-nade, untrained, 256 LSTM units, 128 hidden",
+        "threads": args.threads,
+        "beam_width": options.beam_width,
+        "candidates": options.candidates,
+        "densities": {name: list(rates) for name, rates in DENSITIES.items()},
+        "repeats": args.repeats,
+        "load_before": round(os.getloadavg()[0], 2),
     }
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(args.output) as temporary:
-        Path(temporary).write_text(json.dumps(found, indent=1) + "\n")
+    rows = measure(args.steps, args.clips, args.repeats)
+    write_report("decoding_speed", "How long does decoding take?", settings, rows)
     return 0
 
 
