@@ -21,8 +21,9 @@ def heard(
 ) -> Posteriorgram:
     """A posteriorgram that says exactly what was played.
 
-    `frame` is 0.9 while a key sounds; `onset` and `offset` are triangles of 2 frames' half width around the
-    times, at most 0.95 high; `velocity` holds the velocity / 127 around the onset and 0 elsewhere.
+    `frame` is 0.9 while a key sounds; `onset` is 0.97 within a frame of the time and falls to 0 at two;
+    `offset` is a triangle of 2 frames' half width, at most 0.95 high; `velocity` holds the velocity / 127
+    around the onset and 0 elsewhere.
     """
     end = duration if duration is not None else float(played.offset.max(initial=0.0)) + 0.5
     count = int(round((end - start) / hop))
@@ -35,8 +36,9 @@ def heard(
             time = start + frame * hop
             if played.onset[row] <= time < played.offset[row]:
                 planes["frame"][frame, key] = 0.9
-            for name, at in (("onset", played.onset[row]), ("offset", played.offset[row])):
-                height = 0.95 * max(0.0, 1 - abs(time - at) / (2 * hop))
+            struck = 0.97 * min(1.0, max(0.0, 2 - abs(time - played.onset[row]) / hop))
+            ended = 0.95 * max(0.0, 1 - abs(time - played.offset[row]) / (2 * hop))
+            for name, height in (("onset", struck), ("offset", ended)):
                 planes[name][frame, key] = max(planes[name][frame, key], height)
             if abs(time - played.onset[row]) <= 2 * hop:
                 planes["velocity"][frame, key] = played.velocity[row] / 127

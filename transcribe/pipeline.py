@@ -22,7 +22,7 @@ from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.protocol import SymbolicPrior
 from symbolic.priors.registry import load_prior
 from transcribe.outputs import POSTERIORS
-from transcribe.presets import MODEL, PRIOR, TRACK, preset
+from transcribe.presets import MODEL, ONSET_SHIFTS, PRIOR, TRACK, preset
 from transcribe.tracking import TrackOptions, notes_of
 
 if TYPE_CHECKING:  # the audio side is imported where audio is read: a posteriorgram needs none of it
@@ -118,7 +118,9 @@ class Transcriber:
         if prior is None and posteriorgram.onset is None:
             options = replace(options, plane="active")
         decoding = decode([posteriorgram], prior, options)[0]
-        notes = notes_of(decoding, posteriorgram, self.options.track, plane=options.plane)
+        shift = self.options.track.onset_shift + ONSET_SHIFTS.get(posteriorgram.model, 0.0)
+        track = replace(self.options.track, onset_shift=shift)
+        notes = notes_of(decoding, posteriorgram, track, plane=options.plane)
         return Transcription(notes, posteriorgram, decoding)
 
     def _heard(self) -> Listener:

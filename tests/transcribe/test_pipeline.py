@@ -187,3 +187,11 @@ def test_the_pipelines_hmm_is_the_decoders_with_its_transitions() -> None:
     assert (whole == np.asarray(decode([posteriorgram], None, hmm)[0].roll)).all()
     plain = Transcriber(replace(ALONE, decode=DecodeOptions(method="threshold"))).decoded(posteriorgram)
     assert whole.sum() < np.asarray(plain.decoding.roll).sum()
+
+
+def test_only_what_the_built_in_model_heard_is_shifted() -> None:
+    posteriorgram = heard(MUSIC, hop=HOP)
+    ours = replace(posteriorgram, model="harmonic")
+    other, own = (Transcriber(ALONE).decoded(p).notes for p in (posteriorgram, ours))
+    np.testing.assert_allclose(own.onset, other.onset - 0.02)
+    np.testing.assert_allclose(own.velocity, other.velocity)
