@@ -50,6 +50,20 @@ def read_report(name: str, folder: Path = RESULTS) -> dict[str, object]:
     return found
 
 
+def peak_memory_mb() -> int:
+    """Largest memory this process has held, MB.
+
+    From Linux' own status, where there is one: getrusage remembers that of the process which forked this one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return round(int(line.split()[1]) / 1024)
+    import resource
+
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
 def _git(*words: str) -> str:
     """Output of a git command, empty outside a checkout."""
     done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)

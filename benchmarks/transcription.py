@@ -6,14 +6,13 @@ Is not: an estimate for other recordings, as settings were tuned on these: bench
 """
 
 import argparse
-import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 
 from benchmarks.development import counted_transitions, hear, macro
-from benchmarks.report import write_report
+from benchmarks.report import peak_memory_mb, write_report
 from transcribe.metrics import score
 from transcribe.pipeline import TranscribeOptions, Transcriber
 from transcribe.presets import HMM_COUNTED, MODEL, PRIOR, preset
@@ -52,7 +51,7 @@ def rows_of(name: str, options: TranscribeOptions, listening: dict[str, float]) 
 def _row(decoder: str, recording: str, scores: dict[str, float], factor: float) -> Row:
     rounded = {key: round(value, 4) for key, value in scores.items()}
     # Of this process, which holds all posteriorgrams and runs one decoder.
-    peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    peak = peak_memory_mb()
     place = {"decoder": decoder, "recording": recording}
     return {**place, **rounded, "real_time_factor": round(factor, 4), "peak_memory_mb": peak}
 
