@@ -19,7 +19,6 @@ from acoustic.audio import RATE_HZ, read_audio
 from benchmarks.report import write_report
 from symbolic.datasets.maps import read_maps
 
-
 # The command, which then tells its memory on standard output.
 PROGRAM = """import sys
 from transcribe.cli import main
