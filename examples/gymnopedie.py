@@ -17,7 +17,7 @@ from acoustic.audio import RATE_HZ
 from acoustic.augmentation import AugmentOptions, augment
 from acoustic.rendering import SampledPiano, Touch
 from symbolic import datasets
-from symbolic.notes import Notes
+from symbolic.notes import Notes, write_tsv
 
 BEAT = 60 / 74  # seconds
 FOLDER = Path(__file__).parent
@@ -56,10 +56,7 @@ def main() -> int:
     audio = augment(torch.from_numpy(dry)[None], room, RATE_HZ, torch.Generator().manual_seed(1))[0].numpy()
     audio *= 0.5 / np.abs(audio).max()
     soundfile.write(FOLDER / "gymnopedie.flac", audio, RATE_HZ, subtype="PCM_16")
-    columns = zip(notes.onset, notes.offset, notes.pitch, notes.velocity, strict=True)
-    rows = [f"{on:.4f}\t{off:.4f}\t{off:.4f}\t{pitch}\t{velocity}" for on, off, pitch, velocity in columns]
-    table = "\n".join(["onset\toffset\tkey_offset\tpitch\tvelocity", *rows, ""])
-    (FOLDER / "gymnopedie.tsv").write_text(table)
+    write_tsv(FOLDER / "gymnopedie.tsv", notes)
     return 0
 
 

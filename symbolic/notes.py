@@ -166,6 +166,14 @@ def _number(text: str, place: str) -> float:
         raise NotebeamError(place, text, "a number") from error
 
 
+def write_tsv(path: str | os.PathLike[str], notes: Notes) -> None:
+    """Write a table that `read_tsv` reads; the key is taken to be held until the sounding offset."""
+    columns = zip(notes.onset, notes.offset, notes.pitch, notes.velocity, strict=True)
+    rows = [f"{on:.4f}\t{off:.4f}\t{off:.4f}\t{pitch}\t{velocity}" for on, off, pitch, velocity in columns]
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(["onset\toffset\tkey_offset\tpitch\tvelocity", *rows, ""]))
+
+
 def write_csv(path: str | os.PathLike[str], notes: Notes) -> None:
     """Table start_time_s,end_time_s,pitch_midi,velocity,confidence; an unknown confidence is left blank."""
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:

@@ -20,7 +20,7 @@ from acoustic.rendering import SampledPiano, Touch
 from symbolic import datasets
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
-from symbolic.notes import Notes
+from symbolic.notes import Notes, write_tsv
 
 Item = TypeVar("Item")
 
@@ -84,17 +84,10 @@ def render(item: Plan) -> str:
     touch = Touch(dynamics=draw.uniform(1.3, 2.2), fade_seconds=draw.uniform(0.06, 0.2))
     audio = _piano(item.piano).render(item.notes, touch)
     audio *= PEAK / max(float(np.abs(audio).max(initial=0.0)), 1e-6)
-    with replacing(table) as temporary:
-        temporary.write_text(_table(item.notes))
+    write_tsv(table, item.notes)
     with replacing(sound) as temporary:
         soundfile.write(str(temporary), audio, RATE_HZ, subtype="PCM_16", format="FLAC")
     return item.name
-
-
-def _table(notes: Notes) -> str:
-    columns = zip(notes.onset, notes.offset, notes.pitch, notes.velocity, strict=True)
-    rows = [f"{on:.4f}\t{off:.4f}\t{off:.4f}\t{pitch}\t{velocity}" for on, off, pitch, velocity in columns]
-    return "\n".join(["onset\toffset\tkey_offset\tpitch\tvelocity", *rows, ""])
 
 
 def rendered() -> list[tuple[Path, Path]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from symbolic.errors import NotebeamError
-from symbolic.notes import Notes, read_tsv, write_csv
+from symbolic.notes import Notes, read_tsv, write_csv, write_tsv
 
 GOOD: dict[str, list[Any]] = {
     "onset": [0.0, 1.0, 2.0],
@@ -140,3 +140,12 @@ def test_the_csv_is_what_the_readme_of_formats_says(tmp_path: Path) -> None:
     )
     write_csv(tmp_path / "b.csv", Notes.make([0.5], [1], [60], [64]))
     assert (tmp_path / "b.csv").read_text().splitlines()[1] == "0.5000,1.0000,60,64,"
+
+
+def test_a_table_that_is_written_is_read_back(tmp_path: Path) -> None:
+    notes = Notes.make([0.1234, 1.0], [0.5, 2.5], [60, 108], [1, 127])
+    write_tsv(tmp_path / "notes.tsv", notes)
+    for column in ("offset", "key_offset"):
+        found = read_tsv(tmp_path / "notes.tsv", column)
+        assert found.onset.tolist() == [0.1234, 1.0] and found.offset.tolist() == [0.5, 2.5]
+        assert found.pitch.tolist() == [60, 108] and found.velocity.tolist() == [1, 127]
