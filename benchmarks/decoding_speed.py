@@ -17,7 +17,7 @@ from symbolic.clock import Clock
 from symbolic.decoding.decode import DECODERS, decode_evidence
 from symbolic.decoding.evidence import Evidence
 from symbolic.decoding.options import DecodeOptions
-from symbolic.priors.rnn_nade import RnnNade, RnnNadeOptions
+from symbolic.priors.registry import build_prior
 
 STEP = 0.04  # seconds
 # Evident notes and doubtful peaks a second: a clean piano, a recorded one, a very poor acoustic model.
@@ -42,7 +42,7 @@ def measure(steps: int, clips: int, repeats: int) -> list[dict[str, str | int | 
     On a busy machine the clock on the wall counts other people's work; the processor's own does not.
     """
     torch.manual_seed(0)
-    prior = RnnNade(RnnNadeOptions(units=256, hidden=128)).eval()
+    prior = build_prior("lstm-nade", {"units": 256, "hidden": 128}).eval()
     rows: list[dict[str, str | int | float]] = []
     for density, (notes, doubts) in DENSITIES.items():
         generator = np.random.default_rng(0)
@@ -78,7 +78,7 @@ def main() -> int:
     torch.set_num_threads(args.threads)
     options = DecodeOptions()
     settings = {
-        "prior": "rnn-nade, untrained, 256 LSTM units, 128 hidden",
+        "prior": "lstm-nade, untrained, 256 LSTM units, 128 hidden",
         "threads": args.threads,
         "beam_width": options.beam_width,
         "candidates": options.candidates,

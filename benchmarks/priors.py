@@ -16,8 +16,8 @@ from symbolic.training.config import CLASSIC, DataConfig
 from symbolic.training.data import Roll, frames_roll, read_splits
 
 # Boulanger-Lewandowski et al. 2012, table 1, RNN-NADE: nats a step and accuracy (ACC12 of sampled steps).
-PUBLISHED = {("rnn-nade/jsb", "jsb"): (-5.83, 0.3211)}
-PAIRS = (("rnn-nade/jsb", "jsb", 20), ("event-rnn-nade/piano", "asap", 0))
+PUBLISHED = {("lstm-nade/jsb", "jsb"): (-5.83, 0.3211)}
+PAIRS = (("lstm-nade/jsb", "jsb", 20), ("event-rnn-nade/piano", "asap", 0))
 
 
 def one_gram(name: str, dataset: str) -> float:

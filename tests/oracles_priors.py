@@ -40,13 +40,33 @@ def lstm_step(
     x: NDArray[np.float64], hidden: NDArray[np.float64], cell: NDArray[np.float64], layer: torch.nn.LSTM
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """One step of one layer for one sequence, by the equations in torch.nn.LSTM's documentation."""
-    w_x, w_h, b_x, b_h = (
-        getattr(layer, name).detach().double().numpy()
-        for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-    )
+    w_x, w_h, b_x, b_h = _layer_weights(layer)
     i, f, g, o = np.split(w_x @ x + b_x + w_h @ hidden + b_h, 4)
     cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
     return sigmoid(o) * np.tanh(cell), cell
+
+
+def rnn_step(
+    x: NDArray[np.float64], hidden: NDArray[np.float64], layer: torch.nn.RNNBase
+) -> NDArray[np.float64]:
+    """One step of one tanh layer for one sequence, by the equations in torch.nn.RNN's documentation."""
+    w_x, w_h, b_x, b_h = _layer_weights(layer)
+    return np.tanh(w_x @ x + b_x + w_h @ hidden + b_h)
+
+
+def gru_step(
+    x: NDArray[np.float64], hidden: NDArray[np.float64], layer: torch.nn.RNNBase
+) -> NDArray[np.float64]:
+    """One step of one layer for one sequence, by the equations in torch.nn.GRU's documentation."""
+    w_x, w_h, b_x, b_h = _layer_weights(layer)
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = np.split(w_x @ x + b_x, 3), np.split(w_h @ hidden + b_h, 3)
+    z = sigmoid(x_z + h_z)
+    return (1 - z) * np.tanh(x_n + sigmoid(x_r + h_r) * h_n) + z * hidden
+
+
+def _layer_weights(layer: torch.nn.RNNBase) -> list[NDArray[np.float64]]:
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    return [getattr(layer, name).detach().double().numpy() for name in names]
 
 
 def accuracy_2012(estimate: set[int], reference: set[int]) -> float:

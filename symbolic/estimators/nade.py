@@ -1,18 +1,65 @@
 """Neural autoregressive distribution estimator (NADE) of one step of a piano roll.
 
-Is: the exact log-probability of columns, the probability of each key given the lower ones, sampling.
-Is not: what sets the biases (priors.rnn_nade) or what a column means.
+Is: the exact log-probability of columns, the probability of each key given the lower ones, sampling; the
+estimator that holds the weights.
+Is not: what sets the biases (priors.recurrent) or what a column means.
 
 With a_0 = c, key d (from the lowest) is on with probability sigmoid(b_d + V_d . sigmoid(a_d)), and
 a_{d+1} = a_d + v_d W_d (Larochelle and Murray 2011). The hidden vector changes only above a key that is on,
 so a column with m keys on has m + 1 distinct hidden vectors, not D. Everything below computes those alone.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from symbolic.errors import NotebeamError
+
+
+@dataclass(frozen=True, kw_only=True)
+class NadeOptions:
+    """Size of a NADE."""
+
+    hidden: int = 128  # H
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.hidden, int) or self.hidden < 1:
+            raise NotebeamError("NadeOptions.hidden", self.hidden, "an integer >= 1")
+
+
+class Nade(nn.Module):
+    """NADE as an estimator: W and V are its own, b (D,) and c (H,) come from outside, in this order."""
+
+    is_normalized = True
+
+    def __init__(self, visible: int, options: NadeOptions) -> None:
+        super().__init__()
+        self.visible, self.biases = visible, visible + options.hidden
+        self.weight = nn.Parameter(torch.randn(visible, options.hidden) * 0.01)  # W
+        self.out = nn.Parameter(torch.randn(visible, options.hidden) * 0.01)  # V
+
+    def log_prob(self, step: Tensor, biases: Tensor) -> Tensor:
+        return nade_log_prob(step, *self.split(biases), self.weight, self.out)
+
+    def objective(self, step: Tensor, biases: Tensor, generator: torch.Generator) -> Tensor:
+        return self.log_prob(step, biases)
+
+    def logits(self, step: Tensor, biases: Tensor) -> Tensor:
+        """(N, D) logit of every key given the lower keys of the step (N, D)."""
+        return nade_logits(step, *self.split(biases), self.weight, self.out)
+
+    def sample(self, biases: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        return nade_sample(*self.split(biases), self.weight, self.out, generator, temperature)
+
+    def first_bias(self, mean: Tensor) -> Tensor:
+        # Exact while W and V are about zero, as they are before training.
+        return torch.cat([torch.logit(mean), mean.new_zeros(self.biases - self.visible)])
+
+    def split(self, biases: Tensor) -> tuple[Tensor, Tensor]:
+        """b (N, D) and c (N, H) of biases (N, P)."""
+        return biases[:, : self.visible], biases[:, self.visible :]
 
 
 def nade_logits(column: Tensor, key_bias: Tensor, hidden_bias: Tensor, weight: Tensor, out: Tensor) -> Tensor:

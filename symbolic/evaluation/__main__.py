@@ -20,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m symbolic.evaluation", description="Log-likelihood and accuracies of a prior."
     )
-    parser.add_argument("prior", metavar="PRIOR", help="name such as rnn-nade/jsb, or a .safetensors file")
+    parser.add_argument("prior", metavar="PRIOR", help="name such as lstm-nade/jsb, or a .safetensors file")
     parser.add_argument("dataset", metavar="DATASET", choices=SETS, help=", ".join(SETS))
     parser.add_argument("--split", choices=("train", "valid", "test"), default="test")
     parser.add_argument(

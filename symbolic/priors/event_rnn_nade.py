@@ -21,22 +21,30 @@ from torch import Tensor, nn
 
 from symbolic.errors import NotebeamError
 from symbolic.estimators.nade import nade_log_prob, nade_sample
+from symbolic.pitch import KEYS
 from symbolic.priors.protocol import PriorCard, State
-from symbolic.priors.rnn_nade import RnnNadeOptions
-from symbolic.recurrence.lstm import Lstm, drop
+from symbolic.recurrence.stacked import Stacked, drop
 
 
 @dataclass(frozen=True, kw_only=True)
-class EventRnnNadeOptions(RnnNadeOptions):
+class EventRnnNadeOptions:
     """Sizes of an event RNN-NADE, and its dropout in training."""
 
+    visible: int = KEYS  # D
+    units: int = 256  # of each LSTM layer
+    layers: int = 1
+    hidden: int = 128  # H of the NADE
+    dropout: float = 0.0  # of the LSTM layers' outputs; 0..1
     gaps: int = 64  # silent steps that are told apart; more count as that many
     gap_units: int = 16  # of the embedding that the LSTM reads
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.gaps < 1 or self.gap_units < 1:
-            raise NotebeamError("EventRnnNadeOptions", (self.gaps, self.gap_units), "gaps and gap_units >= 1")
+        for name in ("visible", "units", "layers", "hidden", "gaps", "gap_units"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise NotebeamError(f"EventRnnNadeOptions.{name}", value, "an integer >= 1")
+        if not 0 <= self.dropout < 1:
+            raise NotebeamError("EventRnnNadeOptions.dropout", self.dropout, "a number in 0..1, below 1")
 
 
 class EventRnnNade(nn.Module):
@@ -49,7 +57,7 @@ class EventRnnNade(nn.Module):
         super().__init__()
         self.options, self.visible = options, options.visible
         inputs = options.visible + options.gap_units
-        self.recurrence = Lstm(inputs, options.units, options.layers, dropout=options.dropout)
+        self.recurrence = Stacked("lstm", inputs, options.units, options.layers, dropout=options.dropout)
         self.gap_input = nn.Embedding(options.gaps, options.gap_units)
         self.hazard = nn.Linear(options.units, options.gaps)
         # b and c, stacked so that one product gives both; their change with the silence so far.
@@ -67,8 +75,8 @@ class EventRnnNade(nn.Module):
         self.conditioner.bias[: self.visible] = torch.logit((on / loud).clamp(max=0.5))
 
     def initial_state(self, n: int) -> State:
-        hidden, cell = self.recurrence.initial_state(n)
-        return {"hidden": hidden, "cell": cell, "silent": hidden.new_zeros(n, dtype=torch.long)}
+        state = self.recurrence.initial_state(n)
+        return state | {"silent": state["hidden"].new_zeros(n, dtype=torch.long)}
 
     def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
         loud = step.any(dim=1)
@@ -76,13 +84,9 @@ class EventRnnNade(nn.Module):
         if not loud.any():
             return {**state, "silent": silent}
         heard = torch.cat([step, self.gap_input(state["silent"])], dim=1)
-        hidden, cell = self.recurrence.step(heard, state["hidden"], state["cell"])
+        after = self.recurrence.step(heard, _own(state))
         moved = loud[:, None, None]
-        return {
-            "hidden": torch.where(moved, hidden, state["hidden"]),
-            "cell": torch.where(moved, cell, state["cell"]),
-            "silent": silent,
-        }
+        return {name: torch.where(moved, after[name], state[name]) for name in after} | {"silent": silent}
 
     def log_prob(self, state: State, candidates: Tensor, context: Tensor | None = None) -> Tensor:
         past, silent = state["hidden"][:, -1], state["silent"]
@@ -132,9 +136,7 @@ class EventRnnNade(nn.Module):
         events = rolls.new_zeros(len(rolls), max(1, int(counts.max())), self.visible + self.options.gap_units)
         heard = torch.cat([rolls[row, step], self.gap_input(before[row, step])], dim=1)
         events = events.index_put((row, number[row, step]), heard)
-        outputs, hidden, cell = self.recurrence.sequence(
-            events, state["hidden"], state["cell"], generator, lengths=counts
-        )
+        outputs, after = self.recurrence.sequence(events, _own(state), generator, lengths=counts)
         pasts = torch.cat([state["hidden"][:, -1:], outputs], dim=1)  # (B, events + 1, units)
         pasts = drop(pasts, self.options.dropout, generator)
         # The hazard of every step, from one product an event rather than a step.
@@ -147,7 +149,13 @@ class EventRnnNade(nn.Module):
             each = torch.arange(len(row), device=rolls.device)
             found = self._event_log_prob(rolls[row, step], past, gap, hazard[row, step], each)
             log_prob = log_prob.index_put((row, step), found)
-        return log_prob, {"hidden": hidden, "cell": cell, "silent": silent}
+        return log_prob, after | {"silent": silent}
+
+    def chunk_objective(
+        self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, State]:
+        """What training raises: the log-probability."""
+        return self.chunk_log_prob(state, rolls, mask, generator)
 
     def _silences(self, loud: Tensor, mask: Tensor, silent: Tensor) -> tuple[Tensor, Tensor]:
         """Silent steps since the last event: before each step (B, T), at the end (B,); from `silent` (B,)."""
@@ -182,3 +190,8 @@ class EventRnnNade(nn.Module):
         # log(1 - e^x) with its argument kept below 0.
         some = torch.log(-torch.expm1(none.clamp(max=-1e-6)))
         return marked + (F.logsigmoid(hazard) - some)[row]
+
+
+def _own(state: State) -> State:
+    """The LSTM's part of a state."""
+    return {"hidden": state["hidden"], "cell": state["cell"]}

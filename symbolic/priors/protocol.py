@@ -1,7 +1,7 @@
 """What a decoder, a sampler and an evaluator need of a language model of music.
 
 Is: the protocol every prior satisfies, its state, and the card that travels with its weights.
-Is not: any model (priors.rnn_nade), nor loading and saving (priors.registry).
+Is not: any model (priors.recurrent), nor loading and saving (priors.registry).
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ State = dict[str, Tensor]
 class PriorCard:
     """What is known about a prior's weights; lies as JSON beside them."""
 
-    name: str  # "jsb", as in load_prior("rnn-nade/jsb")
+    name: str  # "jsb", as in load_prior("lstm-nade/jsb")
     model: str  # key of registry.PRIORS
     options: Mapping[str, int | float]  # what build_prior takes
     visible: int  # D
@@ -37,8 +37,12 @@ class SymbolicPrior(Protocol):
     """A distribution over each step of a roll given the steps before it."""
 
     visible: int  # D
-    is_normalized: bool  # True: log_prob is a log-probability; False: it leaves out log Z
     card: PriorCard
+
+    @property
+    def is_normalized(self) -> bool:
+        """True: log_prob is a log-probability; False: it leaves out log Z."""
+        ...
 
     def initial_state(self, n: int) -> State:
         """State of n hypotheses before their first step."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,36 +16,58 @@ from safetensors.torch import save_file
 
 from symbolic.config import options_from
 from symbolic.errors import NotebeamError
+from symbolic.estimators.nade import Nade, NadeOptions
+from symbolic.estimators.protocol import Estimator
 from symbolic.files import replacing
 from symbolic.priors.event_rnn_nade import EventRnnNade, EventRnnNadeOptions
+from symbolic.priors.product import Product
 from symbolic.priors.protocol import PriorCard
-from symbolic.priors.rnn_nade import RnnNade, RnnNadeOptions
+from symbolic.priors.recurrent import RecurrentOptions, RecurrentPrior
+from symbolic.recurrence.stacked import Cell
 
 if TYPE_CHECKING:
     from os import PathLike
 
 Options = Mapping[str, int | float]
+# What training and files need beyond SymbolicPrior: parameters, chunk_objective, begin_at.
+Prior = Product | EventRnnNade
 
 
-def _rnn_nade(options: Options) -> RnnNade:
-    return RnnNade(options_from(RnnNadeOptions, options, "rnn-nade options"))
+def _recurrent(cell: Cell, kind: type[Any], estimator: Callable[[int, Any], Estimator]) -> "Build":
+    """Builder of a product from one flat table of the recurrence's and the estimator's options."""
+
+    def build(table: Options) -> Prior:
+        own = {field.name for field in fields(kind)}
+        of_estimator = options_from(kind, {k: v for k, v in table.items() if k in own}, "options")
+        try:
+            rest = {k: v for k, v in table.items() if k not in own}
+            options = options_from(RecurrentOptions, rest, "options")
+        except NotebeamError as error:
+            raise NotebeamError(
+                error.place, error.value, ", ".join([error.expected, *sorted(own)])
+            ) from error
+        return RecurrentPrior(cell, options, lambda visible: estimator(visible, of_estimator))
+
+    return build
 
 
-def _event_rnn_nade(options: Options) -> EventRnnNade:
-    return EventRnnNade(options_from(EventRnnNadeOptions, options, "event-rnn-nade options"))
+Build = Callable[[Options], Prior]
+ESTIMATORS: dict[str, tuple[type[Any], Callable[[int, Any], Estimator]]] = {"nade": (NadeOptions, Nade)}
+CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 
-
-# Beyond SymbolicPrior, training and files need parameters, `chunk_log_prob`, `begin_at`. Models join here.
-Prior = RnnNade | EventRnnNade
-
-PRIORS: dict[str, Callable[[Options], Prior]] = {"rnn-nade": _rnn_nade, "event-rnn-nade": _event_rnn_nade}
+PRIORS: dict[str, Build] = {
+    f"{cell}-{name}": _recurrent(cell, *estimator) for cell in CELLS for name, estimator in ESTIMATORS.items()
+} | {"event-rnn-nade": lambda options: EventRnnNade(options_from(EventRnnNadeOptions, options, "options"))}
 
 
 def build_prior(name: str, options: Options) -> Prior:
     """Untrained prior of that model; `options` are the fields of its options dataclass."""
     if not isinstance(name, str) or name not in PRIORS:
         raise NotebeamError("build_prior(name)", name, f"one of {', '.join(PRIORS)}")
-    return PRIORS[name](options)
+    try:
+        return PRIORS[name](options)
+    except NotebeamError as error:
+        raise NotebeamError(f"{name} {error.place}", error.value, error.expected) from error
 
 
 def weights_folder() -> Path:
@@ -54,7 +76,7 @@ def weights_folder() -> Path:
 
 
 def list_priors() -> list[str]:
-    """Names that `load_prior` takes, such as "rnn-nade/jsb"."""
+    """Names that `load_prior` takes, such as "lstm-nade/jsb"."""
     folder = weights_folder()
     return sorted(
         path.relative_to(folder).with_suffix("").as_posix() for path in folder.glob("*/*.safetensors")

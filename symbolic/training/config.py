@@ -78,7 +78,7 @@ class LoopConfig:
 class TrainingConfig:
     """One run: what is trained, on what, how."""
 
-    name: str  # of the weights: "jsb" becomes rnn-nade/jsb
+    name: str  # of the weights: "jsb" becomes lstm-nade/jsb
     model: str  # key of priors.registry.PRIORS
     licence: str  # of the weights, which the data decides
     data: DataConfig

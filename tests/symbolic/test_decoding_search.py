@@ -23,7 +23,7 @@ from symbolic.decoding.decode import build_decoder, decode_evidence
 from symbolic.decoding.evidence import Evidence
 from symbolic.decoding.options import DecodeOptions, Transitions
 from symbolic.errors import NotebeamError
-from symbolic.priors.rnn_nade import RnnNade, RnnNadeOptions
+from symbolic.priors.registry import build_prior
 
 KEYS = 3
 EVERYTHING = DecodeOptions(
@@ -149,7 +149,7 @@ def test_a_note_penalty_moves_the_threshold() -> None:
 @pytest.mark.parametrize("method", ["threshold", "hmm", "greedy", "beam"])
 def test_a_batch_is_each_clip_alone(method: str) -> None:
     torch.manual_seed(0)
-    prior = RnnNade(RnnNadeOptions(visible=6, units=8, hidden=5)).eval()
+    prior = build_prior("lstm-nade", {"visible": 6, "units": 8, "hidden": 5}).eval()
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.mul_(4.0)
@@ -165,7 +165,7 @@ def test_a_batch_is_each_clip_alone(method: str) -> None:
 
 def test_a_beam_with_an_rnn_nade_reports_its_sequence_log_prob() -> None:
     torch.manual_seed(1)
-    prior = RnnNade(RnnNadeOptions(visible=6, units=8, hidden=5)).eval()
+    prior = build_prior("lstm-nade", {"visible": 6, "units": 8, "hidden": 5}).eval()
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.mul_(4.0)
@@ -300,7 +300,7 @@ def test_the_size_of_the_blocks_changes_nothing(method: str, monkeypatch: pytest
 @pytest.mark.parametrize("method", ["greedy", "beam"])
 def test_a_gpu_decodes_as_the_processor_does(method: str) -> None:
     torch.manual_seed(2)
-    prior = RnnNade(RnnNadeOptions(visible=6, units=8, hidden=5)).eval()
+    prior = build_prior("lstm-nade", {"visible": 6, "units": 8, "hidden": 5}).eval()
     clips, options = random_clips(18, (20, 31, 1), keys=6), DecodeOptions(method=method)
     near = decode_evidence(clips, prior, options)
     for one, other in zip(near, decode_evidence(clips, prior.to("cuda"), options), strict=True):

@@ -17,22 +17,20 @@ from symbolic.errors import NotebeamError
 from symbolic.evaluation.__main__ import main
 from symbolic.evaluation.accuracy import Tally, bay_accuracy, expected_accuracies
 from symbolic.evaluation.likelihood import log_likelihood, padded_batches
-from symbolic.priors.registry import list_priors
-from symbolic.priors.rnn_nade import RnnNade, RnnNadeOptions
+from symbolic.priors.registry import Prior, build_prior, list_priors
 
 needs_data = pytest.mark.skipif(
     not (root() / "symbolic").is_dir(), reason="needs the classic sets (folder of data: NOTEBEAM_DATA)"
 )
 
 
-class CoinPrior(RnnNade):
+def coin_prior(visible: int = 88) -> Prior:
     """Every key on with probability 1/2, whatever came before."""
-
-    def __init__(self, visible: int = 88) -> None:
-        super().__init__(RnnNadeOptions(visible=visible, units=2, hidden=2))
-        with torch.no_grad():
-            for parameter in self.parameters():
-                parameter.zero_()
+    prior = build_prior("lstm-nade", {"visible": visible, "units": 2, "hidden": 2})
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter.zero_()
+    return prior
 
 
 def keys_of(frame: Tensor | np.ndarray) -> set[int]:
@@ -46,7 +44,7 @@ def random_rolls(lengths: tuple[int, ...], keys: int) -> list[np.ndarray]:
 
 def test_likelihood_is_pooled_over_steps_and_counts_the_first() -> None:
     torch.manual_seed(0)
-    prior = RnnNade(RnnNadeOptions(visible=6, units=4, hidden=3))
+    prior = build_prior("lstm-nade", {"visible": 6, "units": 4, "hidden": 3})
     rolls = random_rolls((3, 11, 1, 0, 7), 6)
     total = 0.0
     for roll in rolls:
@@ -61,7 +59,7 @@ def test_likelihood_is_pooled_over_steps_and_counts_the_first() -> None:
 
 def test_no_steps_have_no_likelihood() -> None:
     with pytest.raises(NotebeamError, match=r"log_likelihood\(rolls\): got 'no steps'"):
-        log_likelihood(CoinPrior(), [])
+        log_likelihood(coin_prior(), [])
 
 
 def test_batches_hold_every_step_once() -> None:
@@ -96,7 +94,7 @@ def test_accuracy_of_unequal_rolls_is_refused() -> None:
 def test_expected_accuracy_of_coins_is_worked_out_by_hand() -> None:
     # One key. Where it is on a coin is right half of the time; where it is off likewise (both silent).
     rolls = [np.array([[True], [False], [True]]), np.array([[True]])]
-    got = expected_accuracies(CoinPrior(1), rolls, torch.Generator().manual_seed(0), samples=4000)
+    got = expected_accuracies(coin_prior(1), rolls, torch.Generator().manual_seed(0), samples=4000)
     # 16,000 coins: five standard deviations are 5 * .5 / 126.
     assert abs(got.acc12 - 0.5) < 0.02
     # Hits: 3 steps / 2. Union: those 3 steps, and half of the silent one. 1.5 / 3.5.
@@ -119,9 +117,9 @@ def test_random_keys_have_the_accuracy_printed_in_2012(name: str, printed: float
 
 
 @needs_data
-@pytest.mark.skipif("rnn-nade/jsb" not in list_priors(), reason="no weights of the chorales")
+@pytest.mark.skipif("lstm-nade/jsb" not in list_priors(), reason="no weights of the chorales")
 def test_the_command_reaches_the_published_range(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["rnn-nade/jsb", "jsb", "--samples", "1", "--json"]) == 0
+    assert main(["lstm-nade/jsb", "jsb", "--samples", "1", "--json"]) == 0
     row = json.loads(capsys.readouterr().out)
     assert row["steps"] == 4725
     # Published: RNN-NADE -5.83, LSTM-NADE -6.00; without a past, NADE -7.19.
@@ -130,9 +128,11 @@ def test_the_command_reaches_the_published_range(capsys: pytest.CaptureFixture[s
 
 
 def test_an_unknown_prior_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["rnn-nade/nobody", "jsb"]) == 1
+    assert main(["lstm-nade/nobody", "jsb"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("symbolic.evaluation: load_prior: got 'rnn-nade/nobody', expected a prior's name")
+    assert error.startswith(
+        "symbolic.evaluation: load_prior: got 'lstm-nade/nobody', expected a prior's name"
+    )
     assert error.count("\n") == 1
 
 

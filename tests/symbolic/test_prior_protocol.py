@@ -15,10 +15,15 @@ def model(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def small_prior(model: str, visible: int = 6, layers: int = 2) -> Prior:
+def sizes(model: str, visible: int = 6, units: int = 5) -> dict[str, int]:
+    """Small options of a model."""
+    return {"visible": visible, "units": units, "layers": 2, "hidden": 4}
+
+
+def small_prior(model: str, visible: int = 6) -> Prior:
     """Random, float64, with weights large enough for the past and the keys below to matter."""
     torch.manual_seed(visible)
-    prior = build_prior(model, {"visible": visible, "units": 5, "layers": layers, "hidden": 4}).double()
+    prior = build_prior(model, sizes(model, visible)).double()
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.copy_(torch.randn_like(parameter))
@@ -94,7 +99,7 @@ def test_select_permutes_and_repeats(model: str) -> None:
 
 def test_dropout_acts_in_training_alone_and_repeats_with_its_seed(model: str) -> None:
     torch.manual_seed(0)
-    prior = build_prior(model, {"visible": 6, "units": 16, "layers": 2, "hidden": 4, "dropout": 0.5})
+    prior = build_prior(model, sizes(model, units=16) | {"dropout": 0.5})
     rolls, mask = random_rolls(2, 5, 6).float(), torch.ones(2, 5, dtype=torch.bool)
 
     def score(seed: int | None) -> Tensor:

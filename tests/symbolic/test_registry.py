@@ -16,10 +16,10 @@ OPTIONS = {"visible": 6, "units": 5, "layers": 1, "hidden": 4, "dropout": 0.25}
 
 
 def saved(folder: Path) -> Path:
-    prior = build_prior("rnn-nade", OPTIONS)
+    prior = build_prior("lstm-nade", OPTIONS)
     prior.card = PriorCard(
         name="small",
-        model="rnn-nade",
+        model="lstm-nade",
         options=OPTIONS,
         visible=6,
         clock={"kind": "frames", "hop": 0.04},
@@ -55,9 +55,9 @@ def test_every_shipped_prior_loads() -> None:
 
 def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(
-        NotebeamError, match=r"load_prior: got 'rnn-nade/bach', expected a prior's name \(.*\)"
+        NotebeamError, match=r"load_prior: got 'lstm-nade/bach', expected a prior's name \(.*\)"
     ):
-        load_prior("rnn-nade/bach")
+        load_prior("lstm-nade/bach")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -97,8 +97,8 @@ def test_a_card_that_is_no_card_is_refused(tmp_path: Path, text: str) -> None:
 def test_an_unknown_model_on_the_card_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path)
     card = json.loads(path.with_suffix(".json").read_text())
-    path.with_suffix(".json").write_text(json.dumps(card | {"model": "rnn-rbm"}))
-    with pytest.raises(NotebeamError, match=r"got 'rnn-rbm', expected one of rnn-nade"):
+    path.with_suffix(".json").write_text(json.dumps(card | {"model": "rnn-rbn"}))
+    with pytest.raises(NotebeamError, match=r"got 'rnn-rbn', expected one of rnn-nade"):
         load_prior(path)
 
 
@@ -119,6 +119,6 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_option_is_refused() -> None:
     with pytest.raises(
-        NotebeamError, match=r"rnn-nade options.unit: got 5, expected one of the keys visible, units"
+        NotebeamError, match=r"lstm-nade options.unit: got 5, expected one of the keys visible, units"
     ):
-        build_prior("rnn-nade", {"unit": 5})
+        build_prior("lstm-nade", {"unit": 5})

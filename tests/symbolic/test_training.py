@@ -22,7 +22,7 @@ from symbolic.training.stream import Stream
 CONFIGS = sorted((Path(__file__).parents[2] / "symbolic" / "training" / "configs").glob("*.toml"))
 CONFIG = TrainingConfig(
     name="small",
-    model="rnn-nade",
+    model="lstm-nade",
     licence="MIT",
     data=DataConfig(set="jsb", transpose=2),
     loop=LoopConfig(updates=8, batch=3, chunk=4, warmup=2, ema=0.9, validate_every=2, rate=1e-2),
@@ -200,7 +200,7 @@ def test_shipped_configs_are_read(path: Path) -> None:
     assert config.data.set != "piano_midi"
 
 
-GOOD = 'name = "a"\nmodel = "rnn-nade"\nlicence = "MIT"\n[data]\nset = "jsb"\n[loop]\nupdates = 1\n'
+GOOD = 'name = "a"\nmodel = "lstm-nade"\nlicence = "MIT"\n[data]\nset = "jsb"\n[loop]\nupdates = 1\n'
 
 
 @pytest.mark.parametrize(
@@ -253,9 +253,9 @@ def test_missing_data_and_unknown_models_are_named(
     assert "jsb.json.gz: got 'no such file'" in capsys.readouterr().err
     monkeypatch.delenv("NOTEBEAM_DATA")
     if (root() / "symbolic").is_dir():
-        path.write_text(GOOD.replace("rnn-nade", "rnn-rbm"))
+        path.write_text(GOOD.replace("lstm-nade", "rnn-rbn"))
         assert main([str(path), "--run", str(tmp_path)]) == 1
-        assert "got 'rnn-rbm', expected one of rnn-nade" in capsys.readouterr().err
+        assert "got 'rnn-rbn', expected one of rnn-nade" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not (root() / "symbolic").is_dir(), reason="needs the classic sets (NOTEBEAM_DATA)")

@@ -42,10 +42,10 @@ def saved_prior(path: Path, **changes: object) -> Path:
     """A small untrained prior."""
     torch.manual_seed(0)
     sizes = {"visible": 88, "units": 4, "hidden": 3}
-    prior = build_prior("rnn-nade", sizes)
+    prior = build_prior("lstm-nade", sizes)
     fields = {
         "name": "test",
-        "model": "rnn-nade",
+        "model": "lstm-nade",
         "options": sizes,
         "visible": 88,
         "clock": {"kind": "frames", "hop": 0.05},

@@ -197,10 +197,10 @@ def test_weights_of_the_wrong_kind_are_named(
         from symbolic.priors.registry import build_prior, save_prior
 
         sizes = {"visible": 88, "units": 2, "hidden": 2}
-        prior = build_prior("rnn-nade", sizes)
+        prior = build_prior("lstm-nade", sizes)
         prior.card = PriorCard(
             name="test",
-            model="rnn-nade",
+            model="lstm-nade",
             options=sizes,
             visible=88,
             clock={"kind": "frames", "hop": 0.04},
