@@ -36,6 +36,31 @@ def nade_log_prob(
     return float(total)
 
 
+def rbm_energy(
+    column: NDArray[np.float64],
+    hidden: NDArray[np.float64],
+    visible_bias: NDArray[np.float64],
+    hidden_bias: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> float:
+    """Energy of one column (D,) and hidden vector (H,): -bv.v - bh.h - v W h."""
+    total = 0.0
+    for d, v in enumerate(column):
+        total -= visible_bias[d] * v
+        for j, h in enumerate(hidden):
+            total -= v * weight[d, j] * h
+    return total - float(hidden_bias @ hidden)
+
+
+def rbm_log_partition(
+    visible_bias: NDArray[np.float64], hidden_bias: NDArray[np.float64], weight: NDArray[np.float64]
+) -> float:
+    """log Z of one RBM with 0/1 visible units, its 2**H hidden vectors enumerated, the visible summed out."""
+    hidden = all_columns(len(hidden_bias)).numpy()
+    terms = hidden @ hidden_bias + np.logaddexp(0.0, visible_bias + hidden @ weight.T).sum(1)
+    return float(np.logaddexp.reduce(terms))
+
+
 def lstm_step(
     x: NDArray[np.float64], hidden: NDArray[np.float64], cell: NDArray[np.float64], layer: torch.nn.LSTM
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

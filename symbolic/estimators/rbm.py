@@ -1,0 +1,170 @@
+"""Restricted Boltzmann machine (RBM) over one step of a piano roll.
+
+Is: its free energy, conditionals, block Gibbs chain and the contrastive divergence that trains it; the
+estimator that holds the weights.
+Is not: what sets the biases (priors.recurrent, priors.rtrbm), or log Z (evaluation.ais).
+
+P(v, h) = exp(bv . v + bh . h + v W h) / Z with h 0/1 (H,); F(v) = -bv . v - sum softplus(bh + v W), and
+P(v) = exp(-F(v)) / Z. Given one layer the units of the other are independent.
+Source: Boulanger-Lewandowski et al. 2012, section 2, whose equation 1 has the signs of the energy reversed.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from symbolic.errors import NotebeamError
+
+
+@dataclass(frozen=True, kw_only=True)
+class RbmOptions:
+    """Size of an RBM, and the lengths of its chains."""
+
+    hidden: int = 150  # H
+    gibbs: int = 15  # k of CD-k: Gibbs steps from the data in training
+    sample_gibbs: int = 25  # Gibbs steps before a sample
+
+    def __post_init__(self) -> None:
+        for name in ("hidden", "gibbs", "sample_gibbs"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise NotebeamError(f"RbmOptions.{name}", value, "an integer >= 1")
+
+
+class Rbm(nn.Module):
+    """RBM as an estimator: W is its own, bv (D,) and bh (H,) come from outside, in this order."""
+
+    is_normalized = False
+
+    def __init__(self, visible: int, options: RbmOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.visible, self.biases = visible, visible + options.hidden
+        self.weight = nn.Parameter(torch.randn(visible, options.hidden) * 0.01)  # W
+
+    def log_prob(self, step: Tensor, biases: Tensor) -> Tensor:
+        """(N,) nats, log Z left out: -F of steps (N, D)."""
+        return -free_energy(step, *self.split(biases), self.weight)
+
+    def objective(self, step: Tensor, biases: Tensor, generator: torch.Generator) -> Tensor:
+        return contrastive_divergence(step, *self.split(biases), self.weight, generator, self.options.gibbs)
+
+    def sample(self, biases: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        return rbm_sample(*self.split(biases), self.weight, generator, self.options.sample_gibbs, temperature)
+
+    @torch.no_grad()
+    def mean(
+        self, biases: Tensor, generator: torch.Generator, start: Tensor | None = None, gibbs: int = 50
+    ) -> Tensor:
+        """(N, D) 0..1, a prediction: of the last of `gibbs` steps from `start` (N, D) the visible mean.
+
+        Without a start: from the means that the visible biases alone would give.
+        """
+        visible_bias, hidden_bias = self.split(biases)
+        start = torch.sigmoid(visible_bias) if start is None else start
+        step = gibbs_chain(start, visible_bias, hidden_bias, self.weight, generator, gibbs - 1)
+        return visible_prob(
+            draw(hidden_prob(step, hidden_bias, self.weight), generator), visible_bias, self.weight
+        )
+
+    def first_bias(self, mean: Tensor) -> Tensor:
+        # Exact while W is about zero, as it is before training.
+        return torch.cat([torch.logit(mean), mean.new_zeros(self.biases - self.visible)])
+
+    def split(self, biases: Tensor) -> tuple[Tensor, Tensor]:
+        """bv (N, D) and bh (N, H) of biases (N, P)."""
+        return biases[:, : self.visible], biases[:, self.visible :]
+
+
+def free_energy(step: Tensor, visible_bias: Tensor, hidden_bias: Tensor, weight: Tensor) -> Tensor:
+    """(N,) nats, hidden units summed out exactly.
+
+    step (N, D), visible_bias (N, D), hidden_bias (N, H), weight (D, H).
+    """
+    # softplus(x) is log(1 + e^x) without overflow.
+    hidden = F.softplus(torch.addmm(hidden_bias, step, weight)).sum(1)
+    return -(visible_bias * step).sum(1) - hidden
+
+
+def hidden_prob(step: Tensor, hidden_bias: Tensor, weight: Tensor) -> Tensor:
+    """(N, H) P(h = 1 | v) of steps (N, D)."""
+    return torch.sigmoid(torch.addmm(hidden_bias, step, weight))
+
+
+def visible_prob(hidden: Tensor, visible_bias: Tensor, weight: Tensor) -> Tensor:
+    """(N, D) P(v = 1 | h) of hidden units (N, H)."""
+    return torch.sigmoid(torch.addmm(visible_bias, hidden, weight.t()))
+
+
+def draw(prob: Tensor, generator: torch.Generator) -> Tensor:
+    """0/1 of the shape and dtype of prob."""
+    uniform = torch.rand(prob.shape, generator=generator, dtype=prob.dtype, device=prob.device)
+    return (uniform < prob).to(prob.dtype)
+
+
+@torch.no_grad()
+def gibbs_chain(
+    step: Tensor,
+    visible_bias: Tensor,
+    hidden_bias: Tensor,
+    weight: Tensor,
+    generator: torch.Generator,
+    count: int,
+    temperature: float = 1.0,
+) -> Tensor:
+    """(N, D) 0/1 after `count` block Gibbs steps (all of h given v, all of v given h) from steps (N, D).
+
+    The chains' distribution tends to exp(-F) of the energy divided by `temperature`. `step` may be means.
+    """
+    if temperature != 1.0:
+        visible_bias, hidden_bias = visible_bias / temperature, hidden_bias / temperature
+        weight = weight / temperature
+    # Two thirds of the time are the products, the rest is uniform numbers: nothing is allocated in the loop.
+    # torch.bernoulli would do, but draws in float64 and one by one.
+    step, back = step.clone(), weight.t()
+    hidden, visible_uniform = torch.empty_like(hidden_bias), torch.empty_like(visible_bias)
+    visible, hidden_uniform = torch.empty_like(visible_bias), torch.empty_like(hidden_bias)
+    for _ in range(count):
+        torch.addmm(hidden_bias, step, weight, out=hidden).sigmoid_()
+        torch.lt(hidden_uniform.uniform_(generator=generator), hidden, out=hidden)
+        torch.addmm(visible_bias, hidden, back, out=visible).sigmoid_()
+        torch.lt(visible_uniform.uniform_(generator=generator), visible, out=step)
+    return step
+
+
+def contrastive_divergence(
+    step: Tensor,
+    visible_bias: Tensor,
+    hidden_bias: Tensor,
+    weight: Tensor,
+    generator: torch.Generator,
+    count: int,
+) -> Tensor:
+    """(N,) F(v*) - F(v) of steps v (N, D), v* being `count` Gibbs steps away, as a constant.
+
+    Its gradient is about that of log P(v) = -F(v) - log Z, whose second term has the gradient E[dF]; its
+    value says nothing. Biases and weight as in `free_energy`.
+    """
+    other = gibbs_chain(step, visible_bias, hidden_bias, weight, generator, count)
+    away = free_energy(other, visible_bias, hidden_bias, weight)
+    return away - free_energy(step, visible_bias, hidden_bias, weight)
+
+
+def rbm_sample(
+    visible_bias: Tensor,
+    hidden_bias: Tensor,
+    weight: Tensor,
+    generator: torch.Generator,
+    count: int,
+    temperature: float = 1.0,
+) -> Tensor:
+    """(N, D) 0/1 after `count` Gibbs steps from the means that the visible biases alone would give.
+
+    A temperature divides the energy; below 1 the likely becomes likelier. Biases (N, D), (N, H).
+    """
+    if not temperature > 0:
+        raise NotebeamError("rbm_sample(temperature)", temperature, "a number > 0")
+    start = torch.sigmoid(visible_bias)
+    return gibbs_chain(start, visible_bias, hidden_bias, weight, generator, count, temperature)
