@@ -45,3 +45,64 @@ def bouncing_pixel(centres: Floats, row: int, column: int, pixels: int, radius: 
         squared = (x - centre[0]) ** 2 + (y - centre[1]) ** 2
         total += math.exp(-((squared / radius**2) ** 4))
     return min(total, 1.0)
+
+
+def rnade_log_prob(
+    step: Floats, outputs: Floats, c: Floats, weight: Floats, out: Floats, scale: Floats, least_sd: float
+) -> float:
+    """Log-density of one step (D,), number by number; outputs (3, D, M), out (D, H, 3 M)."""
+    total, activation = 0.0, c.copy()
+    components = outputs.shape[2]
+    for i in range(len(step)):
+        hidden = np.maximum(0.0, scale[i] * activation)
+        linear = hidden @ out[i]
+        logits, means, log_sd = (
+            linear[part * components : (part + 1) * components] + outputs[part, i] for part in range(3)
+        )
+        shares = np.exp(logits) / np.exp(logits).sum()
+        density = 0.0
+        for m in range(components):
+            sd = math.sqrt(math.exp(log_sd[m]) ** 2 + least_sd**2)
+            gaussian = math.exp(-((step[i] - means[m]) ** 2) / (2 * sd**2)) / (sd * math.sqrt(2 * math.pi))
+            density += shares[m] * gaussian
+        total += math.log(density)
+        activation = activation + step[i] * weight[i]
+    return total
+
+
+def gaussian_rbm_energy(
+    step: Floats, hidden: Floats, visible_bias: Floats, hidden_bias: Floats, weight: Floats
+) -> float:
+    """Energy of real visible units of unit variance and binary hidden units."""
+    energy = 0.0
+    for i in range(len(step)):
+        energy += (step[i] - visible_bias[i]) ** 2 / 2
+        for j in range(len(hidden)):
+            energy -= step[i] * weight[i, j] * hidden[j]
+    for j in range(len(hidden)):
+        energy -= hidden_bias[j] * hidden[j]
+    return float(energy)
+
+
+def gaussian_rbm_moments(
+    visible_bias: Floats, hidden_bias: Floats, weight: Floats
+) -> tuple[float, Floats, Floats]:
+    """log Z, the mean (D,) and the covariance (D, D) of v: a mixture of 2^H Gaussians, one for each h."""
+    visible, count = weight.shape
+    log_shares, means = [], []
+    for code in range(2**count):
+        hidden = np.array([(code >> j) & 1 for j in range(count)], dtype=np.float64)
+        mean = visible_bias + weight @ hidden
+        # The square of v completed: -|v - bv|^2/2 + v'Wh = -|v - mean|^2/2 + bv'Wh + |Wh|^2/2.
+        exponent = (
+            hidden_bias @ hidden
+            + visible_bias @ (weight @ hidden)
+            + (weight @ hidden) @ (weight @ hidden) / 2
+        )
+        log_shares.append(exponent + visible / 2 * math.log(2 * math.pi))
+        means.append(mean)
+    log_z = float(np.logaddexp.reduce(log_shares))
+    shares, centres = np.exp(np.array(log_shares) - log_z), np.array(means)
+    mean = shares @ centres
+    covariance = np.eye(visible) + (centres - mean).T @ (shares[:, None] * (centres - mean))
+    return log_z, mean, covariance
