@@ -19,10 +19,15 @@ from symbolic.errors import NotebeamError
 from symbolic.estimators.nade import Nade, NadeOptions
 from symbolic.estimators.protocol import Estimator
 from symbolic.files import replacing
+from symbolic.priors.biaxial import Biaxial
 from symbolic.priors.event_rnn_nade import EventRnnNade, EventRnnNadeOptions
+from symbolic.priors.keywise import KeywisePrior
+from symbolic.priors.lstm_conv_nade import LstmConvNade, LstmConvNadeOptions
 from symbolic.priors.product import Product
 from symbolic.priors.protocol import PriorCard
 from symbolic.priors.recurrent import RecurrentOptions, RecurrentPrior
+from symbolic.priors.tied import TiedOptions
+from symbolic.priors.tp_lstm_nade import TpLstmNade
 from symbolic.recurrence.stacked import Cell
 
 if TYPE_CHECKING:
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
 
 Options = Mapping[str, int | float]
 # What training and files need beyond SymbolicPrior: parameters, chunk_objective, begin_at.
-Prior = Product | EventRnnNade
+Prior = Product | KeywisePrior | EventRnnNade
 
 
 def _recurrent(cell: Cell, kind: type[Any], estimator: Callable[[int, Any], Estimator]) -> "Build":
@@ -57,7 +62,12 @@ CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 
 PRIORS: dict[str, Build] = {
     f"{cell}-{name}": _recurrent(cell, *estimator) for cell in CELLS for name, estimator in ESTIMATORS.items()
-} | {"event-rnn-nade": lambda options: EventRnnNade(options_from(EventRnnNadeOptions, options, "options"))}
+} | {
+    "biaxial": lambda options: Biaxial(options_from(TiedOptions, options, "options")),
+    "lstm-conv-nade": lambda options: LstmConvNade(options_from(LstmConvNadeOptions, options, "options")),
+    "tp-lstm-nade": lambda options: TpLstmNade(options_from(TiedOptions, options, "options")),
+    "event-rnn-nade": lambda options: EventRnnNade(options_from(EventRnnNadeOptions, options, "options")),
+}
 
 
 def build_prior(name: str, options: Options) -> Prior:

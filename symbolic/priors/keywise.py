@@ -1,0 +1,188 @@
+"""Priors that factor a step from the lowest key to the highest, with the same net at every key.
+
+Is: what they have in common as a `SymbolicPrior`: range of keys, planes of bits, exact log-probabilities.
+Is not: what carries the past, or the net up the keys (priors.tied and its models, priors.lstm_conv_nade).
+
+With two planes a key has a bit for sounding and one for being struck, which only a sounding key can be:
+visible is 2 D, the sounding bits first. Keys outside low..high - 1 are left to a fixed probability each: no
+work where a set never goes. D' below is the number of keys in range.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from symbolic.errors import NotebeamError
+from symbolic.pitch import KEYS
+from symbolic.priors.protocol import PriorCard, State
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeywiseOptions:
+    """Keys, planes, and what all keywise priors are sized by."""
+
+    visible: int = KEYS  # planes times D
+    planes: int = 1  # 2: a bit for sounding and one for being struck
+    low: int = 0  # the first key that is modelled
+    high: int = 0  # the key after the last one; 0: D
+    window: int = 12  # keys seen on either side
+    hidden: int = 64  # of the net up the keys
+    dropout: float = 0.0  # of the outputs of all layers; 0..1
+
+    def __post_init__(self) -> None:
+        at_least(self, visible=1, planes=1, low=0, high=0, window=1, hidden=1)
+        if self.planes > 2 or self.visible % self.planes:
+            raise NotebeamError("options.planes", self.planes, "1, or 2 for an even number of visible")
+        if not self.low < (self.high or self.keys) <= self.keys:
+            raise NotebeamError("options.high", self.high, f"0, or above low ({self.low}) to {self.keys}")
+        if not 0 <= self.dropout < 1:
+            raise NotebeamError("options.dropout", self.dropout, "a number in 0..1, below 1")
+
+    @property
+    def keys(self) -> int:
+        """D."""
+        return self.visible // self.planes
+
+
+def at_least(options: object, **least: int) -> None:
+    """Refuse options that are no integers, or smaller than said."""
+    for name, limit in least.items():
+        value = getattr(options, name)
+        if not isinstance(value, int) or value < limit:
+            raise NotebeamError(f"options.{name}", value, f"an integer >= {limit}")
+
+
+class KeywisePrior(nn.Module):
+    """What is known of each key, and a net up the keys; `card` is set by whoever trains or loads it."""
+
+    is_normalized = True
+    card: PriorCard
+    outside: Tensor
+
+    def __init__(self, options: KeywiseOptions) -> None:
+        super().__init__()
+        self.visible, self.planes, self.keys = options.visible, options.planes, options.keys
+        self.low, self.high = options.low, options.high or options.keys
+        self.register_buffer("outside", torch.full((options.visible,), -6.0))  # logits of keys out of range
+
+    @abstractmethod
+    def initial_state(self, n: int) -> State: ...
+
+    @abstractmethod
+    def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State: ...
+
+    @abstractmethod
+    def past(self, state: State) -> Tensor:
+        """(N, D', U) what is known of each key before the next step."""
+
+    @abstractmethod
+    def chunk_past(
+        self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        """The same (M, D', U) for the M real steps, in the order of rolls[mask], and the state after them."""
+
+    @abstractmethod
+    def step_logits(self, inside: Tensor, past: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """(N, D', P) logits of each key's bits given the keys below, and the sounding bit for the struck one.
+
+        inside (N, D', P) the keys in range of a step; past (N, D', U).
+        """
+
+    @abstractmethod
+    def set_bias(self, bias: Tensor) -> None:
+        """Set the constant part of all keys' logits (P,)."""
+
+    @torch.no_grad()
+    def begin_at(self, mean: Tensor) -> None:
+        """Begin at the shares of steps `mean` (visible,) at which bits are on: in range, at their average."""
+        self.outside.copy_(torch.logit(mean))
+        self.set_bias(torch.logit(self.inside(mean[None]).mean((0, 1))))
+
+    def log_prob(self, state: State, candidates: Tensor, context: Tensor | None = None) -> Tensor:
+        n, k, visible = candidates.shape
+        past = self.past(state).repeat_interleave(k, 0)
+        return self._score(candidates.reshape(n * k, visible), past).view(n, k)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        state: State,
+        generator: torch.Generator,
+        temperature: float = 1.0,
+        context: Tensor | None = None,
+    ) -> Tensor:
+        past = self.past(state)
+        every = torch.sigmoid(self.outside / temperature).expand(len(past), -1)
+        drawn = self._by_plane(torch.bernoulli(every, generator=generator))
+        drawn[:, :, self.low : self.high] = self.sample_inside(past, generator, temperature).transpose(1, 2)
+        # Only what sounds is struck.
+        drawn[:, 1:] *= drawn[:, :1]
+        return drawn.flatten(1)
+
+    def sequence_log_prob(self, rolls: Tensor, mask: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.chunk_log_prob(self.initial_state(rolls.shape[0]), rolls, mask)[0]
+
+    def chunk_log_prob(
+        self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        """`sequence_log_prob` of a clip's next steps: from a state, and with the state after them.
+
+        With a generator, dropout is on.
+        """
+        past, after = self.chunk_past(state, rolls, mask, generator)
+        flat = self._score(rolls[mask], past, generator)
+        log_prob = torch.zeros(mask.shape, dtype=flat.dtype, device=flat.device).masked_scatter(mask, flat)
+        return log_prob, after
+
+    def chunk_objective(
+        self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, State]:
+        """What training raises: the log-probability."""
+        return self.chunk_log_prob(state, rolls, mask, generator)
+
+    def sample_inside(self, past: Tensor, generator: torch.Generator, temperature: float) -> Tensor:
+        """(N, D', P) the keys in range of a step, drawn from the lowest up; past (N, D', U)."""
+        count, keys = past.shape[:2]
+        drawn = past.new_zeros(count, keys, self.planes)
+        last = torch.full((count, 1), -1, device=past.device)  # the highest key on so far
+        live = torch.arange(count, device=past.device)  # steps that are not finished
+        above = torch.arange(keys, device=past.device)
+        # One pass finds the next key on of every step, as in estimators.nade.nade_sample.
+        while live.numel():
+            logits = self.step_logits(drawn[live], past[live]) / temperature
+            off = torch.where(above > last, -F.softplus(logits[..., 0]), 0.0).cumsum(1)
+            uniform = torch.rand(len(live), 1, generator=generator, dtype=off.dtype, device=off.device)
+            silent = (off > uniform.log()).sum(1)
+            found = silent < keys
+            live, next_on = live[found], silent[found]
+            prob = torch.sigmoid(logits[found, next_on])
+            prob[:, 0] = 1.0
+            drawn[live, next_on] = torch.bernoulli(prob, generator=generator)
+            last = next_on[:, None]
+        return drawn
+
+    def inside(self, step: Tensor) -> Tensor:
+        """(N, D', P) the keys in range of steps (N, visible)."""
+        return self._by_plane(step)[:, :, self.low : self.high].transpose(1, 2)
+
+    def _by_plane(self, step: Tensor) -> Tensor:
+        """(N, P, D) planes of steps (N, visible)."""
+        return step.reshape(len(step), self.planes, self.keys)
+
+    def _score(self, step: Tensor, past: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """(M,) log-probability of steps (M, visible) given past (M, D', U)."""
+        inside = self.inside(step)
+        logits = self.step_logits(inside, past, generator)
+        bits = inside * logits - F.softplus(logits)
+        apart = self._by_plane(step * self.outside - F.softplus(self.outside))
+        if self.planes == 2:
+            # A key that does not sound cannot be struck: nothing to pay if it is not.
+            sounding, struck = self._by_plane(step).unbind(1)
+            silent = sounding == 0
+            bits = torch.cat([bits[..., :1], bits[..., 1:].masked_fill(inside[..., :1] == 0, 0.0)], 2)
+            apart = torch.cat([apart[:, :1], apart[:, 1:].masked_fill(silent[:, None], 0.0)], 1)
+            bits = bits.masked_fill((silent & (struck > 0)).any(1)[:, None, None], -torch.inf)
+        return bits.sum((1, 2)) + apart[:, :, : self.low].sum((1, 2)) + apart[:, :, self.high :].sum((1, 2))

@@ -1,0 +1,38 @@
+"""TP-LSTM-NADE: along time one LSTM for all keys, then a NADE whose weights all keys share.
+
+Is: the tied NADE, as a `TiedPrior`.
+Is not: the time axis (recurrence.biaxial).
+
+The hidden vector of key n is h_n = sigmoid(bh_n + W x_n), its logit bv_n + V h_n; bh_n and bv_n are linear in
+what the time axis says of the key and x_n the keys already chosen below it: a window, and the pitch classes.
+Source: Johnson 2017, section 4 (tied parallel LSTM-NADE). Window and key vector are ours.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from symbolic.priors.tied import TiedOptions, TiedPrior
+from symbolic.recurrence.biaxial import CLASSES, keys_below, pitch_classes_below
+from symbolic.recurrence.stacked import drop
+
+
+class TpLstmNade(TiedPrior):
+    """Tied NADE: a key sees the keys chosen below it from where it stands."""
+
+    def __init__(self, options: TiedOptions) -> None:
+        super().__init__(options)
+        self.chosen = nn.Linear(options.planes * options.window + CLASSES, options.hidden, bias=False)  # W
+        self.hidden_bias = nn.Linear(self.past_units, options.hidden)  # bh
+        self.key_bias = nn.Linear(self.past_units, options.planes)  # bv
+        self.out = nn.Linear(options.hidden, options.planes, bias=False)  # V
+
+    @torch.no_grad()
+    def set_bias(self, bias: Tensor) -> None:
+        self.key_bias.bias.copy_(bias)
+
+    def step_logits(self, inside: Tensor, past: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        bits = inside.transpose(1, 2)
+        seen = torch.cat([keys_below(bits, self.options.window), pitch_classes_below(bits[:, 0])], 2)
+        hidden = torch.sigmoid(self.hidden_bias(past) + self.chosen(seen))
+        logits: Tensor = self.key_bias(past) + self.out(drop(hidden, self.options.dropout, generator))
+        return logits
