@@ -16,8 +16,12 @@ from safetensors.torch import save_file
 
 from symbolic.config import options_from
 from symbolic.errors import NotebeamError
+from symbolic.estimators.bernoulli import Bernoulli, BernoulliOptions
+from symbolic.estimators.gaussian_rbm import GaussianRbm, GaussianRbmOptions
 from symbolic.estimators.nade import Nade, NadeOptions
 from symbolic.estimators.protocol import Estimator
+from symbolic.estimators.rbm import Rbm, RbmOptions
+from symbolic.estimators.rnade import Rnade, RnadeOptions
 from symbolic.files import replacing
 from symbolic.priors.biaxial import Biaxial
 from symbolic.priors.event_rnn_nade import EventRnnNade, EventRnnNadeOptions
@@ -57,7 +61,13 @@ def _recurrent(cell: Cell, kind: type[Any], estimator: Callable[[int, Any], Esti
 
 
 Build = Callable[[Options], Prior]
-ESTIMATORS: dict[str, tuple[type[Any], Callable[[int, Any], Estimator]]] = {"nade": (NadeOptions, Nade)}
+ESTIMATORS: dict[str, tuple[type[Any], Callable[[int, Any], Estimator]]] = {
+    "bernoulli": (BernoulliOptions, Bernoulli),
+    "nade": (NadeOptions, Nade),
+    "rbm": (RbmOptions, Rbm),
+    "gaussian-rbm": (GaussianRbmOptions, GaussianRbm),
+    "rnade": (RnadeOptions, Rnade),
+}
 CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 
 PRIORS: dict[str, Build] = {
