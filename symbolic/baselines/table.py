@@ -1,64 +1,36 @@
-"""The closed-form rows by name: log-likelihood of a classic set's test split, fitted on its training split.
+"""The simple rows by name, fitted on a classic set: from closed forms to a net over the last steps.
 
-Is: the rows of Boulanger-Lewandowski et al. 2012, table 1, that have a closed form.
-Is not: the models (baselines.notes, baselines.frames).
+Is: the rows of Boulanger-Lewandowski et al. 2012, table 1, that have no recurrence.
+Is not: the models (the other files of baselines), or the printed figures (benchmarks.published).
 """
 
 from collections.abc import Callable
 
-import numpy as np
-
-from symbolic.baselines import frames, notes
+from symbolic.baselines import chain, frames, mixtures, notes, trained
+from symbolic.baselines.protocol import Baseline
 from symbolic.datasets.classic import ClassicSet
 
-Row = Callable[[ClassicSet], float]
+# Training split to learn from, validation split to choose by; the seed of whatever is random in fitting.
+Fit = Callable[[ClassicSet, int], Baseline]
 
-
-def note_n_gram(data: ClassicSet, order: int) -> float:
-    """Nats a step of the note N-gram; published with the order 10, 14, 10, 8 on P, N, M, J."""
-    table = notes.note_n_gram(data.train, order)
-    return _mean([notes.note_n_gram_log_prob(roll, table) for roll in data.test])
-
-
-def _random(data: ClassicSet) -> float:
-    return _mean([notes.random_log_prob(roll) for roll in data.test])
-
-
-def _note_1_gram(data: ClassicSet) -> float:
-    on = notes.key_frequencies(data.train)
-    return _mean([notes.independent_log_prob(roll, on) for roll in data.test])
-
-
-def _note_1_gram_iid(data: ClassicSet) -> float:
-    on = notes.density(data.train)
-    return _mean([notes.independent_log_prob(roll, on) for roll in data.test])
-
-
-def _previous(data: ClassicSet) -> float:
-    flip = notes.flip_rate(data.train)
-    return _mean([notes.copying_log_prob(roll, flip) for roll in data.test])
-
-
-def _mean(steps: list[notes.Steps]) -> float:
-    """Pooled over the steps of all pieces, not a mean over pieces."""
-    return float(np.concatenate(steps).mean())
-
-
-BASELINES: dict[str, Row] = {
-    "random": _random,
-    "note 1-gram": _note_1_gram,
-    "note 1-gram (IID)": _note_1_gram_iid,
-    "1-gram (add-p)": lambda data: float(frames.AddP(data.train, data.valid).log_prob(data.test).mean()),
-    "1-gram (Gaussian)": lambda data: float(
-        frames.Kernel(data.train, data.valid, 1).log_prob(data.test).mean()
-    ),
-    "previous + Gaussian": _previous,
-    "N-gram (add-p)": lambda data: float(
-        frames.BigramAddP(data.train, data.valid).log_prob(data.test).mean()
-    ),
-    "N-gram (Gaussian)": lambda data: float(
-        frames.Kernel(data.train, data.valid, 2).log_prob(data.test).mean()
-    ),
-    # The order that validation prefers for three of the four sets.
-    "note N-gram (N = 10)": lambda data: note_n_gram(data, 10),
+CLOSED_FORM: dict[str, Fit] = {
+    "random": lambda data, seed: notes.uniform(),
+    "note-1-gram": lambda data, seed: notes.note_1_gram(data.train),
+    "note-1-gram-iid": lambda data, seed: notes.note_1_gram_iid(data.train),
+    "1-gram-add-p": lambda data, seed: frames.AddP(data.train, data.valid),
+    "1-gram-gaussian": lambda data, seed: frames.Kernel(data.train, data.valid, 1),
+    "previous-gaussian": lambda data, seed: notes.copying(data.train),
+    "n-gram-add-p": lambda data, seed: frames.BigramAddP(data.train, data.valid),
+    "n-gram-gaussian": lambda data, seed: frames.Kernel(data.train, data.valid, 2),
+    "note-n-gram": lambda data, seed: notes.chosen_note_n_gram(data.train, data.valid),
 }
+
+FITTED: dict[str, Fit] = {
+    "gmm": lambda data, seed: mixtures.fit_mixture(data.train, data.valid, seed),
+    "gmm-hmm": lambda data, seed: chain.fit_hidden_markov(data.train, data.valid, seed),
+    "mlp": lambda data, seed: trained.fit_mlp(data.train, data.valid, seed),
+    "nade": lambda data, seed: trained.fit_nade(data.train, data.valid, seed),
+    "rbm": lambda data, seed: trained.fit_rbm(data.train, data.valid, seed),
+}
+
+BASELINES: dict[str, Fit] = CLOSED_FORM | FITTED
