@@ -1,6 +1,6 @@
-"""Standard MIDI files: notes of one piano out of them and into them.
+"""Standard MIDI files: notes of one piano out of them and into them; strokes of a drum kit likewise.
 
-Is: both directions, the tempo map, the pedal.
+Is: both directions, the tempo map, the pedal; drums (channel 10) on the file's own beats.
 Is not: scores (bars, voices) or more than one instrument: the notes and pedals of all tracks are joined.
 """
 
@@ -26,6 +26,8 @@ SUSTAIN = 64  # controller number
 PEDAL_DOWN = 64  # controller value from which the dampers are lifted
 TICKS = 480  # a quarter note
 TICKS_PER_SECOND = 960  # at least, so that rounding to a tick is at most 0.52 ms
+DRUMS = 9  # channel 10, counted from 0
+STROKE = 0.125  # quarter notes that a written stroke of a drum lasts at most
 
 Ticks = NDArray[np.int64]
 
@@ -184,9 +186,7 @@ def write_midi(path: str | os.PathLike[str], notes: Notes, tempo: float = 120.0)
     """
     import mido
 
-    if not 4 <= tempo <= 1000:
-        raise NotebeamError("write_midi(tempo)", tempo, "4..1000 quarter notes a minute")
-    microseconds = mido.bpm2tempo(tempo)
+    microseconds = _tempo(tempo, "write_midi(tempo)")
     # The usual 480 are kept unless the tempo is so slow that a tick would be too coarse.
     ticks = TICKS * math.ceil(TICKS_PER_SECOND * microseconds / 1e6 / TICKS)
     file = mido.MidiFile(type=1, ticks_per_beat=ticks)
@@ -199,9 +199,16 @@ def write_midi(path: str | os.PathLike[str], notes: Notes, tempo: float = 120.0)
         file.save(temporary)
 
 
-def _append_notes(track: "mido.MidiTrack", notes: Notes, ticks_per_second: float) -> None:
+def _tempo(tempo: float, place: str) -> int:
+    """Microseconds a quarter note."""
     import mido
 
+    if not 4 <= tempo <= 1000:
+        raise NotebeamError(place, tempo, "4..1000 quarter notes a minute")
+    return int(mido.bpm2tempo(tempo))
+
+
+def _append_notes(track: "mido.MidiTrack", notes: Notes, ticks_per_second: float) -> None:
     if (notes.offset <= 0).any():
         row = int(np.argmax(notes.offset <= 0))
         raise NotebeamError(f"write_midi: note {row} offset", float(notes.offset[row]), "seconds after 0")
@@ -211,7 +218,14 @@ def _append_notes(track: "mido.MidiTrack", notes: Notes, ticks_per_second: float
         for seconds in (notes.onset, notes.offset)
     )
     onset, offset, pitch, velocity = _one_note_a_stroke(onset, offset, notes.pitch, notes.velocity)
-    offset = until_struck_again(onset, offset, pitch)
+    _append_events(track, onset, until_struck_again(onset, offset, pitch), pitch, velocity)
+
+
+def _append_events(
+    track: "mido.MidiTrack", onset: Ticks, offset: Ticks, pitch: Ticks, velocity: Ticks, channel: int = 0
+) -> None:
+    import mido
+
     # At one tick the offs come first: readers lose a note that is struck again before it is released.
     events = [(tick, "note_off", key, 0) for tick, key in zip(offset.tolist(), pitch.tolist(), strict=True)]
     columns = (onset.tolist(), pitch.tolist(), velocity.tolist())
@@ -220,5 +234,56 @@ def _append_notes(track: "mido.MidiTrack", notes: Notes, ticks_per_second: float
     for tick, kind, key, loud in sorted(
         events, key=lambda event: (event[0], event[1] == "note_on", event[2])
     ):
-        track.append(mido.Message(kind, note=key, velocity=loud, time=tick - now))
+        track.append(mido.Message(kind, channel=channel, note=key, velocity=loud, time=tick - now))
         now = tick
+
+
+@dataclass(frozen=True, eq=False)
+class Strokes:
+    """Strokes on a drum kit at the beats of their file, sorted by beat then pitch."""
+
+    beat: NDArray[np.float64]  # (N,) quarter notes from the beginning
+    pitch: NDArray[np.int64]  # (N,) 0..127: which drum
+    velocity: NDArray[np.int64]  # (N,) 1..127
+    tempo: float = 120.0  # quarter notes a minute; of a file that changes it the first
+
+
+def read_drums(path: str | os.PathLike[str], part: Literal["drums", "all"] = "drums") -> Strokes:
+    """Strokes of a MIDI file's drums: "drums" is channel 10; "all" is for files that hold nothing but drums.
+
+    Of two strokes on one drum at a tick the louder stays. No stroke at all is an error.
+    """
+    score = _parse(path)
+    columns = [track.notes.numpy() for track in score.tracks if part == "all" or track.is_drum]
+    onset, length, pitch, velocity = (
+        np.concatenate([[], *(c[name] for c in columns)]).astype(np.int64)
+        for name in ("time", "duration", "pitch", "velocity")
+    )
+    kept = velocity > 0
+    onset, _, pitch, velocity = _one_note_a_stroke(
+        onset[kept], (onset + length)[kept], pitch[kept], velocity[kept]
+    )
+    if not len(onset):
+        where = "on channel 10 " if part == "drums" else ""
+        raise NotebeamError(str(path), f"no notes {where}".strip(), "the strokes of a drum kit")
+    quarters = onset / score.ticks_per_quarter
+    seconds_a_quarter = score.ticks_per_quarter * float(_Seconds.of(score).lengths[0])
+    return Strokes(quarters, pitch, velocity, 60 / seconds_a_quarter)
+
+
+def write_drums(path: str | os.PathLike[str], strokes: Strokes) -> None:
+    """Write strokes as a MIDI file of type 1: a track of the tempo, a track of drums on channel 10."""
+    import mido
+
+    file = mido.MidiFile(type=1, ticks_per_beat=TICKS)
+    head, drums = file.add_track("notebeam"), file.add_track("Drums")
+    head.append(mido.MetaMessage("set_tempo", tempo=_tempo(strokes.tempo, "write_drums(strokes) tempo")))
+    head.append(mido.MetaMessage("time_signature", numerator=4, denominator=4))
+    onset = np.rint(strokes.beat * TICKS).astype(np.int64)
+    lasting = np.full(len(onset), round(STROKE * TICKS))
+    onset, offset, pitch, velocity = _one_note_a_stroke(
+        onset, onset + lasting, strokes.pitch, strokes.velocity
+    )
+    _append_events(drums, onset, until_struck_again(onset, offset, pitch), pitch, velocity, channel=DRUMS)
+    with replacing(path) as temporary:
+        file.save(temporary)
