@@ -1,97 +1,136 @@
-"""Memory of past steps: the steps themselves, and attention to those where the music was like now.
+"""Word vectors as real-valued sequences: any embeddings, sentences into them and vectors back to words.
 
-Is: the last M steps with their keys, reading at fixed lags and by attention; decaying traces.
-Is not: what makes the summaries (recurrence.stacked), or what reads the memory (priors.lstm_conv_nade).
-
-Attention finds the moments s of the last M steps whose summary u_s is like the present one and reads what
-followed there, v_{s+1}: music repeats itself, and no weights need to know the tune.
+Is: reading the usual files, sentences (T, D), the nearest word of a vector, standardising.
+Is not: embeddings (the user brings them), or a tokenizer beyond words and marks.
 """
 
-import torch
-from torch import Tensor, nn
+import os
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
-from symbolic.priors.protocol import State
+import numpy as np
+from numpy.typing import NDArray
 
-DECAYS = (0.8, 0.97)  # a step's share in a trace after one more step
-WIDTH = 32  # of a head's queries and keys
+from symbolic.errors import NotebeamError
+
+Vectors = NDArray[np.float32]  # (N, D)
+BLOCK = 1024  # vectors compared with all words at once
 
 
-def traces(steps: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-    """Decaying averages of the steps heard: before each step, and after the last.
+@dataclass(frozen=True, eq=False)
+class WordVectors:
+    """A vocabulary of V words and a vector for each."""
+
+    words: tuple[str, ...]
+    vectors: Vectors  # (V, D)
+    place: dict[str, int] = field(init=False, repr=False)  # row of each word
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or len(self.vectors) != len(self.words) or not self.vectors.size:
+            got = f"{len(self.words)} words, vectors {self.vectors.shape}"
+            raise NotebeamError("WordVectors", got, "a vector (D,) for each word")
+        place = {word: row for row, word in enumerate(self.words)}
+        if len(place) < len(self.words):
+            twice = next(word for row, word in enumerate(self.words) if place[word] != row)
+            raise NotebeamError("WordVectors.words", twice, "each word once")
+        if not np.isfinite(self.vectors).all():
+            row = int(np.argmin(np.isfinite(self.vectors).all(1)))
+            raise NotebeamError(f"WordVectors {self.words[row]!r}", "nan or infinity", "finite numbers")
+        object.__setattr__(self, "place", place)
+
+    def sequence(self, words: Sequence[str], unknown: Literal["error", "skip"] = "error") -> Vectors:
+        """(T, D) the vectors of a sentence's words; words without a vector are an error or left out."""
+        missing = [word for word in words if word not in self.place]
+        if missing and unknown == "error":
+            raise NotebeamError("WordVectors.sequence", missing[0], f"one of the {len(self.words)} words")
+        return self.vectors[[self.place[word] for word in words if word in self.place]]
+
+    def nearest(self, vectors: Vectors) -> list[str]:
+        """The word of largest cosine for each vector (N, D); of equal ones the first."""
+        if vectors.ndim != 2 or vectors.shape[1] != self.vectors.shape[1]:
+            raise NotebeamError("WordVectors.nearest", vectors.shape, f"shape (N, {self.vectors.shape[1]})")
+        # The length of what is asked does not change which cosine is the largest.
+        own = self.vectors / np.maximum(np.linalg.norm(self.vectors, axis=1, keepdims=True), 1e-12)
+        rows = [(vectors[start : start + BLOCK] @ own.T).argmax(1) for start in range(0, len(vectors), BLOCK)]
+        return [self.words[row] for row in np.concatenate([np.zeros(0, dtype=np.int64), *rows])]
+
+    def standardized(self) -> "WordVectors":
+        """The same words, every dimension with mean 0 and deviation 1: the unit that estimators expect.
+
+        Log-densities are then per standardised unit, and the cosine is that of the standardised vectors.
+        """
+        deviation = self.vectors.std(0)
+        scaled = (self.vectors - self.vectors.mean(0)) / np.where(deviation > 0, deviation, 1)
+        return WordVectors(self.words, scaled.astype(np.float32))
+
+
+def words_of(sentence: str) -> list[str]:
+    """Words and marks of a sentence in lower case: "It's late." gives it ' s late ."""
+    return re.findall(r"\w+|[^\w\s]", sentence.lower())
+
+
+def read_word_vectors(path: str | os.PathLike[str], limit: int | None = None) -> WordVectors:
+    """Embeddings from a file.
 
     Args:
-        steps: (B, T, D).
-        before: (B, R, D) the traces before the first step, one for each of DECAYS.
-
-    Returns:
-        (B, T, R, D) and (B, R, D).
+        path: text with a line "word v1 v2 ..." for each word (GloVe; word2vec, whose first line is the two
+            sizes), or .npz with `words` (V,) and `vectors` (V, D).
+        limit: only so many words, the first ones, which usually are the most frequent.
     """
-    length = steps.shape[1]
-    decay = torch.tensor(DECAYS, dtype=steps.dtype, device=steps.device)[:, None, None]
-    step = torch.arange(length + 1, device=steps.device)
-    age = step[:, None] - 1 - step[None, :length]  # (T + 1, T) of each step heard, at each moment
-    weight = torch.where(age >= 0, (1 - decay) * decay ** age.clamp(min=0), 0.0)  # (R, T + 1, T)
-    every = torch.einsum("rts,bsd->btrd", weight, steps)
-    every = every + (decay ** step[:, None])[:, :, 0].t()[None, :, :, None] * before[:, None]
-    return every[:, :-1], every[:, -1]
+    source = Path(path)
+    words, vectors = _from_npz(source) if source.suffix == ".npz" else _from_text(source, limit)
+    try:
+        return WordVectors(words[:limit], vectors[:limit])
+    except NotebeamError as error:
+        raise NotebeamError(f"{path}: {error.place}", error.value, error.expected) from error
 
 
-class Memory(nn.Module):
-    """The last `size` steps; `heads` ways of comparing the summaries (`units`) from before them.
+def _from_npz(path: Path) -> tuple[tuple[str, ...], Vectors]:
+    try:
+        # Opened here: of a damaged file numpy leaves its own handle open.
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            content = {name: file[name] for name in file.files}
+    except (EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise NotebeamError(str(path), f"damage ({error})", "arrays as .npz") from error
+    for name in ("words", "vectors"):
+        if name not in content:
+            raise NotebeamError(f"{path}: {name}", "no such array", "words (V,) and vectors (V, D)")
+    return tuple(content["words"].astype(str).tolist()), content["vectors"].astype(np.float32)
 
-    State: "frames" (N, size, visible), the newest last; "keys" (N, size, heads * 32), of the summaries before
-    them; "filled" (N,) how many there are; "traces" (N, 2, visible).
-    """
 
-    def __init__(self, visible: int, units: int, heads: int, size: int) -> None:
-        super().__init__()
-        self.visible, self.heads, self.size = visible, heads, size
-        self.query = nn.Linear(units, heads * WIDTH)
-        self.key = nn.Linear(units, heads * WIDTH)
-        # How much a head likes a lag, and nothing at all (the last), before it looks.
-        self.liking = nn.Parameter(torch.zeros(heads, size + 1))
+def _from_text(path: Path, limit: int | None) -> tuple[tuple[str, ...], Vectors]:
+    words: list[str] = []
+    rows: list[Vectors] = []
+    size = 0
+    with open(path, encoding="utf-8", newline="\n") as file:
+        try:
+            for number, line in enumerate(file, 1):
+                cells = line.split()
+                if number == 1 and len(cells) == 2 and all(cell.isdigit() for cell in cells):
+                    size = int(cells[1])
+                    continue
+                if not cells or (limit is not None and len(words) >= limit):
+                    continue
+                size = size or max(len(cells) - 1, 1)
+                rows.append(_numbers(cells, size, f"{path} line {number}"))
+                # From the right: a few words of the large GloVe files hold blanks.
+                words.append(" ".join(cells[:-size]))
+        except UnicodeDecodeError as error:
+            raise NotebeamError(str(path), "bytes that are not text", 'lines "word v1 v2 ..."') from error
+    if not words:
+        raise NotebeamError(str(path), "no words", 'lines "word v1 v2 ..."')
+    return tuple(words), np.stack(rows)
 
-    def initial_state(self, n: int) -> State:
-        """Nothing heard."""
-        like = self.liking
-        return {
-            "frames": like.new_zeros(n, self.size, self.visible),
-            "keys": like.new_zeros(n, self.size, self.heads * WIDTH),
-            "filled": torch.zeros(n, dtype=torch.long, device=like.device),
-            "traces": like.new_zeros(n, len(DECAYS), self.visible),
-        }
 
-    def remember(self, state: State, steps: Tensor, before: Tensor) -> State:
-        """State after steps (B, T, visible), each heard when the summary (B, T, units) was `before`."""
-        return {
-            "frames": torch.cat([state["frames"], steps], 1)[:, -self.size :],
-            "keys": torch.cat([state["keys"], self.key(before)], 1)[:, -self.size :],
-            "filled": state["filled"] + steps.shape[1],
-            "traces": traces(steps, state["traces"])[1],
-        }
-
-    def lagged(self, state: State, steps: Tensor, lags: tuple[int, ...]) -> Tensor:
-        """(B, T, lags, visible) what was heard so many steps before each of steps (B, T, visible)."""
-        every, length = torch.cat([state["frames"], steps], 1), steps.shape[1]
-        parts = [every[:, self.size - lag : self.size - lag + length] for lag in lags]
-        return torch.stack(parts, 2)
-
-    def attend(self, state: State, steps: Tensor, before: Tensor) -> Tensor:
-        """(B, T, heads, visible) what followed, on average, where the summary was like that before each step.
-
-        steps (B, T, visible), before (B, T, units); a step sees only what came before it.
-        """
-        clips, length = steps.shape[:2]
-        values = torch.cat([state["frames"], steps], 1)  # (B, size + T, visible)
-        keys = torch.cat([state["keys"], self.key(before)], 1).view(clips, -1, self.heads, WIDTH)
-        query = self.query(before).view(clips, length, self.heads, WIDTH)
-        score = torch.einsum("bthw,bshw->bhts", query, keys) / WIDTH**0.5
-        place = torch.arange(self.size + length, device=steps.device)
-        lag = self.size + place[:length, None] - place  # (T, size + T)
-        seen = (lag >= 1) & (lag <= self.size)
-        score = score + self.liking[:, (lag - 1).clamp(0, self.size - 1)]
-        heard = place >= self.size - state["filled"][:, None]  # (B, size + T)
-        score = score.masked_fill(~(seen & heard[:, None])[:, None], -torch.inf)
-        nothing = self.liking[:, -1].view(1, self.heads, 1, 1).expand(clips, -1, length, -1)
-        weight = torch.cat([score, nothing], 3).softmax(3)[..., :-1]
-        return torch.einsum("bhts,bsd->bthd", weight, values)
+def _numbers(cells: Sequence[str], size: int, place: str) -> Vectors:
+    """(D,) the last cells of a line, which are the numbers behind a word."""
+    try:
+        if len(cells) <= size:
+            raise ValueError("no word, or too few numbers")
+        return np.array(cells[-size:], dtype=np.float32)
+    except ValueError as error:
+        raise NotebeamError(place, " ".join(cells)[:40], f"a word and {size} numbers") from error

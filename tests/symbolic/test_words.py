@@ -122,13 +122,13 @@ def test_an_lstm_rnade_on_word_vectors_finds_the_next_word_better_than_frequency
     torch.manual_seed(0)
     prior = RecurrentPrior(
         "lstm",
-        RecurrentOptions(visible=6, units=24),
+        RecurrentOptions(visible=6, units=32),
         lambda visible: Rnade(visible, RnadeOptions(hidden=16, components=3, least_sd=0.1)),
     )
     prior.begin_at(torch.zeros(6))
     (batch,) = padded_batches([words.sequence(sentence) for sentence in sentences(32, seed=1)])
-    optimizer, generator = torch.optim.Adam(prior.parameters(), lr=0.02), torch.Generator().manual_seed(0)
-    for _ in range(100):
+    optimizer, generator = torch.optim.Adam(prior.parameters(), lr=0.04), torch.Generator().manual_seed(0)
+    for _ in range(160):
         objective, _ = prior.chunk_objective(prior.initial_state(32), *batch, generator)
         optimizer.zero_grad()
         (-objective.sum() / batch[1].sum()).backward()
