@@ -55,6 +55,16 @@ def at_least(options: object, **least: int) -> None:
             raise NotebeamError(f"options.{name}", value, f"an integer >= {limit}")
 
 
+def bit_log_prob(bits: Tensor, logits: Tensor) -> Tensor:
+    """(...) log-probability of keys with bits (..., P), 0/1, under their logits (..., P).
+
+    Nothing is said of a key that is struck and does not sound, which no key can be.
+    """
+    each = bits * logits - F.softplus(logits)
+    # A key that does not sound has no choice of being struck.
+    return each[..., 0] + (each[..., 1:] * bits[..., :1]).sum(-1)
+
+
 class KeywisePrior(nn.Module):
     """What is known of each key, and a net up the keys; `card` is set by whoever trains or loads it."""
 
@@ -176,13 +186,11 @@ class KeywisePrior(nn.Module):
         """(M,) log-probability of steps (M, visible) given past (M, D', U)."""
         inside = self.inside(step)
         logits = self.step_logits(inside, past, generator)
-        bits = inside * logits - F.softplus(logits)
+        bits = bit_log_prob(inside, logits)
         apart = self._by_plane(step * self.outside - F.softplus(self.outside))
         if self.planes == 2:
-            # A key that does not sound cannot be struck: nothing to pay if it is not.
             sounding, struck = self._by_plane(step).unbind(1)
             silent = sounding == 0
-            bits = torch.cat([bits[..., :1], bits[..., 1:].masked_fill(inside[..., :1] == 0, 0.0)], 2)
             apart = torch.cat([apart[:, :1], apart[:, 1:].masked_fill(silent[:, None], 0.0)], 1)
-            bits = bits.masked_fill((silent & (struck > 0)).any(1)[:, None, None], -torch.inf)
-        return bits.sum((1, 2)) + apart[:, :, : self.low].sum((1, 2)) + apart[:, :, self.high :].sum((1, 2))
+            bits = bits.masked_fill((silent & (struck > 0)).any(1)[:, None], -torch.inf)
+        return bits.sum(1) + apart[:, :, : self.low].sum((1, 2)) + apart[:, :, self.high :].sum((1, 2))

@@ -17,9 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from symbolic.errors import NotebeamError
-from symbolic.priors.keywise import KeywiseOptions, KeywisePrior, at_least
+from symbolic.priors.keywise import KeywiseOptions, KeywisePrior, at_least, bit_log_prob
 from symbolic.priors.protocol import State
-from symbolic.recurrence.biaxial import CLASSES, keys_below, pitch_classes, pitch_classes_below, vicinity
+from symbolic.recurrence import biaxial
+from symbolic.recurrence.biaxial import ALL, CLASSES, At
 from symbolic.recurrence.memory import DECAYS, Memory, traces
 from symbolic.recurrence.stacked import Stacked, drop
 
@@ -38,10 +39,13 @@ class LstmConvNadeOptions(KeywiseOptions):
     heads: int = 2  # of the attention over the memory
     memory: int = 128  # steps
     second: int = 64  # units of the second layer up the keys
+    share: float = 1.0  # of the keys silent now and lately that training looks at
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, units=1, layers=1, near=1, heads=0, memory=1, second=1)
+        if not 0 < self.share <= 1:
+            raise NotebeamError("options.share", self.share, "a number above 0, to 1")
         most = max(self.lags, default=1)
         if min(self.lags, default=1) < 1 or max(most, self.near) > self.memory:
             raise NotebeamError("options.lags", self.lags, f"steps back, 1..memory ({self.memory})")
@@ -82,68 +86,125 @@ class LstmConvNade(KeywisePrior):
     def past(self, state: State) -> Tensor:
         before = self.whole.output(state)
         unknown = before.new_zeros(len(before), 1, self.visible)  # the step to come: nothing looks at it
-        return self._past(state, unknown, before[:, None], unknown[:, :, 0] == 0)
+        return self._all_keys(self._heard(state, unknown, before[:, None], unknown[:, :, 0] == 0))
 
     def chunk_past(
         self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
-        first = self.whole.output(state)[:, None]
-        outputs, after = self.whole.sequence(rolls, state, generator)
-        # Step t is judged by what was heard before it: the outputs one step late.
-        before = drop(torch.cat([first, outputs], 1)[:, :-1], self.options.dropout, generator)
+        before, after = self._summaries(state, rolls, generator)
         parts = []
-        for start in range(0, max(1, rolls.shape[1]), BLOCK):
-            block = slice(start, start + BLOCK)
-            parts.append(self._past(state, rolls[:, block], before[:, block], mask[:, block]))
+        blocks = [slice(start, start + BLOCK) for start in range(0, max(1, rolls.shape[1]), BLOCK)]
+        for block in blocks:
+            parts.append(
+                self._all_keys(self._heard(state, rolls[:, block], before[:, block], mask[:, block]))
+            )
             state = after | self.memory.remember(state, rolls[:, block], before[:, block])
-        if len(parts) == 1:
-            return parts[0], state
         # The blocks' steps come block by block; asked is clip by clip.
         place = torch.zeros(mask.shape, dtype=torch.long, device=mask.device)
         place[mask] = torch.arange(int(mask.sum()), device=mask.device)
-        blocks = [slice(start, start + BLOCK) for start in range(0, mask.shape[1], BLOCK)]
         found = torch.cat([place[:, block][mask[:, block]] for block in blocks])
         return torch.cat(parts)[found.argsort()], state
 
-    def _past(self, state: State, steps: Tensor, before: Tensor, mask: Tensor) -> Tensor:
-        """(M, D', hidden + P) of the M real ones among steps (B, T, visible).
+    def chunk_objective(
+        self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, State]:
+        """The log-probability of the keys, or an unbiased estimate of it from `share` of the silent ones."""
+        if self.options.share == 1 or rolls.shape[1] > BLOCK:
+            return self.chunk_log_prob(state, rolls, mask, generator)
+        before, after = self._summaries(state, rolls, generator)
+        heard = self._heard(state, rolls, before, mask)
+        inside = self.inside(rolls[mask])
+        # Every key that is on, or was in one of the last steps; of the others few have much to say.
+        busy = inside[..., 0].bool() | heard.near[:, : self.options.near * self.planes].any(1)
+        drawn = torch.rand(busy.shape, generator=generator, device=busy.device) < self.options.share
+        row, key = (busy | drawn).nonzero(as_tuple=True)
+        at = (row, key)
+        first = self._first(heard, at)
+        kept = drop(torch.ones_like(self.told(heard.summary))[:, None], self.options.dropout, generator)[:, 0]
+        logits = self._up(first, self._below(inside, at), self._direct(heard)[row, key], kept[row])
+        bits = bit_log_prob(inside[row, key], logits)
+        weight = torch.where(busy[row, key], 1.0, 1 / self.options.share).to(bits.dtype)
+        total = bits.new_zeros(len(inside)).index_add(0, row, bits * weight)
+        log_prob = torch.zeros(mask.shape, dtype=bits.dtype, device=bits.device).masked_scatter(mask, total)
+        return log_prob, after | self.memory.remember(state, rolls, before)
 
-        The first layer's input from the past, then the logits' part that comes from the summary alone.
-        """
-        memory, window = self.memory, self.options.window
-        lagged = memory.lagged(state, steps, tuple(range(1, self.options.near + 1)) + self.options.lags)[mask]
+    def _summaries(
+        self, state: State, rolls: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, State]:
+        """(B, T, units) what the LSTM said before each step, and its state after the last."""
+        outputs, after = self.whole.sequence(rolls, state, generator)
+        # Step t is judged by what was heard before it: the outputs one step late.
+        before = torch.cat([self.whole.output(state)[:, None], outputs], 1)[:, :-1]
+        return drop(before, self.options.dropout, generator), after
+
+    def _heard(self, state: State, steps: Tensor, before: Tensor, mask: Tensor) -> "Heard":
+        """What the memory says before each of the M real ones among steps (B, T, visible)."""
+        near = tuple(range(1, self.options.near + 1))
+        lagged = self.memory.lagged(state, steps, near + self.options.lags)[mask]
         trace = traces(steps, state["traces"])[0][mask]
-        wide = [lagged[:, : self.options.near], trace]
+        wide = [lagged[:, : len(near)], trace]
         if self.options.heads:
-            wide.append(memory.attend(state, steps, before)[mask])
-        near = self._planes_in_range(torch.cat(wide, 1))
-        far = self._planes_in_range(lagged[:, self.options.near :])
-        seen = torch.cat(
-            [
-                vicinity(near, window),
-                vicinity(far, 1),
-                pitch_classes(self._planes_in_range(lagged[:, :1])[:, 0]),
-                pitch_classes(self._planes_in_range(trace[:, -1:])[:, 0]),
-            ],
-            2,
+            wide.append(self.memory.attend(state, steps, before)[mask])
+        return Heard(
+            near=self._in_range(torch.cat(wide, 1)),
+            far=self._in_range(lagged[:, len(near) :]),
+            last=self._in_range(lagged[:, :1])[:, 0],
+            trace=self._in_range(trace[:, -1:])[:, 0],
+            summary=before[mask],
         )
-        summary = before[mask]
-        hidden = self.seen(seen) + self.told(summary)[:, None] + self.place
-        direct = self.direct(summary).unflatten(1, (self.high - self.low, self.planes))
-        return torch.cat([hidden, direct], 2)
 
-    def step_logits(self, inside: Tensor, past: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def _all_keys(self, heard: "Heard") -> Tensor:
+        """(M, D', hidden + P) the first layer's input from the past, and the logits' direct part."""
+        return torch.cat([self._first(heard, ALL), self._direct(heard)], 2)
+
+    def _first(self, heard: "Heard", at: At) -> Tensor:
+        """(..., hidden) the first layer's input from the past, of the keys asked for."""
+        near = biaxial.vicinity(heard.near, self.options.window, at)
+        far = biaxial.vicinity(heard.far, 1, at)
+        classes = [biaxial.pitch_classes(heard.last, at), biaxial.pitch_classes(heard.trace, at)]
+        told = self.told(heard.summary)[:, None].expand(-1, self.high - self.low, -1)
+        place = self.place.expand(len(told), -1, -1)
+        every: Tensor = self.seen(torch.cat([near, far, *classes], -1)) + told[at] + place[at]
+        return every
+
+    def _direct(self, heard: "Heard") -> Tensor:
+        """(M, D', P) the part of the logits that is each key's own: linear in the summary."""
+        every: Tensor = self.direct(heard.summary)
+        return every.view(len(every), self.high - self.low, self.planes)
+
+    def _below(self, inside: Tensor, at: At) -> Tensor:
+        """(..., hidden) the first layer's input from the keys chosen below; inside (N, D', P)."""
         bits = inside.transpose(1, 2)
         number = (bits[:, 0].cumsum(1) - bits[:, 0]).long().clamp(max=COUNTS - 1)
-        counts = F.one_hot(number, COUNTS).to(bits.dtype)
-        below = [keys_below(bits, 2 * self.options.window), pitch_classes_below(bits[:, 0]), counts]
-        hidden = torch.relu(past[..., : self.options.hidden] + self.below(torch.cat(below, 2)))
-        hidden = torch.relu(self.second(drop(hidden, self.options.dropout, generator)))
-        logits: Tensor = self.head(hidden) + past[..., self.options.hidden :]
+        counts = F.one_hot(number[at], COUNTS).to(bits.dtype)
+        near = biaxial.keys_below(bits, 2 * self.options.window, at)
+        below: Tensor = self.below(torch.cat([near, biaxial.pitch_classes_below(bits[:, 0])[at], counts], -1))
+        return below
+
+    def _up(self, first: Tensor, below: Tensor, direct: Tensor, kept: Tensor | float) -> Tensor:
+        """(..., P) logits from the parts of the first layer's input (..., hidden); kept is its dropout."""
+        hidden = torch.relu(first + below) * kept
+        logits: Tensor = self.head(torch.relu(self.second(hidden))) + direct
         return logits
 
-    def _planes_in_range(self, frames: Tensor) -> Tensor:
+    def step_logits(self, inside: Tensor, past: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        first, direct = past[..., : self.options.hidden], past[..., self.options.hidden :]
+        kept = drop(torch.ones_like(first[:, :1]), self.options.dropout, generator)
+        return self._up(first, self._below(inside, ALL), direct, kept)
+
+    def _in_range(self, frames: Tensor) -> Tensor:
         """(N, C * P, D') of frames (N, C, visible)."""
         count, channels = frames.shape[:2]
         every = frames.reshape(count, channels * self.planes, self.keys)
         return every[:, :, self.low : self.high]
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What the memory says before each of M steps, in the range of keys D'."""
+
+    near: Tensor  # (M, C, D') seen with the whole window: last steps first, traces, what attention read
+    far: Tensor  # (M, F, D') steps at the lags
+    last: Tensor  # (M, D') the last step's sounding keys
+    trace: Tensor  # (M, D') the slowest trace of sounding keys
+    summary: Tensor  # (M, units)

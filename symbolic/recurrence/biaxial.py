@@ -17,25 +17,33 @@ CLASSES = 12
 BITS = 4  # of the step's number that a key sees where there is a beat: 16 steps
 
 
-def vicinity(steps: Tensor, window: int) -> Tensor:
+# Which keys of which steps are asked for: all of them (N, D, ...), or pairs (R,), (R,) and then (R, ...).
+At = tuple[Tensor, Tensor] | tuple[slice, slice]
+ALL: At = (slice(None), slice(None))
+
+
+def vicinity(steps: Tensor, window: int, at: At = ALL) -> Tensor:
     """(N, D, P * (2 * window + 1)) the keys around each key, in each of P planes; steps (N, P, D)."""
     around = F.pad(steps, (window, window)).unfold(2, 2 * window + 1, 1)  # (N, P, D, 2 * window + 1)
-    return around.transpose(1, 2).flatten(2)
+    return around.transpose(1, 2)[at].flatten(-2)
 
 
-def pitch_classes(step: Tensor) -> Tensor:
+def pitch_classes(step: Tensor, at: At = ALL) -> Tensor:
     """(N, D, 12) keys on of each pitch class, counted from each key's own; step (N, D)."""
     keys = step.shape[1]
     octaves = -(-keys // CLASSES)
     counts = F.pad(step, (0, octaves * CLASSES - keys)).view(-1, octaves, CLASSES).sum(1)  # (N, 12)
     key, offset = torch.arange(keys, device=step.device), torch.arange(CLASSES, device=step.device)
-    return counts[:, (key[:, None] + offset) % CLASSES]
+    place = (key[:, None] + offset) % CLASSES  # (D, 12)
+    if isinstance(at[0], Tensor):
+        return counts[at[0][:, None], place[at[1]]]
+    return counts[:, place]
 
 
-def keys_below(steps: Tensor, window: int) -> Tensor:
+def keys_below(steps: Tensor, window: int, at: At = ALL) -> Tensor:
     """(N, D, P * window) the keys below each key, in each of P planes; steps (N, P, D)."""
     below = F.pad(steps, (window, 0)).unfold(2, window, 1)[:, :, :-1]  # (N, P, D, window)
-    return below.transpose(1, 2).flatten(2)
+    return below.transpose(1, 2)[at].flatten(-2)
 
 
 def pitch_classes_below(step: Tensor) -> Tensor:

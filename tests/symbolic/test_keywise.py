@@ -20,7 +20,7 @@ def random_steps(*shape: int) -> Tensor:
     return (torch.rand(*shape, generator=torch.Generator().manual_seed(0)) < 0.4).double()
 
 
-def small_prior(model: str, **options: int) -> KeywisePrior:
+def small_prior(model: str, **options: float) -> KeywisePrior:
     """Random, float64."""
     torch.manual_seed(1)
     prior = build_prior(model, {"units": 3, "hidden": 4, "window": 2, **options}).double()
@@ -110,6 +110,27 @@ def test_long_clips_in_blocks_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(lstm_conv_nade, "BLOCK", 3)
     blocks, _ = prior.chunk_log_prob(prior.initial_state(3), rolls, mask)
     assert_close(blocks, whole)
+
+
+def test_looking_at_a_share_of_the_silent_keys_is_right_on_average() -> None:
+    whole, part = (small_prior("lstm-conv-nade", visible=30, share=share) for share in (1, 0.3))
+    rolls = torch.zeros(2, 5, 30, dtype=torch.float64)
+    rolls[:, :, 10:16] = random_steps(2, 5, 6)
+    mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    exact, state = whole.chunk_objective(whole.initial_state(2), rolls, mask, torch.Generator())
+    assert_close(exact, whole.chunk_log_prob(whole.initial_state(2), rolls, mask)[0])
+    draws = []
+    with torch.no_grad():
+        for seed in range(400):
+            generator = torch.Generator().manual_seed(seed)
+            drawn, after = part.chunk_objective(part.initial_state(2), rolls, mask, generator)
+            draws.append(drawn)
+    for name, values in state.items():
+        assert_close(after[name], values)
+    found = torch.stack(draws)
+    error = found.std(0) / 400**0.5
+    assert ((found.mean(0) - exact).abs() <= 5 * error + 1e-9).all()
+    assert (error[mask] > 0).all()
 
 
 @pytest.mark.parametrize(
