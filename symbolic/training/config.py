@@ -1,7 +1,7 @@
 """What a training run does, as frozen dataclasses read from TOML.
 
 Is: the options, their checks, the reader.
-Is not: the data (training.data) or the run (training.loop).
+Is not: the data (training.data) or the run (training.run).
 """
 
 from dataclasses import dataclass, field
@@ -13,33 +13,42 @@ from symbolic.errors import NotebeamError
 
 PERFORMANCES = ("asap", "pop909")
 CLASSIC = ("piano_midi", "nottingham", "musedata", "jsb")
+REAL = ("motion", "bouncing-balls")  # sets whose steps are real numbers
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """What a prior learns from: one classic set, or performances as rolls of frames."""
+    """What a prior learns from: one set, or performances, or a folder of MIDI files."""
 
-    set: str = ""  # one of CLASSIC, with its own splits and its own steps
+    set: str = ""  # one of CLASSIC or REAL, with its own splits and its own steps
     performances: tuple[str, ...] = ()  # of PERFORMANCES; split by composition
-    plane: Literal["active", "struck"] = "active"  # what a bit says: the key sounds, or is struck there
-    hop: float = 0.04  # seconds between the steps of performances
-    divisions: int = 1  # steps a beat of a classic set; only noted on the card
+    midi: str = ""  # folder, with its subfolders, of *.mid and *.midi; split by file
+    # What a bit says: the key sounds, or is struck there; both: (T, 176), the first bits, then the others.
+    plane: Literal["active", "struck", "both"] = "active"
+    hop: float = 0.04  # seconds between the steps of notes; 0, of MIDI files only: steps are parts of beats
+    divisions: int = 1  # steps a beat (quarter note) where hop is 0; of a classic set only noted on the card
     held_out: float = 0.05  # share of the songs for validation where a set has no split of its own
     transpose: int = 0  # semitones, at most, up or down, drawn per piece and epoch
     stretch: float = 1.0  # a piece is played up to so many times slower or faster, likewise
 
     def __post_init__(self) -> None:
-        if bool(self.set) == bool(self.performances):
-            got = {"set": self.set, "performances": self.performances}
-            raise NotebeamError("data", got, "either a set or performances")
-        if self.set and self.set not in CLASSIC:
-            raise NotebeamError("data.set", self.set, f"one of {', '.join(CLASSIC)}")
+        if sum(map(bool, (self.set, self.performances, self.midi))) != 1:
+            got = {"set": self.set, "performances": self.performances, "midi": self.midi}
+            raise NotebeamError("data", got, "either a set or performances or a folder of MIDI files (midi)")
+        if self.set and self.set not in CLASSIC + REAL:
+            raise NotebeamError("data.set", self.set, f"one of {', '.join(CLASSIC + REAL)}")
         for name in self.performances:
             if name not in PERFORMANCES:
                 raise NotebeamError("data.performances", name, f"some of {', '.join(PERFORMANCES)}")
         if self.set and (self.plane != "active" or self.stretch != 1.0):
             raise NotebeamError("data.set", self.set, 'plane "active" and stretch 1 (it has no note times)')
-        _at_least("data", self, hop=1e-3, divisions=1, transpose=0, stretch=1.0)
+        if self.set in REAL and self.transpose:
+            raise NotebeamError("data.transpose", self.transpose, f"0 ({self.set} has no keys)")
+        if self.midi and self.hop == 0 and self.stretch != 1.0:
+            raise NotebeamError("data.stretch", self.stretch, "1 (at beats, hop 0, tempo changes nothing)")
+        if not (self.midi and self.hop == 0):
+            _at_least("data", self, hop=1e-3)
+        _at_least("data", self, divisions=1, transpose=0, stretch=1.0)
         if not 0 < self.held_out < 1:
             raise NotebeamError("data.held_out", self.held_out, "a share between 0 and 1")
 
@@ -52,26 +61,38 @@ class LoopConfig:
     minutes: float = 0.0  # of work, over all resumptions
     batch: int = 32  # B rows, each an endless sequence of pieces
     chunk: int = 400  # T steps at most that gradients reach back; the state is carried further
-    rate: float = 1e-3  # of AdamW
+    optimizer: Literal["adam", "sgd"] = "adam"  # AdamW; SGD with Nesterov's momentum
+    rate: float = 1e-3
+    momentum: float = 0.9  # of SGD
     warmup: int = 100  # updates in which the rate rises to `rate`
-    schedule: Literal["cosine", "step"] = "cosine"  # of the rate, over the run's progress
+    # Of the rate: over the run's progress (cosine, step), or `decay` once in `decay_every` updates.
+    schedule: Literal["cosine", "step", "exponential", "constant"] = "cosine"
+    decay: float = 0.95
+    decay_every: int = 1000
     weight_decay: float = 0.0
     clip: float = 1.0  # largest norm of a gradient
     ema: float = 0.0  # decay of the averaged weights, which are then what is validated and kept; 0 is off
     validate_every: int = 200  # updates
     validate_steps: int = 0  # at most, the beginnings of all validation pieces; 0 is all steps
+    # Of priors that leave out log Z: annealed importance sampling in validations and of the test score.
+    ais_temperatures: int = 200
+    ais_runs: int = 16
+    ais_steps: int = 400  # steps judged, evenly spread over the rolls; 0 is all
     patience: int = 0  # validations without a better one, after which the run ends; 0 is off
+    checkpoint_minutes: float = 5.0  # of work, at most, between two checkpoints; each validation writes one
 
     def __post_init__(self) -> None:
         if not self.updates and not self.minutes:
             raise NotebeamError("loop", "neither updates nor minutes", "a limit")
         _at_least("loop", self, updates=0, minutes=0, batch=1, chunk=1, warmup=0, weight_decay=0)
-        _at_least("loop", self, validate_every=1, validate_steps=0, patience=0)
-        for name in ("rate", "clip"):
+        _at_least("loop", self, validate_every=1, validate_steps=0, patience=0, checkpoint_minutes=0)
+        _at_least("loop", self, ais_temperatures=1, ais_runs=2, ais_steps=0, decay_every=1)
+        for name in ("rate", "clip", "decay"):
             if not getattr(self, name) > 0:
                 raise NotebeamError(f"loop.{name}", getattr(self, name), "a number > 0")
-        if not 0 <= self.ema < 1:
-            raise NotebeamError("loop.ema", self.ema, "a number in 0..1, below 1")
+        for name in ("ema", "momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise NotebeamError(f"loop.{name}", getattr(self, name), "a number in 0..1, below 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +105,18 @@ class TrainingConfig:
     data: DataConfig
     loop: LoopConfig
     options: dict[str, int | float] = field(default_factory=dict)  # of the model
+    init: str = ""  # name or path of a prior of the same model and options, whose weights the run begins with
     seed: int = 0
+
+
+TABLES: dict[str, type[Any]] = {"data": DataConfig, "loop": LoopConfig}
 
 
 def read_config(path: str | Path) -> TrainingConfig:
     """Run described by a TOML file; unknown keys and wrong types are errors that name the key."""
     values = read_toml(path)
     try:
-        for name, kind in (("data", DataConfig), ("loop", LoopConfig)):
+        for name, kind in TABLES.items():
             values[name] = options_from(kind, values.get(name, {}), name)
         return options_from(TrainingConfig, values, "")
     except NotebeamError as error:

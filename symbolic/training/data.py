@@ -6,7 +6,8 @@ Is not: the readers of the sets (datasets), or batches (training.stream).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,14 +16,18 @@ from torch import Tensor
 
 from symbolic.clock import Clock
 from symbolic.datasets.asap import read_asap
+from symbolic.datasets.balls import read_balls
 from symbolic.datasets.classic import ClassicName, read_classic
+from symbolic.datasets.motion import read_motion
 from symbolic.datasets.pop909 import read_pop909
+from symbolic.errors import NotebeamError
+from symbolic.midi import read_beats, read_midi
 from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, LOWEST
-from symbolic.training.config import DataConfig
+from symbolic.training.config import REAL, DataConfig
 
-Roll = NDArray[np.bool_]  # (T, D)
-Piece = Notes | Roll  # notes become a roll of frames; the classic sets are rolls already
+Roll = NDArray[np.bool_] | NDArray[np.float32]  # (T, D) keys, or the numbers of a set in REAL
+Piece = Notes | Roll  # notes become a roll of frames; the others are rolls already
 LEAD_IN = 1.0  # seconds of silence, at most, before the first note of a performance
 
 
@@ -32,35 +37,97 @@ class Splits:
 
     train: Sequence[Piece]
     valid: Sequence[Roll]
-    test: Sequence[Roll]
+    test: Sequence[Roll]  # may be empty
 
 
 def read_splits(config: DataConfig) -> Splits:
-    """The pieces that a config asks for; no composition is in two splits."""
+    """The pieces that a config asks for; no composition (of MIDI files: no file) is in two splits.
+
+    Raises:
+        NotebeamError: no pieces to learn from or to validate by; an empty piece.
+    """
+    parts = _parts(config)
+    place = f"data {config.set or config.midi or ' + '.join(config.performances)}"
+    for name, pieces in parts.items():
+        if not pieces and name != "test":
+            few = f"; {config.held_out:g} of the files, but at least one, are held out" if config.midi else ""
+            raise NotebeamError(f"{place}: {name}", "no pieces", f"at least one{few}")
+        for index, piece in enumerate(pieces):
+            if not len(piece):
+                raise NotebeamError(f"{place}: {name} piece {index}", "an empty piece", "at least one step")
+    plain = {name: [_plain(piece, config) for piece in parts[name]] for name in ("valid", "test")}
+    return Splits(parts["train"], plain["valid"], plain["test"])
+
+
+def _parts(config: DataConfig) -> dict[str, list[Piece]]:
+    """Pieces of each split, as they are read."""
+    parts: dict[str, list[Piece]] = {"train": [], "valid": [], "test": []}
+    if config.set in REAL:
+        numbers = read_motion() if config.set == "motion" else read_balls()
+        return {name: list(getattr(numbers, name)) for name in parts}
     if config.set:
         classic = read_classic(cast(ClassicName, config.set))
-        return Splits(classic.train, classic.valid, classic.test)
-    parts: dict[str, list[Notes]] = {"train": [], "valid": [], "test": []}
+        return {name: list(getattr(classic, name)) for name in parts}
+    # Every song or file is taken for a composition of its own: every so-manieth can be held out.
+    apart = max(2, round(1 / config.held_out))
+    if config.midi:
+        for index, path in enumerate(midi_files(config.midi)):
+            parts["valid" if index % apart == 0 else "train"].append(_midi_piece(path, config))
     if "asap" in config.performances:
         for performance in read_asap():
             parts[performance.split].append(performance.notes)
     if "pop909" in config.performances:
-        # Every song is a composition of its own, so that every so-manieth can be held out.
-        apart = max(2, round(1 / config.held_out))
         for index, song in enumerate(read_pop909()):
             parts["valid" if index % apart == 0 else "train"].append(song.notes)
-    plain = [
-        [frames_roll(notes, config) for notes in parts[name] if len(notes)] for name in ("valid", "test")
-    ]
-    return Splits([notes for notes in parts["train"] if len(notes)], plain[0], plain[1])
+    return parts
 
 
-def frames_roll(notes: Notes, config: DataConfig, lead_in: float = 0.0) -> Roll:
+def midi_files(folder: str | Path) -> list[Path]:
+    """Paths of all *.mid and *.midi in a folder and its subfolders, sorted."""
+    root = Path(folder)
+    if not root.is_dir():
+        raise NotebeamError("data.midi", str(folder), "a folder that exists")
+    files = (path for path in root.rglob("*") if path.suffix.lower() in (".mid", ".midi"))
+    return sorted(path for path in files if path.is_file())
+
+
+def _midi_piece(path: Path, config: DataConfig) -> Piece:
+    """Notes of a file, or its roll at the beats."""
+    notes = read_midi(path)
+    if not len(notes):
+        raise NotebeamError(str(path), "no notes", "a MIDI file with notes of a piano's range")
+    return notes if config.hop else beats_roll(notes, read_beats(path), config)
+
+
+def _plain(piece: Piece, config: DataConfig) -> Roll:
+    return frames_roll(piece, config) if isinstance(piece, Notes) else piece
+
+
+def frames_roll(notes: Notes, config: DataConfig, lead_in: float = 0.0) -> NDArray[np.bool_]:
     """(T, D) roll at the config's hop and plane, from `lead_in` seconds before the first onset to the end."""
     start = float(notes.onset[0]) - lead_in
     seconds = float(notes.offset.max()) - start
     clock = Clock.frames(int(np.ceil(seconds / config.hop)) + 1, config.hop, start)
-    return clock.struck_roll(notes) if config.plane == "struck" else clock.active_roll(notes).active
+    return _planes(notes, clock, config)
+
+
+def beats_roll(notes: Notes, beats: NDArray[np.float64], config: DataConfig) -> NDArray[np.bool_]:
+    """(T, D) roll at parts of the beats (N,) seconds, from the one before the first onset, or at it, on."""
+    first = max(0, int(np.searchsorted(beats, notes.onset[0] + 1e-6, side="right")) - 1)
+    last = int(np.searchsorted(beats, notes.offset.max() - 1e-6)) + 1
+    roll = _planes(notes, Clock.beats(beats[first:last], config.divisions), config)
+    # The beat at which the music ends is a step only for notes struck so late that they are nearest to it.
+    return roll if roll[-1].any() else roll[:-1]
+
+
+def _planes(notes: Notes, clock: Clock, config: DataConfig) -> NDArray[np.bool_]:
+    """(T, D), or (T, 2 D), roll of the plane or planes that the config asks for."""
+    if config.plane == "struck":
+        return clock.struck_roll(notes)
+    roll = clock.active_roll(notes)
+    if config.plane == "active" or roll.struck is None:
+        return roll.active
+    return np.concatenate([roll.active, roll.struck], axis=1)
 
 
 def augmented_roll(piece: Piece, config: DataConfig, rng: np.random.Generator) -> Roll:
@@ -73,16 +140,19 @@ def augmented_roll(piece: Piece, config: DataConfig, rng: np.random.Generator) -
         return frames_roll(played, config, lead_in=rng.uniform(0, LEAD_IN))
     if not config.transpose:
         return piece
-    shift = _shift(np.flatnonzero(piece.any(0)), piece.shape[1] - 1, config.transpose, rng)
-    return np.roll(piece, shift, axis=1)  # nothing wraps around: the shift keeps the notes inside
+    planes = piece.reshape(len(piece), 2 if config.plane == "both" else 1, -1)  # (T, 1 or 2, keys)
+    shift = _shift(np.flatnonzero(planes.any((0, 1))), planes.shape[2] - 1, config.transpose, rng)
+    # Nothing wraps around: the shift keeps the notes inside.
+    return cast(Roll, np.roll(planes, shift, axis=2).reshape(piece.shape))
 
 
-def key_frequencies(pieces: Sequence[Piece], config: DataConfig) -> Tensor:
-    """(D,) share of the steps of up to 100 pieces at which each key is on, add-one smoothed."""
+def step_mean(pieces: Sequence[Piece], config: DataConfig) -> Tensor:
+    """(D,) mean of the steps of up to 100 pieces; of keys add-one smoothed, so that none is 0 or 1."""
     apart = max(1, len(pieces) // 100)
-    rolls = [frames_roll(piece, config) if isinstance(piece, Notes) else piece for piece in pieces[::apart]]
-    steps = np.concatenate(rolls)
-    return torch.from_numpy((steps.sum(0) + 1) / (len(steps) + 2)).float()
+    steps = np.concatenate([_plain(piece, config) for piece in pieces[::apart]])
+    if steps.min() < 0 or steps.max() > 1:  # no probabilities
+        return torch.from_numpy(steps.mean(0, dtype=np.float64)).float()
+    return torch.from_numpy((steps.sum(0, dtype=np.float64) + 1) / (len(steps) + 2)).float()
 
 
 def _shift(keys: NDArray[np.integer], highest: int, most: int, rng: np.random.Generator) -> int:
@@ -95,11 +165,22 @@ def _shift(keys: NDArray[np.integer], highest: int, most: int, rng: np.random.Ge
 
 def described(config: DataConfig) -> str:
     """The data, in words for a card."""
-    name = f"classic set {config.set}, its own splits" if config.set else " + ".join(config.performances)
+    if config.set in REAL:
+        return f"set {config.set}, its own splits"
+    own = "a folder of MIDI files" if config.midi else " + ".join(config.performances)
+    name = f"classic set {config.set}, its own splits" if config.set else own
     return f"{name}; transposed by up to {config.transpose} semitones, stretched by up to {config.stretch}"
 
 
 def clock_of(config: DataConfig) -> dict[str, str | int | float]:
     """What a step is, for a card."""
-    kind: Literal["beats", "frames"] = "beats" if config.set else "frames"
-    return {"kind": kind, "divisions": config.divisions} if config.set else {"kind": kind, "hop": config.hop}
+    if config.set in REAL:
+        return {"kind": "steps"}
+    if config.set or not config.hop:
+        return {"kind": "beats", "divisions": config.divisions}
+    return {"kind": "frames", "hop": config.hop}
+
+
+def plane_of(config: DataConfig) -> str:
+    """What a number of a step says, for a card."""
+    return "values" if config.set in REAL else config.plane

@@ -19,7 +19,7 @@ from symbolic.training.data import Piece, Roll
 class Chunk:
     """The next steps of B rows; a row that `begins` has no past."""
 
-    rolls: Tensor  # (B, T, D) float32 0/1
+    rolls: Tensor  # (B, T, D) float32: 0/1, or the numbers of a set of real steps
     mask: Tensor  # (B, T) bool, False where a piece has ended
     begins: Tensor  # (B,) bool
 

@@ -1,5 +1,6 @@
 """Training: configs, augmentation, the stream, and runs that resume bit for bit."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from symbolic.datasets import root
 from symbolic.errors import NotebeamError
@@ -16,7 +18,9 @@ from symbolic.priors.registry import load_prior
 from symbolic.training.__main__ import main
 from symbolic.training.config import DataConfig, LoopConfig, TrainingConfig, read_config
 from symbolic.training.data import Splits, augmented_roll, frames_roll, read_splits
-from symbolic.training.loop import Run, rate_at, train
+from symbolic.training.loop import train
+from symbolic.training.optimizers import rate_at
+from symbolic.training.run import Run
 from symbolic.training.stream import Stream
 
 CONFIGS = sorted((Path(__file__).parents[2] / "symbolic" / "training" / "configs").glob("*.toml"))
@@ -87,8 +91,125 @@ def test_training_learns_and_its_weights_load(tmp_path: Path) -> None:
 def test_resuming_under_another_config_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
     other = replace(CONFIG, seed=1)
-    with pytest.raises(NotebeamError, match=r"checkpoint\.safetensors: got 'a run of another config'"):
+    with pytest.raises(NotebeamError, match=r"checkpoint\.safetensors: seed: got 1, expected 0, with which"):
         train(other, SPLITS, tmp_path, output=tmp_path / "w.safetensors", command="", resume=True, log=silent)
+
+
+def test_a_run_goes_on_from_a_checkpoint_between_validations(tmp_path: Path) -> None:
+    loop = replace(CONFIG.loop, updates=7, validate_every=4, checkpoint_minutes=0.0)  # after each update
+    config = replace(CONFIG, loop=loop)
+    results = {}
+    for name, stop in (("whole", 99), ("parts", 6)):
+
+        class Counted(Run):
+            def update(self) -> tuple[float, int]:
+                if self.progress.update == stop:  # noqa: B023, used within the loop's turn
+                    raise KeyboardInterrupt
+                return super().update()
+
+        def go(kind: type[Run], *, resume: bool, folder: Path = tmp_path / name) -> None:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("symbolic.training.loop.Run", kind)
+                output = folder / "w.safetensors"
+                train(config, SPLITS, folder, output=output, command="", resume=resume, log=silent)
+
+        if name == "whole":
+            go(Run, resume=False)
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                go(Counted, resume=False)
+            go(Run, resume=True)
+        results[name] = load_file(tmp_path / name / "checkpoint.safetensors")
+    assert results["whole"].keys() == results["parts"].keys()
+    for key, values in results["whole"].items():
+        assert torch.equal(values, results["parts"][key]), key
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "sgd", "schedule": "constant"},
+        {"optimizer": "sgd", "momentum": 0.0, "ema": 0.0, "schedule": "exponential", "decay_every": 2},
+    ],
+)
+def test_every_optimiser_resumes_bit_for_bit(tmp_path: Path, changes: dict[str, object]) -> None:
+    config = replace(CONFIG, loop=replace(CONFIG.loop, **changes))  # type: ignore[arg-type]
+    assert_resumes(config, tmp_path)
+
+
+def assert_resumes(config: TrainingConfig, folder: Path) -> None:
+    """A run stopped after its checkpoint at update 4 ends like one that was not."""
+
+    def stop_at_4(line: str) -> None:
+        if line.startswith("update 4 "):
+            raise KeyboardInterrupt
+
+    def go(part: str, *, resume: bool, log: Callable[[str], None]) -> None:
+        output = folder / part / "w.safetensors"
+        train(config, SPLITS, folder / part, output=output, command="", resume=resume, log=log)
+
+    go("whole", resume=False, log=silent)
+    with pytest.raises(KeyboardInterrupt):
+        go("parts", resume=False, log=stop_at_4)
+    go("parts", resume=True, log=silent)
+    whole, parts = (load_file(folder / part / "checkpoint.safetensors") for part in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    for name, values in whole.items():
+        assert torch.equal(values, parts[name]), name
+
+
+def test_a_checkpoint_older_than_an_option_goes_on(tmp_path: Path) -> None:
+    """An option that the checkpoint's writer did not know had its default."""
+    run(tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    config = json.loads(metadata["config"])
+    del config["config"]["loop"]["momentum"], config["config"]["init"]
+    save_file(load_file(path), path, metadata=metadata | {"config": json.dumps(config)})
+    run(tmp_path, resume=True)
+    config["config"]["loop"]["rate"] = 1.0
+    save_file(load_file(path), path, metadata=metadata | {"config": json.dumps(config)})
+    with pytest.raises(
+        NotebeamError, match=r"checkpoint\.safetensors: loop\.rate: got 0\.01, expected 1\.0, w"
+    ):
+        run(tmp_path, resume=True)
+
+
+def test_a_run_begins_with_the_weights_of_init(tmp_path: Path) -> None:
+    weights = run(tmp_path)
+    config = replace(CONFIG, init=str(weights))
+    begun = Run(config, SPLITS).averaged.state_dict()
+    for name, values in load_file(weights).items():
+        assert torch.equal(begun[name], values)
+    with pytest.raises(
+        NotebeamError, match=r"init .*: got 'a lstm-nade', expected a gru-nade with the run's"
+    ):
+        Run(replace(config, model="gru-nade"), SPLITS)
+    with pytest.raises(
+        NotebeamError, match=r"init .*: got \"options .*'units': 5.*expected a lstm-nade with"
+    ):
+        Run(replace(config, options=dict(CONFIG.options) | {"units": 7}), SPLITS)
+
+
+def test_data_of_another_width_is_refused() -> None:
+    options = dict(CONFIG.options) | {"visible": 12}
+    with pytest.raises(NotebeamError, match=r"options\.visible: got 12, expected 6, the numbers of a step"):
+        Run(replace(CONFIG, options=options), SPLITS)
+
+
+def test_a_run_that_never_scores_a_number_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symbolic.training.run.score", lambda *given: float("nan"))
+    with pytest.raises(NotebeamError, match=r"validation: got 'no score that is a number', expected"):
+        run(tmp_path)
+
+
+def test_a_name_that_weights_cannot_have_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(NotebeamError, match=r"--output: got '.*/w\.pt', expected a path that ends in"):
+        train(CONFIG, SPLITS, tmp_path, output=tmp_path / "w.pt", command="", resume=False, log=silent)
+    assert not list(tmp_path.iterdir())
 
 
 def test_resuming_without_a_checkpoint_or_with_a_text_file_is_refused(tmp_path: Path) -> None:
@@ -190,14 +311,15 @@ def test_the_rate_rises_and_falls() -> None:
     assert rate_at(loop, 1.0, 100) == pytest.approx(0.01)
     step = replace(loop, schedule="step")
     assert [rate_at(step, done, 50) for done in (0.5, 0.7, 0.9)] == [1.0, 0.1, 0.01]
+    exponential = replace(loop, schedule="exponential", decay=0.5, decay_every=20)
+    assert [rate_at(exponential, 0.5, update) for update in (20, 40, 60)] == [0.5, 0.25, 0.125]
+    assert rate_at(replace(loop, schedule="constant"), 1.0, 100) == 1.0
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_shipped_configs_are_read(path: Path) -> None:
     config = read_config(path)
     assert path.stem == f"{config.model}-{config.name}"
-    # The classic set is made of the files that MAPS was recorded from.
-    assert config.data.set != "piano_midi"
 
 
 GOOD = 'name = "a"\nmodel = "lstm-nade"\nlicence = "MIT"\n[data]\nset = "jsb"\n[loop]\nupdates = 1\n'
@@ -220,7 +342,7 @@ GOOD = 'name = "a"\nmodel = "lstm-nade"\nlicence = "MIT"\n[data]\nset = "jsb"\n[
         ('licence = "MIT"\n', "", r"licence: got 'nothing', expected a value"),
         ('set = "jsb"', 'set = "bach"', r"data\.set: got 'bach', expected one of piano_midi"),
         ('set = "jsb"', 'performances = ["maps"]', r"data\.performances: got 'maps'"),
-        ('set = "jsb"', "", "expected either a set or performances"),
+        ('set = "jsb"', "", "expected either a set or performances or a folder"),
         ('set = "jsb"', 'set = "jsb"\nplane = "struck"', r"data\.set: got 'jsb'"),
         ("[data]", "[data", "expected a TOML file"),
     ],

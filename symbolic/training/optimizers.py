@@ -1,0 +1,37 @@
+"""Optimisers by name, and the rate at which they go.
+
+Is: building them, the schedules.
+Is not: the updates (training.run).
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+
+from symbolic.training.config import LoopConfig
+
+
+def build_optimizer(loop: LoopConfig, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser that a config names."""
+    if loop.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=loop.rate,
+            momentum=loop.momentum,
+            nesterov=loop.momentum > 0,
+            weight_decay=loop.weight_decay,
+        )
+    return torch.optim.AdamW(parameters, lr=loop.rate, weight_decay=loop.weight_decay)
+
+
+def rate_at(loop: LoopConfig, done: float, update: int) -> float:
+    """Learning rate after the share `done` of a run, which are `update` updates."""
+    rising = min(1.0, (update + 1) / loop.warmup) if loop.warmup else 1.0
+    if loop.schedule == "cosine":
+        return loop.rate * rising * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+    if loop.schedule == "step":
+        return loop.rate * rising * (1.0 if done < 0.6 else 0.1 if done < 0.85 else 0.01)
+    if loop.schedule == "exponential":
+        return float(loop.rate * rising * loop.decay ** (update / loop.decay_every))
+    return loop.rate * rising

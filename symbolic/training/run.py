@@ -1,0 +1,138 @@
+"""What changes while a prior is trained, and one update of it.
+
+Is: the weights, their averages, the optimiser, the data's place; an update, a validation.
+Is not: batches (training.stream), the loop around updates (training.loop), files (training.checkpoint).
+"""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symbolic.errors import NotebeamError
+from symbolic.priors.protocol import State
+from symbolic.priors.registry import Prior, build_prior, load_prior
+from symbolic.training.config import TrainingConfig
+from symbolic.training.data import Splits, augmented_roll, step_mean
+from symbolic.training.optimizers import build_optimizer, rate_at
+from symbolic.training.stream import Stream
+from symbolic.training.validation import score
+
+
+@dataclass
+class Progress:
+    """How far a run is."""
+
+    update: int = 0
+    seconds: float = 0.0  # of work, over all resumptions
+    best: float = -float("inf")  # score of the best validation so far (training.validation)
+    best_update: int = 0
+    worse: int = 0  # validations since the best
+
+
+class Run:
+    """Everything that changes while a prior is trained."""
+
+    def __init__(self, config: TrainingConfig, splits: Splits) -> None:
+        # The initial weights come from the global generator, which is put back as it was.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.prior = build_prior(config.model, config.options)
+        width = splits.valid[0].shape[1]
+        if self.prior.visible != width:
+            raise NotebeamError(
+                "options.visible", self.prior.visible, f"{width}, the numbers of a step of the data"
+            )
+        if config.init:
+            begin_with(self.prior, config)
+        else:
+            self.prior.begin_at(step_mean(splits.train, config.data))
+        self.config, self.splits = config, splits
+        self.averaged = copy.deepcopy(self.prior) if config.loop.ema else self.prior
+        self.best: dict[str, Tensor] = {}  # weights of the best validation so far
+        self.optimizer = build_optimizer(config.loop, self.prior.parameters())
+        self.stream = Stream(
+            splits.train,
+            lambda piece, rng: augmented_roll(piece, config.data, rng),
+            batch=config.loop.batch,
+            chunk=config.loop.chunk,
+            seed=config.seed,
+        )
+        self.state: State = self.prior.initial_state(config.loop.batch)
+        self.progress = Progress()
+
+    def share_done(self) -> float:
+        """Progress of the run, 0..1: by updates or by minutes, whichever is further."""
+        loop = self.config.loop
+        by_updates = self.progress.update / loop.updates if loop.updates else 0.0
+        by_minutes = self.progress.seconds / (60 * loop.minutes) if loop.minutes else 0.0
+        return min(1.0, max(by_updates, by_minutes))
+
+    def update(self) -> tuple[float, int]:
+        """One step of the optimiser; objective of its chunk (log-likelihood, nats) a step, and its steps."""
+        loop, chunk = self.config.loop, self.stream.next()
+        fresh = self.prior.initial_state(loop.batch)
+        state = {
+            name: torch.where(chunk.begins.view(-1, *[1] * (values.dim() - 1)), fresh[name], values)
+            for name, values in self.state.items()
+        }
+        # Seeded by the update's number, so that a resumed run drops the same units.
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.progress.update)
+        objective, after = self.prior.chunk_objective(state, chunk.rolls, chunk.mask, generator)
+        steps = int(chunk.mask.sum())
+        loss = -objective.sum() / steps
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(loop, self.share_done(), self.progress.update)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.prior.parameters(), loop.clip)
+        self.optimizer.step()
+        self.state = {name: values.detach() for name, values in after.items()}
+        self.progress.update += 1
+        self._average()
+        return -loss.item(), steps
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the averaged weights towards the present ones."""
+        if self.averaged is self.prior:
+            return
+        # The first averages forget faster, or the random start would weigh in for long.
+        decay = min(self.config.loop.ema, (1 + self.progress.update) / (10 + self.progress.update))
+        for mean, value in zip(self.averaged.parameters(), self.prior.parameters(), strict=True):
+            mean.lerp_(value, 1 - decay)
+
+    def validate(self) -> float:
+        """Score of the validation rolls (training.validation); keeps the weights if it is the best yet."""
+        valid, loop, progress = self.splits.valid, self.config.loop, self.progress
+        if loop.validate_steps:
+            each = max(1, loop.validate_steps // len(valid))
+            valid = [roll[:each] for roll in valid]
+        found = score(self.averaged.eval(), valid, loop)
+        self.prior.train()
+        if found > progress.best:
+            progress.best, progress.best_update, progress.worse = found, progress.update, 0
+            self.best = {name: values.clone() for name, values in self.averaged.state_dict().items()}
+        else:
+            progress.worse += 1
+        return found
+
+    def finished(self) -> bool:
+        """The limit is reached, or the validations no longer get better."""
+        patience = self.config.loop.patience
+        return self.share_done() >= 1 or bool(patience and self.progress.worse >= patience)
+
+
+def begin_with(prior: Prior, config: TrainingConfig) -> None:
+    """Give a prior the weights of `config.init`, which must be of its model and options."""
+    given = load_prior(config.init)
+    expected = f"a {config.model} with the run's options"
+    if given.card.model != config.model:
+        raise NotebeamError(f"init {config.init}", f"a {given.card.model}", expected)
+    stored, wanted = given.state_dict(), prior.state_dict()
+    if {name: values.shape for name, values in stored.items()} != {
+        name: values.shape for name, values in wanted.items()
+    }:
+        raise NotebeamError(f"init {config.init}", f"options {dict(given.card.options)}", expected)
+    prior.load_state_dict(stored)
