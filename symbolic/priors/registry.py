@@ -150,7 +150,7 @@ def read_card(path: Path) -> PriorCard:
         raise NotebeamError(str(path), got, f"a card with the fields {', '.join(sorted(wanted))}")
     clock, plane = content["clock"], content["plane"]
     timed = isinstance(clock, dict) and ("hop" if clock.get("kind") == "frames" else "kind") in clock
-    if not timed or plane not in ("struck", "active"):
+    if not timed or plane not in ("struck", "active", "both", "values"):
         raise NotebeamError(
             str(path), {"clock": clock, "plane": plane}, "a clock and a plane, as in PriorCard"
         )
