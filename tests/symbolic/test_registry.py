@@ -98,7 +98,7 @@ def test_an_unknown_model_on_the_card_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path)
     card = json.loads(path.with_suffix(".json").read_text())
     path.with_suffix(".json").write_text(json.dumps(card | {"model": "rnn-rbn"}))
-    with pytest.raises(NotebeamError, match=r"got 'rnn-rbn', expected one of rnn-nade"):
+    with pytest.raises(NotebeamError, match=r"got 'rnn-rbn', expected one of rnn-bernoulli"):
         load_prior(path)
 
 
