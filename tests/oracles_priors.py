@@ -94,6 +94,32 @@ def _layer_weights(layer: torch.nn.RNNBase) -> list[NDArray[np.float64]]:
     return [getattr(layer, name).detach().double().numpy() for name in names]
 
 
+def rtrbm_biases(
+    roll: NDArray[np.float64],
+    named: dict[str, NDArray[np.float64]],
+    memory: torch.nn.LSTM | None,
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """bv_t and bh_t of every step of one roll (T, D), one unit at a time where the past speaks.
+
+    named: W (D, H), bv, bh, r0, W1 (H, H), and W2 (D, H) and WL (H, U) where the model has them.
+    """
+    units = 0 if memory is None else memory.hidden_size
+    r, hidden, cell, found = named["r0"], np.zeros(units), np.zeros(units), []
+    for step in roll:
+        bv, bh = named["bv"].copy(), named["bh"].copy()
+        for j in range(len(bh)):
+            bh[j] += sum(named["W1"][j, i] * r[i] for i in range(len(r)))
+            bh[j] += sum(named["WL"][j, i] * hidden[i] for i in range(units))
+        if "W2" in named:
+            for d in range(len(bv)):
+                bv[d] += sum(named["W2"][d, i] * r[i] for i in range(len(r)))
+        found.append((bv, bh))
+        r = sigmoid(step @ named["W"] + bh)
+        if memory is not None:
+            hidden, cell = lstm_step(step, hidden, cell, memory)
+    return found
+
+
 def accuracy_2012(estimate: set[int], reference: set[int]) -> float:
     """TP / max(size of either); 1 where both are empty: the accuracy of the 2012 tables, for one step."""
     if not estimate and not reference:

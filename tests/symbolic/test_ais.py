@@ -133,8 +133,9 @@ def test_shared_noise_gives_each_state_its_estimate_whatever_the_company(
     assert own[0] != own[1]
 
 
-def test_small_blocks_estimate_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ais, "BLOCK", 500)
+@pytest.mark.parametrize("block", [500, 70])  # 50 chains at a time, or 7: less than the runs of one state
+def test_small_blocks_estimate_the_same(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ais, "BLOCK", block)
     weight, visible_bias, hidden_bias = random_rbm(7, 6, 4, seed=5)
     log_z, error = ais_log_partition(
         weight, visible_bias, hidden_bias, zeros(6), generator(), temperatures=40, runs=20

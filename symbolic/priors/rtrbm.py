@@ -1,0 +1,150 @@
+"""RTRBM and LSTM-RTRBM: the hidden mean field of an RBM carries the past, alone or beside an LSTM.
+
+Is: both models, for RBMs of 0/1 and of real steps, as a `SymbolicPrior`.
+Is not: the recursion (recurrence.rtrbm), the RBM (estimators.rbm, gaussian_rbm), training, or files.
+
+    bh_t = bh + W1 r_{t-1} + W_L l_{t-1}     bv_t = bv + W2 r_{t-1}     r_t = s(W v_t + bh_t)
+
+with W that of the RBM, r_0 learned and l_t = LSTM(v_t, l_{t-1}). The RTRBM has no l (Boulanger-Lewandowski et
+al. 2012, section 3); the LSTM-RTRBM as published has no W2 (Lyu, Wu and Zhu 2015).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from symbolic.errors import NotebeamError
+from symbolic.estimators.protocol import Estimator
+from symbolic.pitch import KEYS
+from symbolic.priors.product import Product
+from symbolic.priors.protocol import State
+from symbolic.recurrence.rtrbm import hidden_mean, hidden_means, one_late
+from symbolic.recurrence.stacked import Stacked, drop
+
+
+@dataclass(frozen=True, kw_only=True)
+class RtrbmOptions:
+    """What an RTRBM has beyond its RBM."""
+
+    visible: int = KEYS  # D
+    hidden_to_visible: bool = True  # W2: the past sets the visible biases too
+    dropout: float = 0.0  # of r, where it is handed on; 0..1
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LstmRtrbmOptions:
+    """What an LSTM-RTRBM has beyond its RBM."""
+
+    visible: int = KEYS  # D
+    units: int = 100  # of the LSTM
+    hidden_to_visible: bool = False  # W2; published without
+    dropout: float = 0.0  # of r and l, where they are handed on; 0..1
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if not isinstance(self.units, int) or self.units < 1:
+            raise NotebeamError("LstmRtrbmOptions.units", self.units, "an integer >= 1")
+
+
+def _check(options: RtrbmOptions | LstmRtrbmOptions) -> None:
+    name = type(options).__name__
+    if not isinstance(options.visible, int) or options.visible < 1:
+        raise NotebeamError(f"{name}.visible", options.visible, "an integer >= 1")
+    if not 0 <= options.dropout < 1:
+        raise NotebeamError(f"{name}.dropout", options.dropout, "a number in 0..1, below 1")
+
+
+class RbmType(Estimator, Protocol):
+    """An estimator with a hidden layer: s(bh + v W) is its mean given v."""
+
+    weight: nn.Parameter  # (D, H)
+
+    def split(self, biases: Tensor) -> tuple[Tensor, Tensor]:
+        """bv (N, D) and bh (N, H) of biases (N, P)."""
+        ...
+
+
+class Rtrbm(Product):
+    """RTRBM, or with LstmRtrbmOptions the LSTM-RTRBM.
+
+    State: "mean" (N, H) r_{t-1}, and the LSTM's "hidden" and "cell".
+    """
+
+    def __init__(
+        self, options: RtrbmOptions | LstmRtrbmOptions, make_estimator: Callable[[int], RbmType]
+    ) -> None:
+        super().__init__()
+        self.options, self.visible = options, options.visible
+        self.estimator: RbmType = make_estimator(options.visible)
+        hidden = self.estimator.biases - self.visible
+        self.visible_bias = nn.Parameter(torch.zeros(self.visible))  # bv
+        self.hidden_bias = nn.Parameter(torch.zeros(hidden))  # bh
+        self.first = nn.Parameter(torch.zeros(hidden))  # logits of r_0, which stays a mean
+        self.to_hidden = nn.Parameter(torch.randn(hidden, hidden) * 0.01)  # W1
+        self.to_visible = (  # W2
+            nn.Parameter(torch.randn(self.visible, hidden) * 0.01) if options.hidden_to_visible else None
+        )
+        self.memory: Stacked | None = None
+        if isinstance(options, LstmRtrbmOptions):
+            self.memory = Stacked("lstm", self.visible, options.units)
+            self.from_memory = nn.Parameter(torch.randn(hidden, options.units) * 0.01)  # W_L
+
+    @torch.no_grad()
+    def set_bias(self, bias: Tensor) -> None:
+        visible_bias, hidden_bias = self.estimator.split(bias[None])
+        self.visible_bias.copy_(visible_bias[0])
+        self.hidden_bias.copy_(hidden_bias[0])
+
+    def initial_state(self, n: int) -> State:
+        state = {"mean": torch.sigmoid(self.first).expand(n, -1)}
+        return state | (self.memory.initial_state(n) if self.memory is not None else {})
+
+    def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
+        _, hidden_bias = self._biases(state)
+        after = {"mean": hidden_mean(step, hidden_bias, self.estimator.weight)}
+        return after | (self.memory.step(step, _memory_part(state)) if self.memory is not None else {})
+
+    def step_biases(self, state: State) -> Tensor:
+        return torch.cat(self._biases(state), 1)
+
+    def chunk_biases(
+        self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        dropout, mean = self.options.dropout, state["mean"]
+        told = self.hidden_bias.expand(*rolls.shape[:2], -1)  # (B, T, H) bh + W_L l_{t-1}
+        after: State = {}
+        if self.memory is not None:
+            outputs, after = self.memory.sequence(rolls, _memory_part(state), generator)
+            past = one_late(self.memory.output(state), outputs)
+            told = told + drop(past, dropout, generator) @ self.from_memory.t()
+        # One mask a sequence for all that r is handed to.
+        kept = drop(torch.ones_like(mean)[:, None], dropout, generator)[:, 0]
+        means = hidden_means(rolls @ self.estimator.weight + told, self.to_hidden, mean, kept)
+        before = (one_late(mean, means) * kept[:, None])[mask]  # (M, H) r_{t-1} of the real steps
+        biases = torch.cat(self._from_means(before, told[mask]), 1)
+        return biases, after | {"mean": means[:, -1] if rolls.shape[1] else mean}
+
+    def _biases(self, state: State) -> tuple[Tensor, Tensor]:
+        """bv_t (N, D) and bh_t (N, H) of the next step."""
+        told = self.hidden_bias.expand_as(state["mean"])
+        if self.memory is not None:
+            told = told + self.memory.output(state) @ self.from_memory.t()
+        return self._from_means(state["mean"], told)
+
+    def _from_means(self, mean: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
+        """bv_t (N, D) and bh_t (N, H) after r_{t-1} (N, H), the other parts of bh_t being told (N, H)."""
+        visible_bias = self.visible_bias.expand(len(mean), -1)
+        if self.to_visible is not None:
+            visible_bias = visible_bias + mean @ self.to_visible.t()
+        return visible_bias, told + mean @ self.to_hidden.t()
+
+
+def _memory_part(state: State) -> State:
+    """The LSTM's part of a state."""
+    return {name: values for name, values in state.items() if name != "mean"}
