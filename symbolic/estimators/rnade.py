@@ -112,7 +112,7 @@ def rnade_log_prob(
     added = step.t()[:-1, :, None] * weight[:-1, None, :]  # (D - 1, N, H)
     before = torch.cat([hidden_bias[None], added]).cumsum(0)  # (D, N, H) a: the numbers before each one
     hidden = torch.relu(scale[:, None, None] * before)
-    linear = torch.bmm(hidden, out).unflatten(2, (3, out.shape[2] // 3))  # (D, N, 3, M)
+    linear = torch.bmm(hidden, out).view(*before.shape[:2], 3, out.shape[2] // 3)  # (D, N, 3, M)
     logits, means, log_sd = (linear + outputs.permute(2, 0, 1, 3)).unbind(2)  # (D, N, M) each
     return _mixture_log_prob(step.t(), logits, means, log_sd, least_sd).sum(0)
 

@@ -26,8 +26,8 @@ class PriorCard:
     clock: Mapping[
         str, str | int | float
     ]  # {"kind": "frames", "hop": s} or {"kind": "beats", "divisions": n}
-    # A bit means: the key was "struck" at the step, or is "active" (sounds); "both": first the active bits, then
-    # the struck ones. "values": the steps are real numbers.
+    # A bit means: the key was "struck" at the step, or is "active" (sounds); "both": first the active bits,
+    # then the struck ones. "values": the steps are real numbers.
     plane: str
     data: str
     licence: str

@@ -1,93 +1,36 @@
-"""Priors by name, and their files: weights as safetensors, a card as JSON beside them.
+"""Priors' files: weights as safetensors, a card as JSON beside them.
 
-Is: building, saving, loading and listing of priors.
-Is not: any model, or its training.
+Is: saving, loading and listing of priors.
+Is not: the models by name (priors.models), or their training.
 """
 
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from symbolic.config import options_from
 from symbolic.errors import NotebeamError
-from symbolic.estimators.bernoulli import Bernoulli, BernoulliOptions
-from symbolic.estimators.gaussian_rbm import GaussianRbm, GaussianRbmOptions
-from symbolic.estimators.nade import Nade, NadeOptions
-from symbolic.estimators.protocol import Estimator
-from symbolic.estimators.rbm import Rbm, RbmOptions
-from symbolic.estimators.rnade import Rnade, RnadeOptions
 from symbolic.files import replacing
-from symbolic.priors.biaxial import Biaxial
-from symbolic.priors.event_rnn_nade import EventRnnNade, EventRnnNadeOptions
-from symbolic.priors.keywise import KeywisePrior
-from symbolic.priors.lstm_conv_nade import LstmConvNade, LstmConvNadeOptions
-from symbolic.priors.product import Product
+from symbolic.priors.models import PRIORS, Prior, build_prior
 from symbolic.priors.protocol import PriorCard
-from symbolic.priors.recurrent import RecurrentOptions, RecurrentPrior
-from symbolic.priors.tied import TiedOptions
-from symbolic.priors.tp_lstm_nade import TpLstmNade
-from symbolic.recurrence.stacked import Cell
 
 if TYPE_CHECKING:
     from os import PathLike
 
-Options = Mapping[str, int | float]
-# What training and files need beyond SymbolicPrior: parameters, chunk_objective, begin_at.
-Prior = Product | KeywisePrior | EventRnnNade
-
-
-def _recurrent(cell: Cell, kind: type[Any], estimator: Callable[[int, Any], Estimator]) -> "Build":
-    """Builder of a product from one flat table of the recurrence's and the estimator's options."""
-
-    def build(table: Options) -> Prior:
-        own = {field.name for field in fields(kind)}
-        of_estimator = options_from(kind, {k: v for k, v in table.items() if k in own}, "options")
-        try:
-            rest = {k: v for k, v in table.items() if k not in own}
-            options = options_from(RecurrentOptions, rest, "options")
-        except NotebeamError as error:
-            raise NotebeamError(
-                error.place, error.value, ", ".join([error.expected, *sorted(own)])
-            ) from error
-        return RecurrentPrior(cell, options, lambda visible: estimator(visible, of_estimator))
-
-    return build
-
-
-Build = Callable[[Options], Prior]
-ESTIMATORS: dict[str, tuple[type[Any], Callable[[int, Any], Estimator]]] = {
-    "bernoulli": (BernoulliOptions, Bernoulli),
-    "nade": (NadeOptions, Nade),
-    "rbm": (RbmOptions, Rbm),
-    "gaussian-rbm": (GaussianRbmOptions, GaussianRbm),
-    "rnade": (RnadeOptions, Rnade),
-}
-CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
-
-PRIORS: dict[str, Build] = {
-    f"{cell}-{name}": _recurrent(cell, *estimator) for cell in CELLS for name, estimator in ESTIMATORS.items()
-} | {
-    "biaxial": lambda options: Biaxial(options_from(TiedOptions, options, "options")),
-    "lstm-conv-nade": lambda options: LstmConvNade(options_from(LstmConvNadeOptions, options, "options")),
-    "tp-lstm-nade": lambda options: TpLstmNade(options_from(TiedOptions, options, "options")),
-    "event-rnn-nade": lambda options: EventRnnNade(options_from(EventRnnNadeOptions, options, "options")),
-}
-
-
-def build_prior(name: str, options: Options) -> Prior:
-    """Untrained prior of that model; `options` are the fields of its options dataclass."""
-    if not isinstance(name, str) or name not in PRIORS:
-        raise NotebeamError("build_prior(name)", name, f"one of {', '.join(PRIORS)}")
-    try:
-        return PRIORS[name](options)
-    except NotebeamError as error:
-        raise NotebeamError(f"{name} {error.place}", error.value, error.expected) from error
+__all__ = [
+    "PRIORS",
+    "Prior",
+    "build_prior",
+    "list_priors",
+    "load_prior",
+    "read_card",
+    "save_prior",
+    "weights_folder",
+]
 
 
 def weights_folder() -> Path:
