@@ -67,6 +67,14 @@ def read_midi(
     return Notes.make(seconds.at(onset), seconds.at(offset), pitch, velocity, place=str(path))
 
 
+def read_beats(path: str | os.PathLike[str]) -> NDArray[np.float64]:
+    """(N,) seconds of a MIDI file's quarter notes by its tempo map, from 0 until its last note has ended."""
+    score = _parse(path)
+    end = max((note.end for track in score.tracks for note in track.notes), default=0)
+    quarters = np.arange(-(-end // score.ticks_per_quarter) + 1) * score.ticks_per_quarter
+    return _Seconds.of(score).at(quarters)
+
+
 def extended(offset: Ticks, down: Ticks, up: Ticks) -> Ticks:
     """Offsets (N,) moved to the pedal's rise where they lie in a span [down, up) of pressed pedal.
 
