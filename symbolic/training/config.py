@@ -96,6 +96,21 @@ class LoopConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PretrainingConfig:
+    """What is learnt before the run's first update; 0 updates leave a part out (training.pretraining)."""
+
+    frames_updates: int = 0  # of the estimator alone
+    frames_batch: int = 100  # steps, drawn from all pieces
+    recurrence_updates: int = 0  # of the recurrence and the visible biases
+    rate: float = 1e-3  # of Adam, falling to nothing, in both
+
+    def __post_init__(self) -> None:
+        _at_least("pretraining", self, frames_updates=0, frames_batch=1, recurrence_updates=0)
+        if not self.rate > 0:
+            raise NotebeamError("pretraining.rate", self.rate, "a number > 0")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """One run: what is trained, on what, how."""
 
@@ -104,12 +119,13 @@ class TrainingConfig:
     licence: str  # of the weights, which the data decides
     data: DataConfig
     loop: LoopConfig
+    pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
     options: dict[str, int | float] = field(default_factory=dict)  # of the model
     init: str = ""  # name or path of a prior of the same model and options, whose weights the run begins with
     seed: int = 0
 
 
-TABLES: dict[str, type[Any]] = {"data": DataConfig, "loop": LoopConfig}
+TABLES: dict[str, type[Any]] = {"data": DataConfig, "loop": LoopConfig, "pretraining": PretrainingConfig}
 
 
 def read_config(path: str | Path) -> TrainingConfig:

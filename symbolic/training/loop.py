@@ -14,6 +14,7 @@ from symbolic.priors.registry import Prior, save_prior
 from symbolic.training.checkpoint import read_checkpoint, write_checkpoint
 from symbolic.training.config import TrainingConfig
 from symbolic.training.data import Splits, clock_of, described, plane_of
+from symbolic.training.pretraining import pretrain
 from symbolic.training.run import Run
 from symbolic.training.validation import measure, score
 
@@ -35,6 +36,10 @@ def train(
     if resume:
         read_checkpoint(run, folder)
         log(f"resumed at update {run.progress.update}")
+    elif config.pretraining.frames_updates or config.pretraining.recurrence_updates:
+        with _Working(run):
+            pretrain(run, log)
+        write_checkpoint(run, folder)
     name = measure(run.prior, splits.valid)
     while not run.finished():
         began = time.monotonic()

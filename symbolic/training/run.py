@@ -72,11 +72,7 @@ class Run:
     def update(self) -> tuple[float, int]:
         """One step of the optimiser; objective of its chunk (log-likelihood, nats) a step, and its steps."""
         loop, chunk = self.config.loop, self.stream.next()
-        fresh = self.prior.initial_state(loop.batch)
-        state = {
-            name: torch.where(chunk.begins.view(-1, *[1] * (values.dim() - 1)), fresh[name], values)
-            for name, values in self.state.items()
-        }
+        state = begun(self.prior, self.state, chunk.begins)
         # Seeded by the update's number, so that a resumed run drops the same units.
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.progress.update)
         objective, after = self.prior.chunk_objective(state, chunk.rolls, chunk.mask, generator)
@@ -122,6 +118,15 @@ class Run:
         """The limit is reached, or the validations no longer get better."""
         patience = self.config.loop.patience
         return self.share_done() >= 1 or bool(patience and self.progress.worse >= patience)
+
+
+def begun(prior: Prior, state: State, begins: Tensor) -> State:
+    """The state (B rows), without a past in the rows where `begins` (B,)."""
+    fresh = prior.initial_state(len(begins))
+    return {
+        name: torch.where(begins.view(-1, *[1] * (values.dim() - 1)), fresh[name], values)
+        for name, values in state.items()
+    }
 
 
 def begin_with(prior: Prior, config: TrainingConfig) -> None:
