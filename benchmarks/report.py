@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import cast
 
 from symbolic.files import replacing
 
@@ -28,10 +29,7 @@ def write_report(
     found = {
         "question": question,
         "command": " ".join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]]),
-        "commit": _git("rev-parse", "--short", "HEAD")
-        + ("+" if _git("status", "--porcelain", "-uno") else ""),
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
+        **origin(),
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in PACKAGES},
         "settings": dict(settings),
@@ -42,6 +40,39 @@ def write_report(
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n")
     return path
+
+
+def merge_report(
+    name: str,
+    question: str,
+    settings: Mapping[str, object],
+    rows: Sequence[Row],
+    keys: Sequence[str],
+    folder: Path = RESULTS,
+) -> Path:
+    """`write_report` of the rows that are there already and these, which replace those with the same `keys`.
+
+    Each row carries its own commit, date and machine, since they need not be of one run.
+    """
+    found: dict[tuple[object, ...], Row] = {}
+    if (folder / f"{name}.json").is_file():
+        found = {_key(row, keys): row for row in cast("list[Row]", read_report(name, folder)["rows"])}
+    found |= {_key(row, keys): {**row, **origin()} for row in rows}
+    return write_report(name, question, settings, list(found.values()), folder)
+
+
+def _key(row: Row, keys: Sequence[str]) -> tuple[object, ...]:
+    return tuple(row[key] for key in keys)
+
+
+def origin() -> dict[str, str]:
+    """Where and when figures are made."""
+    return {
+        "commit": _git("rev-parse", "--short", "HEAD")
+        + ("+" if _git("status", "--porcelain", "-uno") else ""),
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
+    }
 
 
 def read_report(name: str, folder: Path = RESULTS) -> dict[str, object]:

@@ -10,10 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.published import TITLES
 from benchmarks.report import read_report
 
 README = Path(__file__).parent.parent / "README.md"
 Report = Mapping[str, Any]
+SET_TITLES = {
+    "piano_midi": "Piano-midi.de",
+    "nottingham": "Nottingham",
+    "musedata": "MuseData",
+    "jsb": "JSB chorales",
+}
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -111,19 +118,9 @@ def command() -> str:
 
 
 def priors() -> str:
-    """Likelihoods of the shipped priors."""
+    """Likelihoods of the shipped priors of performances."""
     report = read_report("priors")
-    header = [
-        "prior",
-        "test set",
-        "steps",
-        "nats a step",
-        "note 1-gram",
-        "published RNN-NADE",
-        "ACC12",
-        "published",
-    ]
-    header += ["parameters", "minutes of training"]
+    header = ["prior", "test set", "steps", "nats a step", "note 1-gram", "parameters", "minutes of training"]
     rows = [
         [
             f"`{row['prior']}`",
@@ -131,15 +128,99 @@ def priors() -> str:
             str(row["steps"]),
             f"{row['log_likelihood_nats_per_step']:.3f}",
             f"{row['note_1_gram_nats_per_step']:.3f}",
-            f"{row['published_nats_per_step']:.2f}" if "published_nats_per_step" in row else "",
-            f"{100 * row['acc12']:.1f} %" if "acc12" in row else "",
-            f"{100 * row['published_acc12']:.1f} %" if "published_acc12" in row else "",
             f"{row['parameters']:,}",
             f"{row['training_minutes']:.1f}",
         ]
         for row in _rows(report)
+        if row["dataset"] not in SET_TITLES
     ]
     return markdown(header, rows) + "\n\n" + source(report)
+
+
+def symbolic_models() -> str:
+    """Every symbolic model on the classic sets, ours / published: log-likelihood, then expected ACC12."""
+    report = read_report("symbolic_models")
+    cells = {(row["row"], row["set"]): row for row in _rows(report)}
+    names = dict.fromkeys([*TITLES, *(row for row, _ in cells)])
+    header = ["nats a step, ours / published", *SET_TITLES.values()]
+    header += [f"ACC12 %, {title}" for title in SET_TITLES.values()]
+    rows = [
+        [
+            TITLES.get(name, f"`{name}`"),
+            *(_nats(cells.get((name, dataset))) for dataset in SET_TITLES),
+            *(_percent(cells.get((name, dataset))) for dataset in SET_TITLES),
+        ]
+        for name in names
+        if any((name, dataset) in cells for dataset in SET_TITLES)
+    ]
+    dates = sorted({row["date"] for row in cells.values()})
+    where = (
+        f"{' to '.join(dict.fromkeys([dates[0], dates[-1]]))}; each row's commit and settings are in its JSON"
+    )
+    notes = (
+        "±: log Z is an estimate, and this its standard error. †: more than 5 % below the published figure."
+    )
+    return f"{markdown(header, rows)}\n\n{notes}\n\n`python -m benchmarks.symbolic_models`, {where}."
+
+
+def symbolic_costs() -> str:
+    """What training cost: parameters, minutes, the update that was kept, on each set."""
+    report = read_report("symbolic_models")
+    cells = {(row["row"], row["set"]): row for row in _rows(report) if row["kind"] != "closed form"}
+    names = dict.fromkeys([*TITLES, *(row for row, _ in cells)])
+    header = ["parameters; minutes; update kept; seed", *SET_TITLES.values()]
+    rows = [
+        [TITLES.get(name, f"`{name}`"), *(_cost(cells.get((name, dataset))) for dataset in SET_TITLES)]
+        for name in names
+        if any((name, dataset) in cells for dataset in SET_TITLES)
+    ]
+    return markdown(header, rows)
+
+
+def padding() -> str:
+    """Readings of one printed figure: the splits of the chorales, by every definition that might be meant."""
+    report = read_report("padding")
+    header = ["split", "real steps", "nats, real steps", "nats, padded", "log10, real steps", "ACC12"]
+    header += ["ACC12, padded", "Bay"]
+    names = ("nats", "nats_padded", "log10")
+    rows = [
+        [
+            f"{row['split']} ({row['pieces']} pieces)",
+            f"{100 * row['real_share']:.1f} %",
+            *(f"{row[name]:.2f}" for name in names),
+            *(f"{100 * row[name]:.1f}" for name in ("acc12", "acc12_padded", "bay")),
+        ]
+        for row in _rows(report)
+    ]
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
+def _nats(row: Report | None) -> str:
+    """Ours / published of one cell."""
+    if row is None:
+        return ""
+    error = f" ± {row['standard_error']:.2f}" if "standard_error" in row else ""
+    ours = f"{row['log_likelihood_nats_per_step']:.2f}{error}"
+    if "published_nats_per_step" not in row:
+        return ours
+    mark = "" if row["within_5_percent_or_better"] else " †"
+    return f"{ours} / {row['published_nats_per_step']:.2f}{mark}"
+
+
+def _percent(row: Report | None) -> str:
+    if row is None:
+        return ""
+    theirs = f" / {100 * row['published_acc12']:.1f}" if "published_acc12" in row else ""
+    return f"{100 * row['acc12']:.1f}{theirs}"
+
+
+def _cost(row: Report | None) -> str:
+    if row is None:
+        return ""
+    update = row.get("best_update", row.get("chosen_update"))
+    parts = [f"{row['parameters']:,}" if "parameters" in row else "–"]
+    parts += [f"{row['minutes']:.1f}" if "minutes" in row else "–", "–" if update is None else str(update)]
+    return "; ".join([*parts, str(row.get("seed", "–"))])
 
 
 def _rows(report: Report) -> list[dict[str, Any]]:
@@ -153,6 +234,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "tuning": tuning,
     "command": command,
     "priors": priors,
+    "symbolic_models": symbolic_models,
+    "symbolic_costs": symbolic_costs,
+    "padding": padding,
 }
 
 

@@ -20,9 +20,7 @@ from symbolic.estimators.protocol import Estimator
 from symbolic.estimators.rbm import Rbm, RbmOptions
 from symbolic.evaluation.ais import ais_log_partition
 
-BATCH = 256  # steps an update
-RATE = 3e-3  # of Adam at the first update; falls to a hundredth along a cosine
-EVERY = 250  # updates between validations, the best of which is kept
+VALIDATIONS = 10  # in a fit; the weights of the best are kept
 VALID_STEPS = 20_000  # for those validations, from pieces evenly spread over the split
 SPANS = (1, 2, 4, 8)  # steps before, from which validation chooses
 BLOCK = 8192  # steps evaluated together: bounds the memory
@@ -36,23 +34,26 @@ def ascend(
     score: Callable[[], float],
     *,
     updates: int,
+    batch: int = 256,
+    rate: float,
     seed: int,
 ) -> int:
     """Raise the mean `objective` of steps, given by their numbers below `steps`.
 
-    The model keeps the weights of the update with the best score; that update is returned.
+    The model keeps the weights of the update with the best score; that update is returned. `rate` is
+    Adam's at the first update, and falls to a hundredth along a cosine.
     """
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates, RATE / 100)
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates, rate / 100)
     best, best_update, kept = -np.inf, 0, copy.deepcopy(model.state_dict())
     for update in range(1, updates + 1):
-        loss = -objective(torch.randint(steps, (BATCH,), generator=generator), generator).mean()
+        loss = -objective(torch.randint(steps, (batch,), generator=generator), generator).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-        if update % EVERY == 0 or update == updates:
+        if update % max(1, updates // VALIDATIONS) == 0 or update == updates:
             with torch.no_grad():
                 found = score()
             if found > best:
@@ -137,6 +138,7 @@ def fit_mlp(
             len(places),
             lambda model=model: float(model.log_prob(watched).mean()),  # type: ignore[misc]
             updates=updates,
+            rate=3e-3,
             seed=seed,
         )
         model.settings = {"steps_before": span, "units": units, "update": update}
@@ -197,7 +199,7 @@ def _frame_model(
 
 
 def fit_nade(
-    train: Sequence[Roll], valid: Sequence[Roll], seed: int, *, hidden: int = 200, updates: int = 4000
+    train: Sequence[Roll], valid: Sequence[Roll], seed: int, *, hidden: int = 300, updates: int = 2500
 ) -> FrameModel:
     """NADE over single frames."""
     model, frames = _frame_model(lambda keys: Nade(keys, NadeOptions(hidden=hidden)), train, seed)
@@ -208,6 +210,7 @@ def fit_nade(
         len(frames),
         lambda: float(model.log_prob(watched).mean()),
         updates=updates,
+        rate=1e-2,
         seed=seed,
     )
     model.settings = {"hidden": hidden, "update": update}
@@ -215,10 +218,10 @@ def fit_nade(
 
 
 def fit_rbm(
-    train: Sequence[Roll], valid: Sequence[Roll], seed: int, *, hidden: int = 200, updates: int = 4000
+    train: Sequence[Roll], valid: Sequence[Roll], seed: int, *, hidden: int = 200, updates: int = 8000
 ) -> FrameModel:
-    """RBM over single frames by contrastive divergence; log Z by annealed importance sampling, 100 runs."""
-    options = RbmOptions(hidden=hidden, gibbs=15, sample_gibbs=200)
+    """RBM over single frames by CD-5; log Z by AIS with 10,000 temperatures and 100 runs."""
+    options = RbmOptions(hidden=hidden, gibbs=5, sample_gibbs=200)
     model, frames = _frame_model(lambda keys: Rbm(keys, options), train, seed)
     base = torch.logit(torch.from_numpy(key_frequencies(train))).float()
     watched = thinned(valid, VALID_STEPS)
@@ -230,7 +233,7 @@ def fit_rbm(
         model.estimate(base, seed, temperatures=500, runs=50)
         return float(model.log_prob(watched).mean())
 
-    update = ascend(model, objective, len(frames), score, updates=updates, seed=seed)
+    update = ascend(model, objective, len(frames), score, updates=updates, batch=64, rate=5e-2, seed=seed)
     # Another seed than that by which the best update was chosen: its luck is not carried over.
     model.estimate(base, seed + 1, temperatures=10_000, runs=100)
     model.settings = {"hidden": hidden, "update": update, "temperatures": 10_000, "runs": 100}

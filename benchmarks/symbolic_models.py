@@ -1,0 +1,250 @@
+"""How well does every symbolic model predict the classic sets, and how well did it in the literature?
+
+Is: one row or all, from counting to the trained priors: log-likelihood on the test split (exact, or with AIS
+and its spread), expected accuracies, what training cost, beside the published figure.
+Is not: what a prior is worth in transcription (benchmarks.tuning).
+
+    python -m benchmarks.symbolic_models --list
+    python -m benchmarks.symbolic_models --rows mlp lstm-nade --sets jsb
+    python -m benchmarks.symbolic_models --train        # all rows, training whatever has no weights yet
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from benchmarks.published import SETS, SOURCES, TITLES, published
+from benchmarks.report import merge_report
+from symbolic.baselines.protocol import drawn_accuracies
+from symbolic.baselines.table import BASELINES, CLOSED_FORM
+from symbolic.datasets.classic import ClassicName, ClassicSet, read_classic
+from symbolic.errors import NotebeamError
+from symbolic.evaluation.accuracy import Roll, expected_accuracies
+from symbolic.evaluation.ais import AisOptions
+from symbolic.evaluation.likelihood import log_likelihood
+from symbolic.priors.registry import Prior, load_prior, read_card, weights_folder
+from symbolic.training.__main__ import main as train
+from symbolic.training.config import read_config
+
+CONFIGS = Path(__file__).parent.parent / "symbolic" / "training" / "configs"
+Values = dict[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the rows are measured."""
+
+    samples: int  # draws a step for the accuracies
+    accuracy_steps: int  # at most about so many, of pieces evenly spread over the test split; 0: all
+    seed: int  # of fits, draws and chains
+    ais: AisOptions
+
+
+def row_of(model: str, name: str) -> tuple[str, str] | None:
+    """Row and set of a prior: "rnn-nade", "jsb-hf" is the row rnn-nade-hf on jsb; None: of no classic set."""
+    for dataset in SETS:
+        if name == dataset or name.startswith(f"{dataset}-"):
+            return model + name.removeprefix(dataset), dataset
+    return None
+
+
+def weights(folder: Path) -> dict[tuple[str, str], Path]:
+    """Weights of every trained row and set: those that are shipped, else those of a run in `folder`."""
+    found: dict[tuple[str, str], Path] = {}
+    paths = [*sorted(folder.glob("*/weights.safetensors")), *sorted(weights_folder().glob("*/*.safetensors"))]
+    for path in paths:
+        card = read_card(path.with_suffix(".json"))
+        row = row_of(card.model, card.name)
+        if row:
+            found[row] = path  # what is shipped comes last, and counts
+    return found
+
+
+def configs() -> dict[tuple[str, str], Path]:
+    """Config of every row and set that can be trained."""
+    read = {path: read_config(path) for path in sorted(CONFIGS.glob("*.toml"))}
+    rows = {path: row_of(config.model, config.name) for path, config in read.items()}
+    return {row: path for path, row in rows.items() if row}
+
+
+def simple_row(row: str, data: ClassicSet, options: Options) -> Values:
+    """Figures of a baseline, fitted now."""
+    begun = time.process_time()
+    model = BASELINES[row](data, options.seed)
+    minutes = (time.process_time() - begun) / 60
+    judged = thinned(data.test, options.accuracy_steps)
+    accuracies = drawn_accuracies(model, judged, options.seed, samples=options.samples)
+    steps = model.log_prob(data.test)
+    values: Values = {
+        "kind": "closed form" if row in CLOSED_FORM else "fitted",
+        "log_likelihood_nats_per_step": float(steps.mean()),
+        "steps": len(steps),
+        "steps_judged": len(steps),
+        "acc12": accuracies.acc12,
+        "bay": accuracies.bay,
+        "accuracy_steps": sum(map(len, judged)),
+        "minutes": round(minutes, 2),
+        "seed": options.seed,
+    }
+    error = getattr(model, "standard_error", 0.0)
+    if error:
+        values["standard_error"] = error
+    plain = ("temperatures", "runs")  # of an estimate, as in the rows of trained priors
+    settings = model.settings.items()
+    return values | {name if name in plain else f"chosen_{name}": value for name, value in settings}
+
+
+def trained_row(prior: Prior, data: ClassicSet, options: Options) -> Values:
+    """Figures of a trained prior."""
+    likelihood = log_likelihood(prior, data.test, options.ais)
+    judged = thinned(data.test, options.accuracy_steps)
+    generator = torch.Generator().manual_seed(options.seed)
+    accuracies = expected_accuracies(prior, judged, generator, samples=options.samples)
+    values: Values = {
+        "kind": "trained",
+        "log_likelihood_nats_per_step": likelihood.per_step,
+        "steps": sum(map(len, data.test)),
+        "steps_judged": likelihood.steps,
+        "acc12": accuracies.acc12,
+        "bay": accuracies.bay,
+        "accuracy_steps": sum(map(len, judged)),
+        "parameters": sum(parameter.numel() for parameter in prior.parameters()),
+        "training_command": prior.card.command,
+        "data": prior.card.data,
+    }
+    if likelihood.ais:
+        values |= {
+            "standard_error": likelihood.standard_error,
+            "log_z_spread": likelihood.spread,
+            "temperatures": likelihood.ais.temperatures,
+            "runs": likelihood.ais.runs,
+        }
+    # What the card says of the training: minutes, the update that was kept, the seed where it is noted.
+    return values | {name: value for name, value in prior.card.scores.items() if not name.startswith("test")}
+
+
+def thinned(rolls: Sequence[Roll], steps: int) -> Sequence[Roll]:
+    """About so many steps at most, of rolls evenly spread over those given; 0: all."""
+    return rolls[:: max(1, round(sum(map(len, rolls)) / steps))] if steps else rolls
+
+
+def beside_published(row: str, dataset: str, log_likelihood_nats: float) -> Values:
+    """The figure to stand beside ours, and whether ours is within 5 % of it or better."""
+    figures = published(row, dataset)
+    if not figures:
+        return {}
+    first = figures[0]
+    values: Values = {
+        "published_nats_per_step": first.log_likelihood,
+        "published_source": first.source,
+        "within_5_percent_or_better": log_likelihood_nats >= first.log_likelihood * 1.05,
+    }
+    if first.acc12 is not None:
+        values["published_acc12"] = first.acc12
+    for other in figures[1:]:
+        values[f"published_nats_per_step_{other.source}"] = other.log_likelihood
+    return values
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", nargs="+", metavar="NAME", help="rows (default: all that there are)")
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
+    parser.add_argument("--list", action="store_true", help="name the rows and what each has, and stop")
+    parser.add_argument("--weights", type=Path, default=Path("runs"), metavar="FOLDER", help="of runs")
+    parser.add_argument(
+        "--train", action="store_true", help="first train rows that have a config and no weights"
+    )
+    parser.add_argument("--samples", type=int, default=20, help="draws a step for the accuracies")
+    parser.add_argument("--accuracy-steps", type=int, default=0, help="at most; 0: all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--temperatures", type=int, default=1000, help="of annealed importance sampling")
+    parser.add_argument("--runs", type=int, default=100, help="chains a step")
+    parser.add_argument("--steps", type=int, default=1000, help="judged where log Z is estimated; 0: all")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        return _run(args)
+    except (NotebeamError, OSError) as error:
+        print(f"benchmarks.symbolic_models: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(args: argparse.Namespace) -> int:
+    ready, trainable = weights(args.weights), configs()
+    known = list(dict.fromkeys([*TITLES, *BASELINES, *(row for row, _ in [*ready, *trainable])]))
+    if args.list:
+        for row in known:
+            has = ["fitted when run" if row in BASELINES else _state(row, d, ready, trainable) for d in SETS]
+            shown = (
+                has[0] if row in BASELINES else ", ".join(f"{d}: {h}" for d, h in zip(SETS, has, strict=True))
+            )
+            print(f"{row:18} {shown}")
+        return 0
+    for row in args.rows or ():
+        if row not in known:
+            raise NotebeamError("--rows", row, f"some of {', '.join(known)}")
+    wanted = args.rows or known
+    ais = AisOptions(temperatures=args.temperatures, runs=args.runs, steps=args.steps, seed=args.seed)
+    options = Options(args.samples, args.accuracy_steps, args.seed, ais)
+    for dataset in args.sets:
+        data = read_classic(cast(ClassicName, dataset))
+        for row in wanted:
+            if row not in BASELINES and (row, dataset) not in ready and args.train:
+                if (row, dataset) in trainable:
+                    path = trainable[row, dataset]
+                    folder = args.weights / path.stem
+                    if train([str(path), "--run", str(folder)]):
+                        raise NotebeamError(str(path), "a training that failed", "one that ends")
+                    ready = weights(args.weights)
+            if row in BASELINES:
+                values = simple_row(row, data, options)
+            elif (row, dataset) in ready:
+                values = trained_row(load_prior(ready[row, dataset]), data, options)
+            else:
+                if args.rows:
+                    print(f"{row} on {dataset}: {_state(row, dataset, ready, trainable)}", file=sys.stderr)
+                continue
+            _write(row, dataset, values, options)
+    return 0
+
+
+def _state(
+    row: str, dataset: str, ready: dict[tuple[str, str], Path], trainable: dict[tuple[str, str], Path]
+) -> str:
+    if (row, dataset) in ready:
+        return str(ready[row, dataset])
+    return "to be trained (--train)" if (row, dataset) in trainable else "no config"
+
+
+def _write(row: str, dataset: str, values: Values, options: Options) -> None:
+    """Print a row, and put it among the results at once: an interruption loses the next one only."""
+    values = {"row": row, "set": dataset, "samples": options.samples, **values}
+    values |= beside_published(row, dataset, cast(float, values["log_likelihood_nats_per_step"]))
+    print({name: float(f"{v:.5g}") if isinstance(v, float) else v for name, v in values.items()}, flush=True)
+    settings: dict[str, Any] = {
+        "likelihood": "pooled over all steps of the test split, step 0 counts, natural log",
+        "accuracies": "expected over draws of every step given the true steps before it",
+        "sources": SOURCES,
+    }
+    question = (
+        "How well does every symbolic model predict the classic sets, and how well did it in the literature?"
+    )
+    merge_report("symbolic_models", question, settings, [values], ("row", "set"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
