@@ -90,6 +90,10 @@ class GaussianRbm(nn.Module):
         # Exact while W is about zero, as it is before training.
         return torch.cat([mean, mean.new_zeros(self.biases - self.visible)])
 
+    def hidden_offset(self) -> Tensor:
+        """(H,) zeros: the steps are standardised, their mean is zero already."""
+        return self.weight.new_zeros(self.biases - self.visible)
+
     def split(self, biases: Tensor) -> tuple[Tensor, Tensor]:
         """bv (N, D) and bh (N, H) of biases (N, P)."""
         return biases[:, : self.visible], biases[:, self.visible :]

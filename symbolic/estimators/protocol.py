@@ -30,5 +30,8 @@ class Estimator(Protocol):
         ...
 
     def first_bias(self, mean: Tensor) -> Tensor:
-        """(P,) biases for training to begin with, given the mean of the training steps (D,)."""
+        """(P,) biases for training to begin with, given the mean of the training steps (D,).
+
+        An estimator may keep that mean, to learn better about it: ask once, before training.
+        """
         ...

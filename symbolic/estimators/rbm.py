@@ -34,15 +34,24 @@ class RbmOptions:
 
 
 class Rbm(nn.Module):
-    """RBM as an estimator: W is its own, bv (D,) and bh (H,) come from outside, in this order."""
+    """RBM as an estimator: W is its own, the biases of D and of H units come from outside, in this order.
+
+    They are those of centred units, (v - m) and (h - 1/2): bv = their visible part - W 1 / 2, bh = their
+    hidden part - m W, with m the mean step of the training set. The distributions are the same; but few keys
+    of many are on, and W need not first learn what the biases are for (Montavon and Mueller 2012).
+    """
 
     is_normalized = False
+    centre: Tensor
+    hidden_centre: Tensor
 
     def __init__(self, visible: int, options: RbmOptions) -> None:
         super().__init__()
         self.options = options
         self.visible, self.biases = visible, visible + options.hidden
         self.weight = nn.Parameter(torch.randn(visible, options.hidden) * 0.01)  # W
+        self.register_buffer("centre", torch.zeros(visible))  # m; both are set when training begins
+        self.register_buffer("hidden_centre", torch.zeros(()))
 
     def log_prob(self, step: Tensor, biases: Tensor) -> Tensor:
         """(N,) nats, log Z left out: -F of steps (N, D)."""
@@ -69,13 +78,22 @@ class Rbm(nn.Module):
             draw(hidden_prob(step, hidden_bias, self.weight), generator), visible_bias, self.weight
         )
 
+    @torch.no_grad()
     def first_bias(self, mean: Tensor) -> Tensor:
+        """(P,) biases to begin with; the units are centred on this mean from now on."""
+        self.centre.copy_(mean)
+        self.hidden_centre.fill_(0.5)
         # Exact while W is about zero, as it is before training.
         return torch.cat([torch.logit(mean), mean.new_zeros(self.biases - self.visible)])
 
     def split(self, biases: Tensor) -> tuple[Tensor, Tensor]:
         """bv (N, D) and bh (N, H) of biases (N, P)."""
-        return biases[:, : self.visible], biases[:, self.visible :]
+        visible_bias = biases[:, : self.visible] - self.hidden_centre * self.weight.sum(1)
+        return visible_bias, biases[:, self.visible :] + self.hidden_offset()
+
+    def hidden_offset(self) -> Tensor:
+        """(H,) what bh has beyond the hidden part of the biases."""
+        return -(self.centre @ self.weight)
 
 
 def free_energy(step: Tensor, visible_bias: Tensor, hidden_bias: Tensor, weight: Tensor) -> Tensor:

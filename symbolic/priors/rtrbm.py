@@ -69,6 +69,10 @@ class RbmType(Estimator, Protocol):
         """bv (N, D) and bh (N, H) of biases (N, P)."""
         ...
 
+    def hidden_offset(self) -> Tensor:
+        """(H,) what bh has beyond the hidden part of the biases."""
+        ...
+
 
 class Rtrbm(Product):
     """RTRBM, or with LstmRtrbmOptions the LSTM-RTRBM.
@@ -97,16 +101,15 @@ class Rtrbm(Product):
 
     @torch.no_grad()
     def set_bias(self, bias: Tensor) -> None:
-        visible_bias, hidden_bias = self.estimator.split(bias[None])
-        self.visible_bias.copy_(visible_bias[0])
-        self.hidden_bias.copy_(hidden_bias[0])
+        self.visible_bias.copy_(bias[: self.visible])
+        self.hidden_bias.copy_(bias[self.visible :])
 
     def initial_state(self, n: int) -> State:
         state = {"mean": torch.sigmoid(self.first).expand(n, -1)}
         return state | (self.memory.initial_state(n) if self.memory is not None else {})
 
     def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
-        _, hidden_bias = self._biases(state)
+        _, hidden_bias = self.estimator.split(self.step_biases(state))
         after = {"mean": hidden_mean(step, hidden_bias, self.estimator.weight)}
         return after | (self.memory.step(step, _memory_part(state)) if self.memory is not None else {})
 
@@ -125,7 +128,8 @@ class Rtrbm(Product):
             told = told + drop(past, dropout, generator) @ self.from_memory.t()
         # One mask a sequence for all that r is handed to.
         kept = drop(torch.ones_like(mean)[:, None], dropout, generator)[:, 0]
-        means = hidden_means(rolls @ self.estimator.weight + told, self.to_hidden, mean, kept)
+        heard = rolls @ self.estimator.weight + self.estimator.hidden_offset() + told
+        means = hidden_means(heard, self.to_hidden, mean, kept)
         before = (one_late(mean, means) * kept[:, None])[mask]  # (M, H) r_{t-1} of the real steps
         biases = torch.cat(self._from_means(before, told[mask]), 1)
         return biases, after | {"mean": means[:, -1] if rolls.shape[1] else mean}

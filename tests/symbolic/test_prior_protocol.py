@@ -138,3 +138,27 @@ def test_three_chunks_of_odd_lengths_and_rows_of_silence_are_the_whole(model: st
         part, state = prior.chunk_log_prob(state, rolls[:, first:last], mask[:, first:last])
         parts.append(part)
     assert_close(torch.cat(parts, 1), prior.sequence_log_prob(rolls, mask))
+
+
+@pytest.mark.parametrize("model", ["rnn-rbm", "rtrbm", "lstm-rtrbm"])
+def test_centring_an_rbm_is_but_another_way_to_write_its_biases(model: str) -> None:
+    prior, rolls = small_prior(model), random_rolls(2, 5, 6)
+    with torch.no_grad():
+        prior.begin_at(torch.tensor([0.1, 0.9, 0.3, 0.5, 0.2, 0.6], dtype=torch.float64))
+    mask = torch.ones(2, 5, dtype=torch.bool)
+    parallel = prior.sequence_log_prob(rolls, mask)
+    state = prior.initial_state(2)
+    for t in range(5):
+        assert_close(prior.log_prob(state, rolls[:, t, None])[:, 0], parallel[:, t])
+        state = prior.advance(state, rolls[:, t])
+    # (v - m) W (h - 1/2) + a.v + c.h, the hidden units summed out one by one.
+    rbm, biases = prior.estimator, prior.step_biases(state)  # type: ignore[union-attr]
+    centred = all_columns(6) - rbm.centre
+    hidden = all_columns(4)
+    energy = (
+        (centred @ rbm.weight) @ (hidden - 0.5).t()
+        + (hidden @ biases[0, 6:])
+        + (all_columns(6) @ biases[0, :6])[:, None]
+    )
+    expected = energy.logsumexp(1).log_softmax(0)
+    assert_close(prior.log_prob(state, all_columns(6).expand(2, -1, -1))[0].log_softmax(0), expected)
