@@ -33,6 +33,10 @@ class Bernoulli(nn.Module):
     def objective(self, step: Tensor, biases: Tensor, generator: torch.Generator) -> Tensor:
         return bernoulli_log_prob(step, biases)
 
+    def logits(self, step: Tensor, biases: Tensor) -> Tensor:
+        """(N, D) logit of every key; the step (N, D) does not matter."""
+        return biases
+
     def sample(self, biases: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         return bernoulli_sample(biases, generator, temperature)
 

@@ -61,9 +61,13 @@ class LoopConfig:
     minutes: float = 0.0  # of work, over all resumptions
     batch: int = 32  # B rows, each an endless sequence of pieces
     chunk: int = 400  # T steps at most that gradients reach back; the state is carried further
-    optimizer: Literal["adam", "sgd"] = "adam"  # AdamW; SGD with Nesterov's momentum
+    # AdamW; SGD with Nesterov's momentum; truncated Newton, which has no rate, no dropout and no clipping.
+    optimizer: Literal["adam", "sgd", "hessian-free"] = "adam"
     rate: float = 1e-3
     momentum: float = 0.9  # of SGD
+    damping: float = 0.1  # of hessian-free to begin with, which adapts it; likewise:
+    structural: float = 0.3  # the share of the damping that the recurrence's units get
+    iterations: int = 100  # of conjugate gradients, at most, an update
     warmup: int = 100  # updates in which the rate rises to `rate`
     # Of the rate: over the run's progress (cosine, step), or `decay` once in `decay_every` updates.
     schedule: Literal["cosine", "step", "exponential", "constant"] = "cosine"
@@ -87,7 +91,8 @@ class LoopConfig:
         _at_least("loop", self, updates=0, minutes=0, batch=1, chunk=1, warmup=0, weight_decay=0)
         _at_least("loop", self, validate_every=1, validate_steps=0, patience=0, checkpoint_minutes=0)
         _at_least("loop", self, ais_temperatures=1, ais_runs=2, ais_steps=0, decay_every=1)
-        for name in ("rate", "clip", "decay"):
+        _at_least("loop", self, structural=0, iterations=1)
+        for name in ("rate", "clip", "decay", "damping"):
             if not getattr(self, name) > 0:
                 raise NotebeamError(f"loop.{name}", getattr(self, name), "a number > 0")
         for name in ("ema", "momentum"):

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import torch
 
 from symbolic.training.config import LoopConfig
+from symbolic.training.hessian_free import HessianFree
 
 
 def build_optimizer(loop: LoopConfig, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
@@ -21,6 +22,10 @@ def build_optimizer(loop: LoopConfig, parameters: Iterable[torch.nn.Parameter]) 
             momentum=loop.momentum,
             nesterov=loop.momentum > 0,
             weight_decay=loop.weight_decay,
+        )
+    if loop.optimizer == "hessian-free":
+        return HessianFree(
+            parameters, damping=loop.damping, structural=loop.structural, iterations=loop.iterations
         )
     return torch.optim.AdamW(parameters, lr=loop.rate, weight_decay=loop.weight_decay)
 

@@ -14,7 +14,9 @@ from symbolic.errors import NotebeamError
 from symbolic.priors.protocol import State
 from symbolic.priors.registry import Prior, build_prior, load_prior
 from symbolic.training.config import TrainingConfig
+from symbolic.training.curvature import newton_update
 from symbolic.training.data import Splits, augmented_roll, step_mean
+from symbolic.training.hessian_free import HessianFree
 from symbolic.training.optimizers import build_optimizer, rate_at
 from symbolic.training.stream import Stream
 from symbolic.training.validation import score
@@ -73,6 +75,10 @@ class Run:
         """One step of the optimiser; objective of its chunk (log-likelihood, nats) a step, and its steps."""
         loop, chunk = self.config.loop, self.stream.next()
         state = begun(self.prior, self.state, chunk.begins)
+        if isinstance(self.optimizer, HessianFree):
+            value, after = newton_update(self.optimizer, self.prior, state, chunk)
+            self._moved(after)
+            return value, int(chunk.mask.sum())
         # Seeded by the update's number, so that a resumed run drops the same units.
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.progress.update)
         objective, after = self.prior.chunk_objective(state, chunk.rolls, chunk.mask, generator)
@@ -84,10 +90,14 @@ class Run:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.prior.parameters(), loop.clip)
         self.optimizer.step()
+        self._moved(after)
+        return -loss.item(), steps
+
+    def _moved(self, after: State) -> None:
+        """The weights have moved; the state after the chunk goes on to the next."""
         self.state = {name: values.detach() for name, values in after.items()}
         self.progress.update += 1
         self._average()
-        return -loss.item(), steps
 
     @torch.no_grad()
     def _average(self) -> None:
