@@ -377,7 +377,7 @@ def test_missing_data_and_unknown_models_are_named(
     if (root() / "symbolic").is_dir():
         path.write_text(GOOD.replace("lstm-nade", "rnn-rbn"))
         assert main([str(path), "--run", str(tmp_path)]) == 1
-        assert "got 'rnn-rbn', expected one of rnn-nade" in capsys.readouterr().err
+        assert "got 'rnn-rbn', expected one of rnn-bernoulli" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not (root() / "symbolic").is_dir(), reason="needs the classic sets (NOTEBEAM_DATA)")
