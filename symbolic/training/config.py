@@ -67,6 +67,7 @@ class LoopConfig:
     momentum: float = 0.9  # of SGD
     damping: float = 0.1  # of hessian-free to begin with, which adapts it; likewise:
     structural: float = 0.3  # the share of the damping that the recurrence's units get
+    curvature_rows: int = 0  # of a batch, that products look at; 0 is all
     iterations: int = 100  # of conjugate gradients, at most, an update
     warmup: int = 100  # updates in which the rate rises to `rate`
     # Of the rate: over the run's progress (cosine, step), or `decay` once in `decay_every` updates.
@@ -91,7 +92,7 @@ class LoopConfig:
         _at_least("loop", self, updates=0, minutes=0, batch=1, chunk=1, warmup=0, weight_decay=0)
         _at_least("loop", self, validate_every=1, validate_steps=0, patience=0, checkpoint_minutes=0)
         _at_least("loop", self, ais_temperatures=1, ais_runs=2, ais_steps=0, decay_every=1)
-        _at_least("loop", self, structural=0, iterations=1)
+        _at_least("loop", self, structural=0, iterations=1, curvature_rows=0)
         for name in ("rate", "clip", "decay", "damping"):
             if not getattr(self, name) > 0:
                 raise NotebeamError(f"loop.{name}", getattr(self, name), "a number > 0")

@@ -1,7 +1,8 @@
 """What Hessian-free optimisation asks of a prior: its logits and its recurrence's units, over one chunk.
 
 Is: one update by HessianFree of a product of a recurrence and independent or NADE keys.
-Is not: the optimiser (training.hessian_free) or the loop. The cost's batch is the curvature's too: one chunk.
+Is not: the optimiser (training.hessian_free) or the loop. The cost is that of a whole chunk, the curvature
+perhaps that of its first rows alone, which costs less and matters less.
 """
 
 import torch
@@ -18,9 +19,12 @@ from symbolic.training.stream import Chunk
 
 
 def newton_update(
-    optimizer: HessianFree, prior: torch.nn.Module, state: State, chunk: Chunk
+    optimizer: HessianFree, prior: torch.nn.Module, state: State, chunk: Chunk, rows: int
 ) -> tuple[float, State]:
-    """Update on a chunk that follows a state; log-likelihood before it, nats a step, and the state after."""
+    """Update on a chunk that follows a state; log-likelihood before it, nats a step, and the state after.
+
+    The curvature is that of the first `rows` rows, 0 for all.
+    """
     if (
         not isinstance(prior, RecurrentPrior)
         or prior.attention is not None
@@ -30,18 +34,20 @@ def newton_update(
         raise NotebeamError("loop.optimizer", "hessian-free", f"adam or sgd, or for a model {expected}")
     recurrence, conditioner, estimator = prior.recurrence, prior.conditioner, prior.estimator
     past = {name: values.detach() for name, values in state.items()}
-    target, steps = chunk.rolls[chunk.mask], int(chunk.mask.sum())
 
-    def outputs() -> Outputs:
-        heard, _ = recurrence.sequence(chunk.rolls, past)
-        before = torch.cat([recurrence.output(past)[:, None], heard], 1)[:, :-1][chunk.mask]
-        return Outputs(estimator.logits(target, conditioner(before)), before, 1 / steps)
+    def outputs(count: int) -> Outputs:
+        start = {name: values[:count] for name, values in past.items()}
+        rolls, mask = chunk.rolls[:count], chunk.mask[:count]
+        heard, _ = recurrence.sequence(rolls, start)
+        before = torch.cat([recurrence.output(start)[:, None], heard], 1)[:, :-1][mask]
+        return Outputs(estimator.logits(rolls[mask], conditioner(before)), before, 1 / len(before))
 
     def cost() -> Tensor:
-        logits = outputs().logits
-        return (F.softplus(logits) - target * logits).sum() / steps
+        found = outputs(len(chunk.mask))
+        each = F.softplus(found.logits) - chunk.rolls[chunk.mask] * found.logits
+        return each.sum() * found.scale
 
-    value = optimizer.step(cost, outputs)
+    value = optimizer.step(cost, lambda: outputs(rows or len(chunk.mask)))
     with torch.no_grad():
         _, after = recurrence.sequence(chunk.rolls, past)
     return -value, after

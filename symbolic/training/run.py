@@ -76,7 +76,7 @@ class Run:
         loop, chunk = self.config.loop, self.stream.next()
         state = begun(self.prior, self.state, chunk.begins)
         if isinstance(self.optimizer, HessianFree):
-            value, after = newton_update(self.optimizer, self.prior, state, chunk)
+            value, after = newton_update(self.optimizer, self.prior, state, chunk, loop.curvature_rows)
             self._moved(after)
             return value, int(chunk.mask.sum())
         # Seeded by the update's number, so that a resumed run drops the same units.
