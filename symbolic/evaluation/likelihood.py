@@ -77,13 +77,7 @@ def _estimated(
     generator: torch.Generator | None,
 ) -> Likelihood:
     """`log_likelihood` of a prior that leaves out log Z."""
-    if ais is None:
-        expected = "a normalised prior, or AisOptions"
-        raise NotebeamError("log_likelihood(prior)", "a prior that leaves out log Z", expected)
-    if not isinstance(prior, Product) or not isinstance(prior.estimator, Rbm):
-        expected = "a recurrence times an RBM of 0/1 units"
-        raise NotebeamError("log_likelihood(prior)", type(prior).__name__, expected)
-    weight = prior.estimator.weight
+    prior, weight, ais = rbm_type(prior, ais)
     generator = generator or torch.Generator(weight.device).manual_seed(ais.seed)
     base = base_logits(rolls).to(weight)
     everything = sum(map(len, rolls))
@@ -96,22 +90,45 @@ def _estimated(
         past += int(mask.sum())
         batch, mask = batch.to(weight), mask.to(weight.device)
         biases, _ = prior.chunk_biases(prior.initial_state(len(batch)), batch, mask)
-        step, biases = batch[mask][here], biases[here]
-        log_z, error = ais_log_partition(
-            weight,
-            *prior.estimator.split(biases),
-            base,
-            generator,
-            temperatures=ais.temperatures,
-            runs=ais.runs,
-        )
-        log_probs.append(prior.estimator.log_prob(step, biases).double() - log_z)
+        log_prob, error = completed_log_prob(prior, batch[mask][here], biases[here], base, ais, generator)
+        log_probs.append(log_prob)
         errors.append(error)
     log_prob, error = torch.cat(log_probs), torch.cat(errors)
     variance = error.square().mean() / len(error)
     if len(error) < everything:  # the sampling error of a mean, without replacement
         variance += log_prob.var() / len(error) * (1 - len(error) / everything)
     return Likelihood(float(log_prob.sum()), len(error), float(variance.sqrt()), float(error.mean()), ais)
+
+
+def rbm_type(prior: SymbolicPrior, ais: AisOptions | None) -> tuple[Product, Tensor, AisOptions]:
+    """The prior, the RBM's weight and the options, if a likelihood can be estimated with them."""
+    if ais is None:
+        expected = "a normalised prior, or AisOptions"
+        raise NotebeamError("log_likelihood(prior)", "a prior that leaves out log Z", expected)
+    if not isinstance(prior, Product) or not isinstance(prior.estimator, Rbm):
+        expected = "a recurrence times an RBM of 0/1 units"
+        raise NotebeamError("log_likelihood(prior)", type(prior).__name__, expected)
+    return prior, prior.estimator.weight, ais
+
+
+def completed_log_prob(
+    prior: Product, step: Tensor, biases: Tensor, base: Tensor, ais: AisOptions, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """(N,) estimated log-probability of steps (N, D) under biases (N, P), and the standard error of log Z.
+
+    base: (D,) logits at which the chains begin.
+    """
+    prior, weight, ais = rbm_type(prior, ais)
+    assert isinstance(prior.estimator, Rbm)
+    log_z, error = ais_log_partition(
+        weight,
+        *prior.estimator.split(biases),
+        base,
+        generator,
+        temperatures=ais.temperatures,
+        runs=ais.runs,
+    )
+    return prior.estimator.log_prob(step, biases).double() - log_z, error
 
 
 def base_logits(rolls: Sequence[NDArray[Any]]) -> Tensor:

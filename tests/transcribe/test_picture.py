@@ -7,8 +7,9 @@ import pytest
 from oracles_transcribe import heard, notes
 
 from symbolic.notes import Notes
+from symbolic.picture import MOST_ROWS
 from symbolic.posteriorgram import Posteriorgram
-from transcribe.picture import MOST_ROWS, pitch_range, row_edges, row_image, save_picture
+from transcribe.picture import pitch_range, row_edges, row_image, save_picture
 
 
 def silent(seconds: float, start: float = 0.0) -> Posteriorgram:
