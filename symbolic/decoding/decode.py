@@ -24,6 +24,7 @@ from symbolic.decoding.protocol import Decoder, Hypotheses, pad
 from symbolic.decoding.threshold import threshold
 from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
+from symbolic.priors.partition import WithPartition
 from symbolic.priors.protocol import SymbolicPrior
 
 DECODERS: dict[str, Decoder] = {"threshold": threshold, "hmm": hmm, "greedy": greedy, "beam": beam}
@@ -38,7 +39,9 @@ class Decoding:
     rolls: NDArray[np.bool_]  # (W, T, D)
     costs: NDArray[np.float64]  # (W,) nats, rising
     acoustic_log_prob: NDArray[np.float64]  # (W,) log P_a, tempered, nats
-    prior_log_prob: NDArray[np.float64] | None  # (W,) log P_s, nats; None if nothing was asked of a prior
+    # (W,) log P_s, nats; None if nothing was asked of a prior. Of RBM types "greedy", and a beam of width 1,
+    # leave out log Z: the number then says nothing by itself. A wider beam estimates log Z.
+    prior_log_prob: NDArray[np.float64] | None
     evidence: Evidence
 
     @property
@@ -136,10 +139,6 @@ def _prior_to_ask(
     if prior.visible != keys:
         place, got = "decode(prior)", f"a prior of {prior.visible} keys"
         raise NotebeamError(place, got, f"{keys}, as in the evidence")
-    if options.method == "beam" and options.beam_width > 1 and not prior.is_normalized:
-        # Z differs from history to history, and a beam compares histories.
-        expected = 'a normalised prior for a beam wider than 1; "greedy" does with any'
-        raise NotebeamError("decode(prior)", "a prior that leaves out log Z", expected)
     # A prior that was never saved has no card, and nothing is known of its steps.
     card = getattr(prior, "card", None)
     if card is not None:
@@ -148,7 +147,18 @@ def _prior_to_ask(
             raise NotebeamError("DecodeOptions.plane", options.plane, expected)
         for clip in clips:
             _check_clock(card.name, card.clock, clip.clock)
+    if options.method == "beam" and options.beam_width > 1 and not prior.is_normalized:
+        return _with_partition(prior, options)
     return prior
+
+
+def _with_partition(prior: SymbolicPrior, options: DecodeOptions) -> SymbolicPrior:
+    """The prior with log Z put back: it differs from history to history, and a beam compares histories."""
+    try:
+        return WithPartition(prior, temperatures=options.partition_temperatures, runs=options.partition_runs)
+    except NotebeamError as error:
+        expected = 'a normalised prior or an RBM type for a beam wider than 1; "greedy" does with any'
+        raise NotebeamError("decode(prior)", "a prior that leaves out log Z", expected) from error
 
 
 def _check_clock(name: str, wanted: Mapping[str, str | int | float], clock: Clock) -> None:

@@ -18,7 +18,8 @@ from symbolic.priors.protocol import SymbolicPrior, select
 def greedy(batch: Batch, prior: SymbolicPrior | None, options: DecodeOptions) -> Hypotheses:
     """One roll a clip; of equal rows the one the acoustic model prefers.
 
-    Rows of one step are compared under one history, so a prior that leaves out log Z will do.
+    Rows of one step are compared under one history, so a prior that leaves out log Z will do; costs and the
+    prior's log-probability then leave it out too, and cannot be compared between rolls.
     """
     clips, steps, keys = batch.prob.shape
     subsets = 1 << min(options.switchable, keys)

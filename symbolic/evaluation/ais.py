@@ -21,6 +21,7 @@ from torch import Tensor
 from symbolic.errors import NotebeamError
 
 BLOCK = 1 << 20  # numbers of one buffer: chains run in blocks of that size
+LEAST_MEAN = 1e-4  # of a key in a mean-field base
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class AisOptions:
     temperatures: int = 200  # K
     runs: int = 100  # M, chains a step
     steps: int = 0  # steps judged, evenly spread over all; 0: all
+    base: Literal["marginals", "mean-field"] = "marginals"  # "mean-field": each step's own, from these
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -37,6 +39,25 @@ class AisOptions:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise NotebeamError(f"AisOptions.{name}", value, f"an integer >= {least}")
+        if self.base not in ("marginals", "mean-field"):
+            raise NotebeamError("AisOptions.base", self.base, '"marginals" or "mean-field"')
+
+
+@torch.no_grad()
+def mean_field_logits(
+    weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor, start: Tensor, *, sweeps: int = 20
+) -> Tensor:
+    """Logits (N, D) of the visible units' mean field: a base near each RBM.
+
+    start: (D,) or (N, D) 0..1 means where the fixed-point iteration begins; each of the `sweeps` goes half of
+    the way, or it would swing. weight (D, H), biases (N, D) and (N, H).
+    """
+    mean, back = start.expand_as(visible_bias), weight.t()
+    for _ in range(sweeps):
+        hidden = torch.sigmoid(torch.addmm(hidden_bias, mean, weight))
+        mean = (mean + torch.sigmoid(torch.addmm(visible_bias, hidden, back))) / 2
+    # A key the mean field rules out may be on in another mode of the RBM.
+    return torch.logit(mean, eps=LEAST_MEAN)
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from symbolic.errors import NotebeamError
 from symbolic.estimators.rbm import Rbm
-from symbolic.evaluation.ais import AisOptions, ais_log_partition
+from symbolic.evaluation.ais import AisOptions, ais_log_partition, mean_field_logits
 from symbolic.priors.product import Product
 from symbolic.priors.protocol import SymbolicPrior
 
@@ -31,9 +31,7 @@ class Likelihood:
     total: float  # nats, over the steps that were judged
     steps: int
     standard_error: float = 0.0  # of per_step, nats: of log Z, and of judging some steps for all
-    spread: float = (
-        0.0  # mean standard error of one step's log Z; per_step errs upwards by about its square / 2
-    )
+    spread: float = 0.0  # mean standard error s of a step's log Z; per_step errs upwards by about s * s / 2
     ais: AisOptions | None = None  # None: exact
 
     @property
@@ -116,13 +114,16 @@ def completed_log_prob(
 ) -> tuple[Tensor, Tensor]:
     """(N,) estimated log-probability of steps (N, D) under biases (N, P), and the standard error of log Z.
 
-    base: (D,) logits at which the chains begin.
+    base: (D,) logits at which the chains, or the mean fields where they do, begin.
     """
     prior, weight, ais = rbm_type(prior, ais)
     assert isinstance(prior.estimator, Rbm)
+    parts = prior.estimator.split(biases)
+    if ais.base == "mean-field":
+        base = mean_field_logits(weight, *parts, torch.sigmoid(base))
     log_z, error = ais_log_partition(
         weight,
-        *prior.estimator.split(biases),
+        *parts,
         base,
         generator,
         temperatures=ais.temperatures,

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from symbolic.errors import NotebeamError
 from symbolic.estimators.rbm import Rbm, RbmOptions
 from symbolic.evaluation import ais
-from symbolic.evaluation.ais import AisOptions, ais_log_partition
+from symbolic.evaluation.ais import AisOptions, ais_log_partition, mean_field_logits
 from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.priors.recurrent import RecurrentOptions, RecurrentPrior
 
@@ -101,6 +101,23 @@ def test_a_base_near_the_rbm_has_the_smaller_error() -> None:
     assert (near[1] < far[1] / 2).all()
 
 
+def test_the_mean_field_base_is_a_fixed_point_and_nearer_than_the_visible_bias() -> None:
+    weight, visible_bias, hidden_bias = random_rbm(3, 12, 6, seed=6, scale=0.3)
+    start = torch.sigmoid(visible_bias)
+    base = mean_field_logits(weight, visible_bias, hidden_bias, start, sweeps=200)
+    hidden = torch.sigmoid(hidden_bias + torch.sigmoid(base) @ weight)
+    assert_close(base, visible_bias + hidden @ weight.t())
+    expected = exact(weight, visible_bias, hidden_bias)
+    errors = []
+    for logits in (visible_bias, base):
+        log_z, error = ais_log_partition(
+            weight, visible_bias, hidden_bias, logits, generator(), temperatures=30, runs=200
+        )
+        assert ((log_z - expected).abs() < 4 * error).all()
+        errors.append(error)
+    assert (errors[1] < errors[0]).all()
+
+
 @pytest.mark.parametrize("block", [1 << 20, 60])
 def test_shared_noise_gives_each_state_its_estimate_whatever_the_company(
     block: int, monkeypatch: pytest.MonkeyPatch
@@ -184,6 +201,17 @@ def test_the_likelihood_of_an_rbm_type_is_minus_f_minus_the_estimated_log_z() ->
     assert likelihood != log_likelihood(prior, rolls, options, torch.Generator().manual_seed(5))
 
 
+def test_a_mean_field_base_gives_the_likelihood_a_smaller_spread() -> None:
+    prior, rolls = rbm_prior(), some_rolls()
+    expected = sum(exact_likelihoods(prior, rolls)) / 27
+    plain, near = (
+        log_likelihood(prior, rolls, AisOptions(temperatures=100, runs=50, base=base))
+        for base in ("marginals", "mean-field")
+    )
+    assert near.spread < plain.spread
+    assert abs(near.per_step - expected) < 4 * near.standard_error
+
+
 def test_some_steps_can_stand_for_all() -> None:
     prior, rolls = rbm_prior(), some_rolls()
     expected = exact_likelihoods(prior, rolls)
@@ -202,6 +230,11 @@ def test_an_rbm_type_without_options_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("option", "value"), [("temperatures", 0), ("runs", 1), ("steps", -1)])
-def test_a_bad_option_is_refused_by_name(option: str, value: int) -> None:
+def test_a_bad_number_is_refused_by_name(option: str, value: int) -> None:
     with pytest.raises(NotebeamError, match=rf"AisOptions\.{option}: got {value}, expected an integer >="):
         AisOptions(**{option: value})
+
+
+def test_an_unknown_base_is_refused_by_name() -> None:
+    with pytest.raises(NotebeamError, match=r"AisOptions\.base: got 'data', expected \"marginals\" or"):
+        AisOptions(base="data")  # type: ignore[arg-type]
