@@ -1,5 +1,7 @@
 """`python -m symbolic.training CONFIG.toml`: train a prior.
 
+Several processes: `torchrun --nproc_per_node N -m symbolic.training CONFIG.toml` (training.processes).
+
 Is: the command's arguments and its errors.
 Is not: the run (training.loop).
 """
@@ -35,19 +37,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     from symbolic.training.config import read_config
     from symbolic.training.data import read_splits
     from symbolic.training.loop import train
+    from symbolic.training.processes import started
 
     try:
         config = read_config(args.config)
         folder = args.run or Path("runs") / f"{config.model}-{config.name}"
-        train(
-            config,
-            read_splits(config.data),
-            folder,
-            output=args.output or folder / "weights.safetensors",
-            command=f"python -m symbolic.training {args.config}",
-            resume=args.resume,
-            log=lambda line: print(line, flush=True),
-        )
+        with started() as processes:
+            train(
+                config,
+                read_splits(config.data),
+                folder,
+                output=args.output or folder / "weights.safetensors",
+                command=f"python -m symbolic.training {args.config}",
+                resume=args.resume,
+                log=lambda line: print(line, flush=True),
+                processes=processes,
+            )
     except (NotebeamError, OSError) as error:
         print(f"symbolic.training: {error}", file=sys.stderr)
         return 1

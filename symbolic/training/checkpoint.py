@@ -25,12 +25,15 @@ FILE = "checkpoint.safetensors"
 
 
 def write_checkpoint(run: Run, folder: Path) -> None:
-    """Write the run's checkpoint whole, in one rename."""
+    """Write the checkpoint whole, in one rename; all of several processes call this, the first does it."""
+    state = run.processes.whole(run.state, run.config.loop.batch)
+    if run.processes.rank:
+        return
     groups: dict[str, dict[str, Tensor]] = {
         "prior": run.prior.state_dict(),
         "averaged": run.averaged.state_dict() if run.averaged is not run.prior else {},
         "best": run.best,
-        "state": run.state,
+        "state": state,
         "stream": {"place": run.stream.place},
     }
     for index, values in run.optimizer.state_dict()["state"].items():
@@ -73,7 +76,7 @@ def read_checkpoint(run: Run, folder: Path) -> None:
     if run.averaged is not run.prior:
         run.averaged.load_state_dict(_group(tensors, "averaged"))
     run.best = _group(tensors, "best")
-    run.state = _group(tensors, "state")
+    run.state = {name: values[run.rows] for name, values in _group(tensors, "state").items()}
     run.stream.place = tensors["stream/place"]
     stored = run.optimizer.state_dict()
     count = len(stored["param_groups"][0]["params"])

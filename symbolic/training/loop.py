@@ -15,6 +15,7 @@ from symbolic.training.checkpoint import read_checkpoint, write_checkpoint
 from symbolic.training.config import TrainingConfig
 from symbolic.training.data import Splits, clock_of, described, plane_of
 from symbolic.training.pretraining import pretrain
+from symbolic.training.processes import Processes
 from symbolic.training.run import Run
 from symbolic.training.validation import measure, score
 
@@ -28,11 +29,17 @@ def train(
     command: str,
     resume: bool,
     log: Callable[[str], None],
+    processes: Processes | None = None,
 ) -> Prior:
-    """Train, and write the best weights with their card to `output`; the checkpoint lies in `folder`."""
+    """Train, and write the best weights with their card to `output`; the checkpoint lies in `folder`.
+
+    Of several processes the first validates, writes and logs; all must see `folder` to resume.
+    """
     if output.suffix != ".safetensors":
         raise NotebeamError("--output", str(output), "a path that ends in .safetensors")
-    run = Run(config, splits)
+    run = Run(config, splits, processes)
+    if run.processes.rank:
+        log = _silent
     if resume:
         read_checkpoint(run, folder)
         log(f"resumed at update {run.progress.update}")
@@ -58,16 +65,16 @@ def train(
 def _updates(run: Run, folder: Path) -> tuple[float, int]:
     """Updates up to the next validation; sum of their objectives, and their steps."""
     loop, total, steps = run.config.loop, 0.0, 0
-    written = time.monotonic()
+    written = run.progress.seconds
     while True:
         with _Working(run):
             value, count = run.update()
         total, steps = total + value * count, steps + count
         if run.share_done() >= 1 or run.progress.update % loop.validate_every == 0:
             return total, steps
-        if time.monotonic() - written >= 60 * loop.checkpoint_minutes:
+        if run.progress.seconds - written >= 60 * loop.checkpoint_minutes:
             write_checkpoint(run, folder)
-            written = time.monotonic()
+            written = run.progress.seconds
 
 
 class _Working:
@@ -80,7 +87,14 @@ class _Working:
         self.began = time.monotonic()
 
     def __exit__(self, *raised: object) -> None:
-        self.run.progress.seconds += time.monotonic() - self.began
+        progress = self.run.progress
+        progress.seconds += time.monotonic() - self.began
+        if not any(raised):
+            progress.seconds = self.run.processes.agreed(progress.seconds)
+
+
+def _silent(line: str) -> None:
+    pass
 
 
 def _finish(run: Run, output: Path, command: str, log: Callable[[str], None]) -> Prior:
@@ -89,6 +103,8 @@ def _finish(run: Run, output: Path, command: str, log: Callable[[str], None]) ->
     if not run.best:
         raise NotebeamError("validation", "no score that is a number", "one: a lower loop.rate may help")
     prior.load_state_dict(run.best)
+    if run.processes.rank:
+        return prior
     name = measure(prior, run.splits.valid)
     scores = {f"valid_{name}": round(run.progress.best, 4), "best_update": run.progress.best_update}
     if run.splits.test:

@@ -34,13 +34,20 @@ def pretrain(run: Run, log: Callable[[str], None]) -> None:
         expected = "0 for a model of real steps: cross-entropy needs logits"
         raise NotebeamError("pretraining.recurrence_updates", options.recurrence_updates, expected)
     prior.train()
+    if run.processes.rank == 0:  # in several processes the first learns for all
+        _learn(run, prior, log)
+    run.processes.copied(list(prior.state_dict().values()))
+    run.averaged.load_state_dict(prior.state_dict())
+
+
+def _learn(run: Run, prior: Product, log: Callable[[str], None]) -> None:
+    options = run.config.pretraining
     if options.frames_updates:
         last = train_frames(run, prior)
         log(f"pre-trained on {options.frames_updates} batches of steps  objective {last:.4f} a step")
     if options.recurrence_updates:
         last = train_recurrence(run, prior)
         log(f"pre-trained the recurrence with {options.recurrence_updates} updates  {last:.4f} nats/step")
-    run.averaged.load_state_dict(prior.state_dict())
 
 
 def train_frames(run: Run, prior: Product) -> float:

@@ -18,6 +18,7 @@ from symbolic.training.curvature import newton_update
 from symbolic.training.data import Splits, augmented_roll, step_mean
 from symbolic.training.hessian_free import HessianFree
 from symbolic.training.optimizers import build_optimizer, rate_at
+from symbolic.training.processes import Processes
 from symbolic.training.stream import Stream
 from symbolic.training.validation import score
 
@@ -36,7 +37,11 @@ class Progress:
 class Run:
     """Everything that changes while a prior is trained."""
 
-    def __init__(self, config: TrainingConfig, splits: Splits) -> None:
+    def __init__(self, config: TrainingConfig, splits: Splits, processes: Processes | None = None) -> None:
+        self.processes = processes or Processes()
+        if self.processes.count > 1 and config.loop.optimizer == "hessian-free":
+            expected = "adam or sgd where several processes train"
+            raise NotebeamError("loop.optimizer", config.loop.optimizer, expected)
         # The initial weights come from the global generator, which is put back as it was.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -61,7 +66,8 @@ class Run:
             chunk=config.loop.chunk,
             seed=config.seed,
         )
-        self.state: State = self.prior.initial_state(config.loop.batch)
+        self.rows = self.processes.rows(config.loop.batch)
+        self.state: State = self.prior.initial_state(self.rows.stop - self.rows.start)  # of the own rows
         self.progress = Progress()
 
     def share_done(self) -> float:
@@ -73,25 +79,28 @@ class Run:
 
     def update(self) -> tuple[float, int]:
         """One step of the optimiser; objective of its chunk (log-likelihood, nats) a step, and its steps."""
-        loop, chunk = self.config.loop, self.stream.next()
+        loop, everything = self.config.loop, self.stream.next()
+        chunk = everything.part(self.rows) if self.processes.count > 1 else everything
         state = begun(self.prior, self.state, chunk.begins)
         if isinstance(self.optimizer, HessianFree):
             value, after = newton_update(self.optimizer, self.prior, state, chunk, loop.curvature_rows)
             self._moved(after)
             return value, int(chunk.mask.sum())
         # Seeded by the update's number, so that a resumed run drops the same units.
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.progress.update)
+        generator = self.processes.generator(self.config.seed * 1_000_003 + self.progress.update)
         objective, after = self.prior.chunk_objective(state, chunk.rolls, chunk.mask, generator)
-        steps = int(chunk.mask.sum())
+        # A share of the mean over the steps of all processes: the gradients' sum is that of the whole batch.
+        steps = int(everything.mask.sum())
         loss = -objective.sum() / steps
         for group in self.optimizer.param_groups:
             group["lr"] = rate_at(loop, self.share_done(), self.progress.update)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        value = self.processes.summed(list(self.prior.parameters()), -loss.item())
         torch.nn.utils.clip_grad_norm_(self.prior.parameters(), loop.clip)
         self.optimizer.step()
         self._moved(after)
-        return -loss.item(), steps
+        return value, steps
 
     def _moved(self, after: State) -> None:
         """The weights have moved; the state after the chunk goes on to the next."""
@@ -115,7 +124,9 @@ class Run:
         if loop.validate_steps:
             each = max(1, loop.validate_steps // len(valid))
             valid = [roll[:each] for roll in valid]
-        found = score(self.averaged.eval(), valid, loop)
+        # One process is enough, and the others wait.
+        found = score(self.averaged.eval(), valid, loop) if self.processes.rank == 0 else 0.0
+        found = self.processes.agreed(found)
         self.prior.train()
         if found > progress.best:
             progress.best, progress.best_update, progress.worse = found, progress.update, 0

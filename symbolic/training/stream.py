@@ -23,6 +23,12 @@ class Chunk:
     mask: Tensor  # (B, T) bool, False where a piece has ended
     begins: Tensor  # (B,) bool
 
+    def part(self, rows: slice) -> "Chunk":
+        """Some of the rows, no longer than the longest of them."""
+        mask = self.mask[rows]
+        steps = int(mask.sum(1).max())
+        return Chunk(self.rolls[rows, :steps], mask[:, :steps], self.begins[rows])
+
 
 class Stream:
     """B rows, each an endless sequence of pieces, cut into chunks of at most `chunk` steps.
