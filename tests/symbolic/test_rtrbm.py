@@ -61,7 +61,8 @@ def named_weights(prior: Rtrbm) -> tuple[dict[str, np.ndarray], torch.nn.LSTM | 
         "r0": torch.sigmoid(prior.first),
         "W1": prior.to_hidden,
     }
-    if prior.to_visible is not None:
+    if prior.options.hidden_to_visible:
+        assert prior.to_visible is not None
         named["W2"] = prior.to_visible
     layer = None
     if prior.memory is not None:
