@@ -59,6 +59,8 @@ def _roll(steps: list[list[int]], place: str) -> Piece:
     if ((pitch < LOWEST) | (pitch > HIGHEST)).any():
         outside = pitch[(pitch < LOWEST) | (pitch > HIGHEST)][0]
         raise NotebeamError(place, int(outside), f"MIDI pitches {LOWEST}..{HIGHEST}")
+    if not len(steps):
+        raise NotebeamError(place, "an empty piece", "at least one step")
     roll = np.zeros((len(steps), KEYS), dtype=np.bool_)
     roll[step, pitch - LOWEST] = True
     roll.flags.writeable = False

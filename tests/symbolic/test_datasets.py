@@ -113,7 +113,7 @@ def write_classic(folder: Path, content: Any) -> None:
 
 
 def test_a_classic_set_becomes_rolls(tmp_path: Path) -> None:
-    write_classic(tmp_path, {"train": [[[21, 108], [], [60]]], "valid": [], "test": [[]]})
+    write_classic(tmp_path, {"train": [[[21, 108], [], [60]]], "valid": [], "test": [[[]]]})
     content = read_classic("jsb", tmp_path)
     (piece,) = content.train
     assert piece.dtype == np.bool_ and [tuple(cell) for cell in np.argwhere(piece)] == [
@@ -121,7 +121,7 @@ def test_a_classic_set_becomes_rolls(tmp_path: Path) -> None:
         (0, 87),
         (2, 39),
     ]
-    assert content.valid == [] and content.test[0].shape == (0, 88)
+    assert content.valid == [] and content.test[0].shape == (1, 88)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,10 @@ def test_a_classic_set_becomes_rolls(tmp_path: Path) -> None:
             r"train piece 0: got 20, expected MIDI pitches 21\.\.108",
         ),
         ({"train": [[60]], "valid": [], "test": []}, r"train piece 0: got 'something else'"),
+        (
+            {"train": [[[60]]], "valid": [[[60]], []], "test": []},
+            r"valid piece 1: got 'an empty piece', expected at least one step",
+        ),
     ],
 )
 def test_a_wrong_classic_set_is_refused(tmp_path: Path, content: Any, message: str) -> None:
