@@ -119,7 +119,7 @@ def _finish(run: Run, output: Path, command: str, log: Callable[[str], None]) ->
         data=described(config.data),
         licence=config.licence,
         command=command,
-        scores=scores | {"minutes": round(run.progress.seconds / 60, 1)},
+        scores=scores | {"minutes": round(run.progress.seconds / 60, 1), "seed": config.seed},
     )
     save_prior(prior, output)
     log(f"wrote {output}  " + "  ".join(f"{name} {value}" for name, value in scores.items()))
