@@ -17,8 +17,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m symbolic.training", description="Train a prior.")
     parser.add_argument("config", metavar="CONFIG.toml", help="what is trained, on what, how")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    # Two names, because torchrun takes --run for a short form of its own options.
     parser.add_argument(
-        "--run", metavar="FOLDER", type=Path, help="of the checkpoint (default: runs/MODEL-NAME)"
+        "--run",
+        "--folder",
+        dest="run",
+        metavar="FOLDER",
+        type=Path,
+        help="of the checkpoint (default: runs/MODEL-NAME); under torchrun write --folder",
     )
     parser.add_argument(
         "--output",

@@ -93,6 +93,10 @@ class LoopConfig:
         _at_least("loop", self, validate_every=1, validate_steps=0, patience=0, checkpoint_minutes=0)
         _at_least("loop", self, ais_temperatures=1, ais_runs=2, ais_steps=0, decay_every=1)
         _at_least("loop", self, structural=0, iterations=1, curvature_rows=0)
+        if self.optimizer == "hessian-free" and self.weight_decay:
+            raise NotebeamError(
+                "loop.weight_decay", self.weight_decay, "0 where the optimizer is hessian-free"
+            )
         for name in ("rate", "clip", "decay", "damping"):
             if not getattr(self, name) > 0:
                 raise NotebeamError(f"loop.{name}", getattr(self, name), "a number > 0")

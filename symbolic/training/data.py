@@ -21,9 +21,10 @@ from symbolic.datasets.classic import ClassicName, read_classic
 from symbolic.datasets.motion import read_motion
 from symbolic.datasets.pop909 import read_pop909
 from symbolic.errors import NotebeamError
-from symbolic.midi import read_beats, read_midi
 from symbolic.notes import Notes
-from symbolic.pitch import HIGHEST, LOWEST
+from symbolic.pitch import HIGHEST, KEYS, LOWEST
+from symbolic.priors.protocol import PriorCard
+from symbolic.priors.steps import read_steps
 from symbolic.training.config import REAL, DataConfig
 
 Roll = NDArray[np.bool_] | NDArray[np.float32]  # (T, D) keys, or the numbers of a set in REAL
@@ -93,10 +94,9 @@ def midi_files(folder: str | Path) -> list[Path]:
 
 def _midi_piece(path: Path, config: DataConfig) -> Piece:
     """Notes of a file, or its roll at the beats."""
-    notes = read_midi(path)
-    if not len(notes):
-        raise NotebeamError(str(path), "no notes", "a MIDI file with notes of a piano's range")
-    return notes if config.hop else beats_roll(notes, read_beats(path), config)
+    # Where steps are beats, tempo and phase are the file's own: the roll is the same at every epoch.
+    steps = read_steps(path, card_of(config))
+    return steps.notes if config.hop else steps.roll
 
 
 def _plain(piece: Piece, config: DataConfig) -> Roll:
@@ -109,15 +109,6 @@ def frames_roll(notes: Notes, config: DataConfig, lead_in: float = 0.0) -> NDArr
     seconds = float(notes.offset.max()) - start
     clock = Clock.frames(int(np.ceil(seconds / config.hop)) + 1, config.hop, start)
     return _planes(notes, clock, config)
-
-
-def beats_roll(notes: Notes, beats: NDArray[np.float64], config: DataConfig) -> NDArray[np.bool_]:
-    """(T, D) roll at parts of the beats (N,) seconds, from the one before the first onset, or at it, on."""
-    first = max(0, int(np.searchsorted(beats, notes.onset[0] + 1e-6, side="right")) - 1)
-    last = int(np.searchsorted(beats, notes.offset.max() - 1e-6)) + 1
-    roll = _planes(notes, Clock.beats(beats[first:last], config.divisions), config)
-    # The beat at which the music ends is a step only for notes struck so late that they are nearest to it.
-    return roll if roll[-1].any() else roll[:-1]
 
 
 def _planes(notes: Notes, clock: Clock, config: DataConfig) -> NDArray[np.bool_]:
@@ -184,3 +175,18 @@ def clock_of(config: DataConfig) -> dict[str, str | int | float]:
 def plane_of(config: DataConfig) -> str:
     """What a number of a step says, for a card."""
     return "values" if config.set in REAL else config.plane
+
+
+def card_of(config: DataConfig) -> PriorCard:
+    """What a card says of music as such a config reads it; the rest of it is empty."""
+    return PriorCard(
+        name="",
+        model="",
+        options={},
+        visible=2 * KEYS if config.plane == "both" else KEYS,
+        clock=clock_of(config),
+        plane=plane_of(config),
+        data=described(config),
+        licence="",
+        command="",
+    )

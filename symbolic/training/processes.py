@@ -52,7 +52,7 @@ class Processes:
         owners = parts[0].new_tensor([p.grad is not None for p in parameters])
         message = torch.cat([part.reshape(-1) for part in parts] + [owners])
         dist.all_reduce(message)
-        *parts_found, owners = message.split([part.numel() for part in parts] + [len(parts)])
+        *parts_found, owners = torch.split(message, [part.numel() for part in parts] + [len(parts)])
         for parameter, found, owner in zip(parameters, parts_found, owners.tolist(), strict=True):
             parameter.grad = found.view_as(parameter) if owner else None
         total = torch.tensor([value], dtype=torch.float64)

@@ -93,6 +93,11 @@ def test_resuming_under_another_config_is_refused(tmp_path: Path) -> None:
     other = replace(CONFIG, seed=1)
     with pytest.raises(NotebeamError, match=r"checkpoint\.safetensors: seed: got 1, expected 0, with which"):
         train(other, SPLITS, tmp_path, output=tmp_path / "w.safetensors", command="", resume=True, log=silent)
+    other = replace(CONFIG, model="gru-nade")
+    with pytest.raises(
+        NotebeamError, match=r"model: got 'gru-nade', expected 'lstm-nade', with which the run"
+    ):
+        train(other, SPLITS, tmp_path, output=tmp_path / "w.safetensors", command="", resume=True, log=silent)
 
 
 def test_a_run_goes_on_from_a_checkpoint_between_validations(tmp_path: Path) -> None:
@@ -130,11 +135,40 @@ def test_a_run_goes_on_from_a_checkpoint_between_validations(tmp_path: Path) -> 
     [
         {"optimizer": "sgd", "schedule": "constant"},
         {"optimizer": "sgd", "momentum": 0.0, "ema": 0.0, "schedule": "exponential", "decay_every": 2},
+        {"optimizer": "hessian-free", "iterations": 4, "curvature_rows": 2},
     ],
 )
 def test_every_optimiser_resumes_bit_for_bit(tmp_path: Path, changes: dict[str, object]) -> None:
     config = replace(CONFIG, loop=replace(CONFIG.loop, **changes))  # type: ignore[arg-type]
     assert_resumes(config, tmp_path)
+
+
+def test_a_prior_without_log_z_is_validated_by_sampling_and_resumes_bit_for_bit(tmp_path: Path) -> None:
+    loop = replace(CONFIG.loop, updates=6, ais_temperatures=5, ais_runs=2, ais_steps=4)
+    options = {"visible": 6, "units": 3, "hidden": 3, "gibbs": 2}
+    assert_resumes(replace(CONFIG, model="rnn-rbm", options=options, loop=loop), tmp_path)
+    scores = load_prior(tmp_path / "whole" / "w.safetensors").card.scores
+    assert -20 < scores["valid_nats_per_step"] < 0 and -20 < scores["test_nats_per_step"] < 0
+
+
+def test_real_steps_without_log_z_are_validated_by_the_error_of_their_prediction(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    real = [rng.normal(size=(length, 6)).astype(np.float32) for length in (9, 4, 6)]
+    splits = Splits(real[:2], real[2:], [])
+    options = {"visible": 6, "units": 3, "hidden": 3}
+    config = replace(
+        CONFIG,
+        model="rnn-gaussian-rbm",
+        options=options,
+        data=DataConfig(set="motion"),
+        loop=LoopConfig(updates=2),
+    )
+    output = tmp_path / "w.safetensors"
+    train(config, splits, tmp_path, output=output, command="", resume=False, log=silent)
+    card = load_prior(output).card
+    assert (card.plane, card.clock) == ("values", {"kind": "steps"})
+    # Six numbers of variance one: their mean foretells them with an error of 6; a chain adds its own noise.
+    assert -20 < card.scores["valid_minus_squared_error_per_step"] < -3
 
 
 def assert_resumes(config: TrainingConfig, folder: Path) -> None:
@@ -333,6 +367,11 @@ GOOD = 'name = "a"\nmodel = "lstm-nade"\nlicence = "MIT"\n[data]\nset = "jsb"\n[
         ("updates = 1", 'updates = "1"', r"loop\.updates: got '1', expected an integer"),
         ("updates = 1", "updates = true", r"loop\.updates: got True, expected an integer"),
         ("updates = 1", "batch = 1", r"loop: got 'neither updates nor minutes'"),
+        (
+            "updates = 1",
+            'updates = 1\noptimizer = "hessian-free"\nweight_decay = 0.1',
+            r"loop\.weight_decay: got 0\.1, expected 0 where",
+        ),
         ("updates = 1", "updates = 1\nrate = 0", r"loop\.rate: got 0\.0, expected a number > 0"),
         (
             "updates = 1",

@@ -8,7 +8,7 @@ import pytest
 
 from symbolic.datasets import root
 from symbolic.errors import NotebeamError
-from symbolic.midi import read_beats, write_midi
+from symbolic.midi import write_midi
 from symbolic.notes import Notes
 from symbolic.training.config import DataConfig
 from symbolic.training.data import Splits, augmented_roll, frames_roll, midi_files, read_splits, step_mean
@@ -51,8 +51,6 @@ def test_at_hop_0_a_step_is_a_part_of_a_beat(tmp_path: Path) -> None:
     struck = read_splits(DataConfig(midi=str(tmp_path), hop=0.0, divisions=2, plane="struck"))
     np.testing.assert_array_equal(struck.valid[0][:7:2], expected[::2])
     assert not struck.valid[0][1::2].any()
-    # 120 a minute: a beat every half second, until after the end at 2.5 s.
-    np.testing.assert_allclose(read_beats(tmp_path / "a.mid"), 0.5 * np.arange(6))
 
 
 def test_both_planes_lie_side_by_side_and_move_together() -> None:

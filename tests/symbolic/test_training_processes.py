@@ -78,7 +78,7 @@ def test_two_processes_end_with_the_weights_of_one(tmp_path: Path) -> None:
         "--master_port",
         "29631",
     ]
-    command += ["-m", "symbolic.training", str(path), "--run", str(tmp_path / "two")]
+    command += ["-m", "symbolic.training", str(path), "--folder", str(tmp_path / "two")]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
