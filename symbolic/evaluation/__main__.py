@@ -26,7 +26,7 @@ EPILOG = """\
 examples:
   python -m symbolic.evaluation lstm-nade/jsb jsb               likelihood and accuracies on a test set
   python -m symbolic.evaluation song.mid --picture song.png     where the music surprised the piano prior
-  python -m symbolic.evaluation lstm-nade/jsb chorale.mid       on the file's beats, in the best of 12 keys
+  python -m symbolic.evaluation lstm-nade/jsb chorale.mid       on the file's beats, in the likeliest key
 """
 
 
@@ -63,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     file.add_argument(
         "--transpose",
         metavar="N|auto",
-        help="semitones up before the prior hears it; auto: the likeliest of the 12 keys (default: auto for "
+        help="semitones up before the prior hears it; auto: the likeliest key and octave (default: auto for "
         "priors that count in beats, whose sets are all in C, else 0)",
     )
     rbm = parser.add_argument_group("priors that leave out log Z (RBM types): how it is estimated")

@@ -24,8 +24,9 @@ from symbolic.priors.protocol import PriorCard, SymbolicPrior
 from symbolic.priors.registry import Prior
 from symbolic.priors.steps import Roll, Steps, transposed
 
-KEYS_TRIED = tuple(range(-6, 6))  # semitones: one shift for each of the twelve keys
-KEY_RUNS = 20  # chains a step at most while the key is sought
+# Semitones: the twelve keys, and an octave to either side: the chorales of the classic set lie high.
+SHIFTS = tuple(range(-18, 18))
+KEY_RUNS, KEY_TEMPERATURES = 10, 100  # of AIS at most, while the key is sought
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ class Judgement:
 def judge(prior: Prior, steps: Steps, semitones: int | None = 0, ais: AisOptions | None = None) -> Judgement:
     """A piece judged by a prior, so many semitones higher; None: in the likeliest of the twelve keys."""
     if semitones is None:
-        semitones = best_key(prior, steps.roll, ais and replace(ais, runs=min(ais.runs, KEY_RUNS)))
+        semitones = best_key(prior, steps.roll, ais)
     roll = transposed(steps.roll, semitones)
     if roll is None:
         raise NotebeamError("judge(semitones)", semitones, "a shift that keeps all notes on the piano")
@@ -125,12 +126,16 @@ def _left_out(prior: SymbolicPrior, state: dict[str, Tensor], row: Tensor, bits:
 
 
 def best_key(prior: Prior, roll: Roll, ais: AisOptions | None = None) -> int:
-    """Semitones by which the roll is likeliest to the prior when it is shifted, of one for each key."""
-    shifts = {shift: moved for shift in KEYS_TRIED if (moved := transposed(roll, shift)) is not None}
-    if not shifts:
-        raise NotebeamError("best_key(roll)", "keys from end to end of the piano", "room to transpose")
+    """Semitones by which the roll is likeliest to the prior: of SHIFTS, those that keep it on the piano."""
+    if ais is not None:
+        runs, temperatures = min(ais.runs, KEY_RUNS), min(ais.temperatures, KEY_TEMPERATURES)
+        ais = replace(ais, runs=runs, temperatures=temperatures)
+    shifts = {shift: moved for shift in SHIFTS if (moved := transposed(roll, shift)) is not None}
     scores = step_scores(prior, list(shifts.values()), ais)
-    return max(zip(scores, shifts, strict=True), key=lambda pair: pair[0].per_step)[1]
+    # Of shifts that are alike to the last digits the smallest.
+    return max(
+        zip(scores, shifts, strict=True), key=lambda pair: (round(pair[0].per_step, 5), -abs(pair[1]))
+    )[1]
 
 
 def semitones_of(text: str | None, card: PriorCard) -> int | None:

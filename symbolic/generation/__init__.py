@@ -1,0 +1,1 @@
+"""Music out of priors: `python -m symbolic.generation`."""

@@ -1,0 +1,220 @@
+"""`python -m symbolic.generation -o OUT.mid`: music drawn from a prior.
+
+Is: the command: from nothing, going on from a MIDI file, after fine-tuning on a folder of MIDI files.
+Is not: the drawing (generation.sampling), the fine-tuning, the picture.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
+    from symbolic.generation.sampling import Given, Piece
+    from symbolic.priors.registry import Prior
+
+DEFAULT_PRIOR = "event-rnn-nade/piano"
+SECONDS = 30.0
+
+EPILOG = """\
+A prior of sounding keys (the classic sets) cannot strike a key again that sounds: a key that is on at several
+steps in a row is one note.
+
+examples:
+  python -m symbolic.generation -o new.mid                                     half a minute of piano music
+  python -m symbolic.generation --prior lstm-nade/jsb --tempo 90 -o chorale.mid --count 4
+  python -m symbolic.generation --continue mine.mid --stop 20 --seconds 60 -o longer.mid --picture longer.png
+  python -m symbolic.generation --finetune my_midi/ --continue mine.mid -o mine_longer.mid
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m symbolic.generation",
+        description="Music drawn from a prior, as MIDI.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT.mid",
+        help="of several: OUT-1.mid, ...",
+    )
+    parser.add_argument("--picture", type=Path, metavar="OUT.png", help="piano rolls of the pieces")
+    parser.add_argument(
+        "--prior",
+        default=DEFAULT_PRIOR,
+        metavar="NAME",
+        help=f"name such as lstm-nade/jsb, or a .safetensors file (default: {DEFAULT_PRIOR})",
+    )
+    drawing = parser.add_argument_group("drawing")
+    drawing.add_argument("--temperature", type=float, default=1.0, help="below 1 the likely becomes likelier")
+    length = drawing.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, metavar="N", help="length in steps of the prior")
+    length.add_argument("--seconds", type=float, help=f"length (default: {SECONDS:g})")
+    drawing.add_argument("--count", type=int, default=1, metavar="N", help="pieces")
+    drawing.add_argument("--seed", type=int, default=0, help="the same seed gives the same files")
+    drawing.add_argument(
+        "--tempo",
+        type=float,
+        metavar="BPM",
+        help="quarter notes a minute, of priors that count in beats (default: as given, else 120)",
+    )
+    drawing.add_argument(
+        "--hold",
+        type=float,
+        metavar="S",
+        help="seconds a note sounds at most, of priors that know only strokes (default: 0.5)",
+    )
+    given = parser.add_argument_group("going on from a file")
+    given.add_argument(
+        "--continue", dest="given", type=Path, metavar="IN.mid", help="what a piece begins with"
+    )
+    given.add_argument("--stop", type=float, metavar="S", help="only the file's first S seconds")
+    given.add_argument(
+        "--transpose",
+        metavar="N|auto",
+        help="semitones by which the prior hears it higher; auto: the likeliest key and octave (default: "
+        "auto for priors that count in beats, else 0); the result is in the file's own key",
+    )
+    tuning = parser.add_argument_group("one's own music")
+    tuning.add_argument(
+        "--finetune",
+        type=Path,
+        metavar="FOLDER",
+        help="train the prior a little on the MIDI there first",
+    )
+    tuning.add_argument(
+        "--output-weights",
+        type=Path,
+        metavar="FILE.safetensors",
+        help="where the fine-tuned prior goes (default: runs/finetuned/weights.safetensors)",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.given is None and (args.stop is not None or args.transpose is not None):
+        parser.error("--stop, --transpose: expected --continue IN.mid")
+    if args.finetune is None and args.output_weights is not None:
+        parser.error("--output-weights: expected --finetune FOLDER")
+    # Imported after parsing: torch takes seconds and --help needs none of it.
+    from symbolic.errors import NotebeamError
+
+    try:
+        outputs = _run(args)
+    except (NotebeamError, OSError) as error:
+        print(f"symbolic.generation: {' '.join(str(error).splitlines())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("symbolic.generation: interrupted; what is written so far is whole", file=sys.stderr)
+        return 130
+    for line in outputs:
+        print(line)
+    return 0
+
+
+def _run(args: argparse.Namespace) -> list[str]:
+    """Everything that the arguments ask for; a line for each file."""
+    from symbolic.generation.sampling import SampleOptions, generate, pace, steps_in
+    from symbolic.midi import write_midi
+    from symbolic.priors.registry import load_prior
+    from symbolic.priors.steps import HOLD
+
+    # All that can be refused is refused before anything is trained or drawn.
+    paths = _paths(args.output, args.count)
+    for path in paths if args.picture is None else [*paths, args.picture]:
+        _check_writable(path)
+    prior = load_prior(args.prior)
+    given = None if args.given is None else _given(prior, args.given, args.stop, args.transpose)
+    steps = args.steps
+    if steps is None:
+        seconds = SECONDS if args.seconds is None else args.seconds
+        steps = steps_in(prior.card, seconds, pace(prior.card, given, args.tempo))
+    options = SampleOptions(
+        steps=steps,
+        temperature=args.temperature,
+        count=args.count,
+        seed=args.seed,
+        hold=HOLD if args.hold is None else args.hold,
+    )
+    if args.finetune is not None:
+        prior = _finetuned(args)
+    pieces = generate(prior, options, given, args.tempo)
+    for path, piece in zip(paths, pieces, strict=True):
+        write_midi(path, piece.notes, tempo=piece.tempo)
+    if args.picture is not None:
+        _draw(args.picture, paths, pieces)
+    heard = "" if given is None or not given.semitones else f", heard {given.semitones:+d} semitones"
+    return [
+        f"{path}: {len(piece.notes)} notes, {piece.end:.1f} s, drawn from {piece.seam:.1f} s on{heard}"
+        for path, piece in zip(paths, pieces, strict=True)
+    ]
+
+
+def _paths(output: Path, count: int) -> list[Path]:
+    from symbolic.errors import NotebeamError
+
+    if output.suffix.lower() not in (".mid", ".midi"):
+        raise NotebeamError("--output", str(output), "a path that ends in .mid")
+    if count == 1:
+        return [output]
+    return [output.with_stem(f"{output.stem}-{number}") for number in range(1, count + 1)]
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse a path before the work that would be lost."""
+    from symbolic.errors import NotebeamError
+
+    if path.is_dir():
+        raise NotebeamError(str(path), "a folder", "the path of a file")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise NotebeamError(str(path), "no folder that can be written in", "one that exists")
+
+
+def _given(prior: "Prior", path: Path, stop: float | None, transpose: str | None) -> "Given":
+    from symbolic.evaluation.ais import AisOptions
+    from symbolic.evaluation.surprise import best_key, semitones_of
+    from symbolic.generation.sampling import Given
+    from symbolic.priors.steps import read_steps
+
+    steps = read_steps(path, prior.card, stop)
+    semitones = semitones_of(transpose, prior.card)
+    if semitones is None:
+        semitones = best_key(prior, steps.roll, AisOptions())
+    return Given(steps, semitones)
+
+
+def _finetuned(args: argparse.Namespace) -> "Prior":
+    from symbolic.generation.finetuning import FinetuneOptions, finetune
+
+    return finetune(
+        args.prior,
+        args.finetune,
+        args.output_weights or Path("runs") / "finetuned" / "weights.safetensors",
+        FinetuneOptions(seed=args.seed),
+        log=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+
+
+def _draw(path: Path, paths: Sequence[Path], pieces: "Sequence[Piece]") -> None:
+    from symbolic.generation.picture import Panel, save_rolls
+
+    panels = [
+        Panel(f"{file.name}: {len(piece.notes)} notes", piece.notes, piece.seam, piece.end)
+        for file, piece in zip(paths, pieces, strict=True)
+    ]
+    save_rolls(path, panels)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

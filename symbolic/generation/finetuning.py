@@ -1,0 +1,115 @@
+"""A prior moved towards one's own music: a few updates on a folder of MIDI files.
+
+Is: the files as pieces, the short training run.
+Is not: training itself (training.loop).
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from symbolic.errors import NotebeamError
+from symbolic.evaluation.ais import AisOptions
+from symbolic.evaluation.likelihood import log_likelihood
+from symbolic.evaluation.surprise import best_key
+from symbolic.priors.protocol import PriorCard
+from symbolic.priors.registry import Prior, load_prior
+from symbolic.priors.steps import Roll, read_steps, transposed
+from symbolic.training.config import DataConfig, LoopConfig, TrainingConfig
+from symbolic.training.data import Piece, Splits, midi_files
+from symbolic.training.loop import train
+
+LICENCE = "that of the prior it began with and of your own files"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneOptions:
+    """A short run at a small rate, ended when the files held out no longer get likelier."""
+
+    updates: int = 100
+    rate: float = 3e-4
+    batch: int = 8
+    validate_every: int = 10  # updates
+    patience: int = 3  # validations without a better one
+    held_out: float = 0.1  # share of the files, one at least
+    seed: int = 0
+
+
+def finetune(
+    name: str, folder: Path, output: Path, options: FinetuneOptions, log: Callable[[str], None]
+) -> Prior:
+    """The prior `name` after a short run on the MIDI files in a folder; its weights are written to `output`.
+
+    Where the prior counts in beats each file is moved into the key that the prior likes best: the classic
+    sets are all in C. Whether the files held out became likelier is logged.
+    """
+    prior = load_prior(name)
+    splits = _splits(prior, folder, options)
+    loop = LoopConfig(
+        updates=options.updates,
+        batch=options.batch,
+        chunk=400 if prior.card.clock["kind"] == "frames" else 100,
+        rate=options.rate,
+        warmup=0,
+        validate_every=options.validate_every,
+        patience=options.patience,
+    )
+    config = TrainingConfig(
+        name=f"{prior.card.name}-finetuned",
+        model=prior.card.model,
+        licence=f"{LICENCE}; began with: {prior.card.licence}",
+        data=_data(prior.card, folder),
+        loop=loop,
+        options=dict(prior.card.options),
+        init=name,
+        seed=options.seed,
+    )
+    ais = AisOptions(temperatures=loop.ais_temperatures, runs=loop.ais_runs, steps=loop.ais_steps)
+    before = log_likelihood(prior, splits.valid, ais).per_step
+    log(f"{len(splits.train)} files to learn from, {len(splits.valid)} held out: {before:.4f} nats a step")
+    with tempfile.TemporaryDirectory() as checkpoints:
+        tuned = train(
+            config,
+            splits,
+            Path(checkpoints),
+            output=output,
+            command=f"python -m symbolic.generation --prior {name} --finetune {folder}",
+            resume=False,
+            log=log,
+        )
+    after = float(tuned.card.scores["valid_nats_per_step"])
+    if after <= before:
+        log(f"no gain on the files held out ({after:.4f} after): more files, or files of one kind, may help")
+    return tuned.eval()
+
+
+def _splits(prior: Prior, folder: Path, options: FinetuneOptions) -> Splits:
+    files = midi_files(folder)
+    if len(files) < 2:
+        expected = "at least two, one of which is held out"
+        raise NotebeamError(str(folder), f"{len(files)} MIDI files", expected)
+    apart = max(2, round(1 / options.held_out))
+    train: list[Piece] = []
+    valid: list[Roll] = []
+    for index, path in enumerate(files):
+        steps = read_steps(path, prior.card)
+        roll = steps.roll
+        if prior.card.clock["kind"] == "beats":
+            moved = transposed(roll, best_key(prior, roll, AisOptions()))
+            assert moved is not None
+            roll = moved
+        if index % apart == 0:
+            valid.append(roll)
+        else:
+            # Notes begin between two steps, and do so anew in every epoch.
+            train.append(steps.notes if prior.card.clock["kind"] == "frames" else roll)
+    return Splits(train, valid, [])
+
+
+def _data(card: PriorCard, folder: Path) -> DataConfig:
+    """What the card will say of the data, and how training makes rolls of notes."""
+    plane = cast(Literal["active", "struck", "both"], card.plane)
+    hop = float(card.clock.get("hop", 0.0))
+    return DataConfig(midi=str(folder), hop=hop, divisions=int(card.clock.get("divisions", 1)), plane=plane)
