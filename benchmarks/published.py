@@ -58,6 +58,7 @@ TITLES = {
     "lstm-nade": "LSTM-NADE",
     "tp-lstm-nade": "TP-LSTM-NADE",
     "biaxial": "biaxial LSTM",
+    "lstm-conv-nade": "**LSTM-ConvNADE** (ours)",
 }
 
 # (log-likelihood, accuracy %) on SETS; None: not printed.

@@ -195,6 +195,59 @@ def padding() -> str:
     return markdown(header, rows) + "\n\n" + source(report)
 
 
+def real_sequences() -> str:
+    """Squared errors one step ahead of what is no piano roll."""
+    report = read_report("real_sequences")
+    header = [
+        "sequences",
+        "prior",
+        "a frame",
+        "published",
+        "a number",
+        "published",
+        "mean of 20 chains, a frame",
+    ]
+    header += ["parameters", "minutes"]
+
+    def cell(row: Report, name: str, digits: int) -> str:
+        return f"{row[name]:.{digits}f}" if name in row else ""
+
+    rows = [
+        [
+            row["set"],
+            row["row"],
+            cell(row, "squared_error_per_frame", 2),
+            cell(row, "published_per_frame", 2),
+            cell(row, "squared_error_per_dimension", 3),
+            cell(row, "published_per_dimension", 2),
+            cell(row, "squared_error_per_frame_mean_of_20", 2),
+            f"{row['parameters']:,}" if "parameters" in row else "",
+            cell(row, "training_minutes", 1),
+        ]
+        for row in _rows(report)
+    ]
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
+def partition() -> str:
+    """One RBM type's log-likelihood by the number of temperatures of AIS."""
+    report = read_report("partition")
+    counts = list(dict.fromkeys(row["temperatures"] for row in _rows(report)))
+    cells = {(row["base"], row["temperatures"]): row for row in _rows(report)}
+    rows = [
+        [
+            base,
+            *(
+                f"{cells[base, count]['log_likelihood_nats_per_step']:.2f}"
+                f" ({cells[base, count]['standard_error_of_a_step']:.2f})"
+                for count in counts
+            ),
+        ]
+        for base in dict.fromkeys(row["base"] for row in _rows(report))
+    ]
+    return markdown(["base \\ temperatures", *map(str, counts)], rows) + "\n\n" + source(report)
+
+
 def _nats(row: Report | None) -> str:
     """Ours / published of one cell."""
     if row is None:
@@ -237,6 +290,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "symbolic_models": symbolic_models,
     "symbolic_costs": symbolic_costs,
     "padding": padding,
+    "real_sequences": real_sequences,
+    "partition": partition,
 }
 
 
