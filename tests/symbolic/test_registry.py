@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from symbolic.errors import NotebeamError
 from symbolic.priors.protocol import PriorCard
-from symbolic.priors.registry import build_prior, list_priors, load_prior, save_prior
+from symbolic.priors.registry import build_prior, list_priors, load_prior, save_prior, weights_folder
 
 OPTIONS = {"visible": 6, "units": 5, "layers": 1, "hidden": 4, "dropout": 0.25}
 
@@ -51,6 +51,10 @@ def test_every_shipped_prior_loads() -> None:
         model, _, stem = name.partition("/")
         assert (prior.card.model, prior.card.name) == (model, stem)
         assert prior.card.licence
+
+
+def test_all_shipped_priors_together_stay_under_30_megabytes() -> None:
+    assert sum(path.stat().st_size for path in weights_folder().rglob("*")) < 30e6
 
 
 def test_an_unknown_name_lists_the_known() -> None:
