@@ -103,8 +103,9 @@ def test_resuming_under_another_config_is_refused(tmp_path: Path) -> None:
 def test_a_run_goes_on_from_a_checkpoint_between_validations(tmp_path: Path) -> None:
     loop = replace(CONFIG.loop, updates=7, validate_every=4, checkpoint_minutes=0.0)  # after each update
     config = replace(CONFIG, loop=loop)
-    results = {}
-    for name, stop in (("whole", 99), ("parts", 6)):
+    results: dict[str, dict[str, torch.Tensor]] = {}
+    lines: list[str] = []
+    for name, stop in (("whole", 99), ("parts", 3)):
 
         class Counted(Run):
             def update(self) -> tuple[float, int]:
@@ -116,14 +117,20 @@ def test_a_run_goes_on_from_a_checkpoint_between_validations(tmp_path: Path) -> 
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("symbolic.training.loop.Run", kind)
                 output = folder / "w.safetensors"
-                train(config, SPLITS, folder, output=output, command="", resume=resume, log=silent)
+                train(config, SPLITS, folder, output=output, command="", resume=resume, log=lines.append)
 
         if name == "whole":
             go(Run, resume=False)
         else:
             with pytest.raises(KeyboardInterrupt):
                 go(Counted, resume=False)
+            lines.clear()
             go(Run, resume=True)
+            assert [line.split("  ")[0] for line in lines[:3]] == [
+                "resumed at update 3",
+                "update 4",
+                "update 7",
+            ]
         results[name] = load_file(tmp_path / name / "checkpoint.safetensors")
     assert results["whole"].keys() == results["parts"].keys()
     for key, values in results["whole"].items():

@@ -62,6 +62,18 @@ def test_the_recurrence_learns_to_set_the_visible_biases() -> None:
     assert all(value.grad is None for value in run.prior.parameters())
 
 
+def test_the_weight_of_an_rtrbm_stands_still_while_its_recurrence_learns() -> None:
+    """There it is part of both."""
+    pretraining = replace(CONFIG.pretraining, recurrence_updates=3)
+    options = {"visible": 4, "hidden": 3}
+    run = Run(replace(CONFIG, model="rtrbm", options=options, pretraining=pretraining), SPLITS)
+    before = {name: values.clone() for name, values in run.prior.state_dict().items()}
+    train_recurrence(run, run.prior)  # type: ignore[arg-type]
+    after = run.prior.state_dict()
+    assert torch.equal(after["estimator.weight"], before["estimator.weight"])
+    assert not torch.equal(after["to_visible"], before["to_visible"])
+
+
 def test_a_run_keeps_what_was_learnt_before_it(tmp_path: Path) -> None:
     """Stopped at its first update and resumed, it ends like a run that was not stopped."""
     few = replace(CONFIG, pretraining=replace(CONFIG.pretraining, frames_updates=5, recurrence_updates=5))
