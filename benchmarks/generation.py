@@ -48,7 +48,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--prior", default="lstm-nade/jsb", choices=list_priors(), help="one that learnt the chorales"
+        "--prior", default="lstm-conv-nade/jsb", choices=list_priors(), help="one that learnt the chorales"
     )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()

@@ -229,6 +229,15 @@ def real_sequences() -> str:
     return markdown(header, rows) + "\n\n" + source(report)
 
 
+def generation() -> str:
+    """What can be counted in real and drawn music."""
+    report = read_report("generation")
+    names = [name for name in _rows(report)[0] if name not in ("music", "pieces")]
+    rows = [[name.replace("_", " "), *(f"{row[name]:.3g}" for row in _rows(report))] for name in names]
+    header = ["", *(f"{row['music']}, {row['pieces']} pieces" for row in _rows(report))]
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
 def partition() -> str:
     """One RBM type's log-likelihood by the number of temperatures of AIS."""
     report = read_report("partition")
@@ -292,6 +301,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "padding": padding,
     "real_sequences": real_sequences,
     "partition": partition,
+    "generation": generation,
 }
 
 
