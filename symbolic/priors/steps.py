@@ -23,6 +23,7 @@ from symbolic.rolls import PianoRoll
 
 Roll = NDArray[np.bool_]  # (T, visible)
 EARLY = 0.1  # of a step of beats: what begins so much later at most still counts as on the beat
+ROUNDING = 1e-3  # seconds; a tick of a file is at most about that
 HOLD = 0.5  # seconds that a key sounds at most of which only the stroke is known
 
 
@@ -46,7 +47,8 @@ def read_steps(path: str | os.PathLike[str], card: PriorCard, stop: float | None
     beaten = card.clock["kind"] == "beats"
     notes = read_midi(path, pedal="keys" if beaten else "extend")
     if stop is not None:
-        notes = notes.cut(-np.inf, stop)
+        # Files round their times: what is struck at `stop` must not slip in as a note of no length.
+        notes = notes.cut(-np.inf, stop - ROUNDING)
     if not len(notes):
         where = f"from {LOWEST} to {HIGHEST}, not drums" + ("" if stop is None else f", before {stop:g} s")
         raise NotebeamError(str(path), "no notes", f"a MIDI file with notes of a piano ({where})")
@@ -119,10 +121,14 @@ def notes_of(roll: Roll, clock: Clock, card: PriorCard, hold: float = HOLD) -> N
 
 
 def _beaten(notes: Notes, beats: ArrayLike, divisions: int) -> Clock:
-    """Steps from the first that can hold the first note to the last before the end of the last note."""
+    """Steps from the first that can hold the first note to the last before the end of the last note.
+
+    No note is struck after them, not even one that is over before a step could look at it.
+    """
     clock = Clock.beats(beats, divisions)
     begin = min(int(np.searchsorted(_samples(clock), notes.onset[0])), len(clock) - 1)
-    end = max(begin + 1, int(np.searchsorted(_samples(clock), notes.offset.max())))
+    seen = int(np.searchsorted(_samples(clock), notes.offset.max()))
+    end = max(begin + 1, seen, int(np.searchsorted(clock.times, notes.onset[-1], side="right")))
     times = np.append(clock.times, clock.end)
     return Clock(times[begin:end], "beats", last=float(times[end] - times[end - 1]))
 

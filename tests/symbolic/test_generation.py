@@ -126,6 +126,23 @@ def test_only_the_beginning_is_given_if_told_so(files: Path) -> None:
     assert notes.offset.max() == pytest.approx(3.5, abs=1e-3)
 
 
+def test_a_file_may_stop_at_a_stroke_or_end_in_a_grace_note(files: Path) -> None:
+    # At 180 a minute a beat is 333,333 microseconds: the 24th begins just before 8 s.
+    onset = np.arange(30) / 3
+    write_midi(files / "fast.mid", Notes.make(onset, onset + 1 / 3, np.full(30, 60), [64] * 30), tempo=180)
+    prior, out = str(files / "white.safetensors"), str(files / "out.mid")
+    words = ["--prior", prior, "--transpose", "0", "--steps", "3", "-o", out]
+    assert main([*words, "--continue", str(files / "fast.mid"), "--stop", "8"]) == 0
+    assert read_midi(out).offset.max() == pytest.approx(9.0, abs=2e-3)
+    # After two beats, at 1 s, a note that is over before a step looks.
+    grace = Notes.make([0.0, 0.5, 1.0], [0.5, 1.0, 1.02], [60, 62, 64], [64] * 3)
+    write_midi(files / "grace.mid", grace)
+    assert main([*words, "--continue", str(files / "grace.mid")]) == 0
+    notes = read_midi(out)
+    assert notes.pitch[notes.onset < 1.1].tolist() == [60, 62, 64]
+    assert notes.offset.max() == pytest.approx(3.0, abs=2e-3)
+
+
 def test_the_same_seed_gives_the_same_files(files: Path) -> None:
     words = ["--prior", str(files / "white.safetensors"), "--steps", "20", "--count", "2"]
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
@@ -165,7 +182,7 @@ def test_an_rbm_draws_by_gibbs(files: Path) -> None:
 def folder_of_scales(tmp_path: Path) -> Path:
     folder = tmp_path / "mine"
     folder.mkdir()
-    for index, semitones in enumerate((0, 2, 5, -4)):
+    for index, semitones in enumerate((2, 0, 5, -4)):  # the first is held out
         write_midi(folder / f"{index}.mid", scale(semitones))
     return folder
 
@@ -183,6 +200,15 @@ def test_fine_tuning_makes_the_files_likelier(tmp_path: Path, folder_of_scales: 
     again = load_prior(output)
     assert (again.card.name, again.card.model) == ("white-finetuned", "lstm-bernoulli")
     assert "no gain" not in "".join(lines)
+
+
+def test_fine_tuning_begins_with_the_prior(tmp_path: Path, folder_of_scales: Path) -> None:
+    first = tmp_path / "white.safetensors"
+    save_prior(white_prior(), first)
+    options = FinetuneOptions(updates=1, rate=1e-12)
+    tuned = finetune(str(first), folder_of_scales, tmp_path / "tuned.safetensors", options, lambda line: None)
+    before, after = load_prior(first).state_dict(), tuned.state_dict()
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
 
 
 def test_the_command_fine_tunes_and_goes_on(files: Path, folder_of_scales: Path) -> None:
