@@ -212,9 +212,16 @@ def test_fine_tuning_begins_with_the_prior(tmp_path: Path, folder_of_scales: Pat
 
 
 def test_the_command_fine_tunes_and_goes_on(files: Path, folder_of_scales: Path) -> None:
-    words = ("--prior", "white.safetensors", "--finetune", "mine", "--continue", "scale.mid", "--steps", 4)
-    done = run(*words, "-o", "out.mid", "--output-weights", "tuned.safetensors", folder=files)
-    assert done.returncode == 0, done.stderr
+    words = [
+        "--prior",
+        str(files / "white.safetensors"),
+        "--continue",
+        str(files / "scale.mid"),
+        "--steps",
+        "4",
+    ]
+    words += ["--finetune", str(folder_of_scales), "--output-weights", str(files / "tuned.safetensors")]
+    assert main([*words, "-o", str(files / "out.mid")]) == 0
     assert len(read_midi(files / "out.mid")) > 14
     assert {"tuned.safetensors", "tuned.json"} <= {path.name for path in files.iterdir()}
 

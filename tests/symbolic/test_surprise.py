@@ -1,8 +1,6 @@
 """Surprise of steps and notes: against enumeration, and the command on MIDI files."""
 
 import json
-import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -194,7 +192,7 @@ def test_a_set_needs_a_prior(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.skipif(not BEATS, reason="no weights of the chorales")
-def test_a_wrong_note_stands_out(files: Path) -> None:
+def test_a_wrong_note_stands_out(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # C G C F G C, twice, an octave high as that set is; in the tenth chord the tenor has a wrong note.
     cadence = [
         [60, 67, 72, 76],
@@ -211,9 +209,8 @@ def test_a_wrong_note_stands_out(files: Path) -> None:
         chords[9][2] = tenor
         notes = Notes.make(onset, onset + 0.5, sum(chords, []), [64] * 48)
         write_midi(files / f"{tenor}.mid", notes)
-        words = [BEATS[0], str(files / f"{tenor}.mid"), "--transpose", "0", "--json"]
-        command = [sys.executable, "-m", "symbolic.evaluation", *words]
-        rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+        assert main([BEATS[0], str(files / f"{tenor}.mid"), "--transpose", "0", "--json"]) == 0
+        rows.append(json.loads(capsys.readouterr().out))
     right, wrong = rows
     assert wrong["log_likelihood_nats_per_step"] < right["log_likelihood_nats_per_step"]
     assert int(np.argmin(wrong["step_log_prob_nats"])) == 9
