@@ -61,6 +61,8 @@ TITLES = {
     "lstm-conv-nade": "**LSTM-ConvNADE** (ours)",
 }
 
+OURS = ("lstm-conv-nade",)  # rows that nobody has published
+
 # (log-likelihood, accuracy %) on SETS; None: not printed.
 _Pair = tuple[float, float | None] | None
 _TABLES: dict[str, dict[str, tuple[_Pair, _Pair, _Pair, _Pair]]] = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import tables
-from benchmarks.published import SETS, SOURCES, TITLES, published
+from benchmarks.published import OURS, SETS, SOURCES, TITLES, published
 from benchmarks.report import merge_report
 from benchmarks.symbolic_models import beside_published, main, row_of
 from symbolic.baselines.table import BASELINES
@@ -16,7 +16,7 @@ def test_every_row_that_is_published_has_a_title_and_a_source() -> None:
     assert BASELINES.keys() <= TITLES.keys()
     for row in TITLES:
         figures = [figure for dataset in SETS for figure in published(row, dataset)]
-        assert figures, row
+        assert bool(figures) == (row not in OURS), row
         assert {figure.source for figure in figures} <= SOURCES.keys()
         assert all(figure.log_likelihood < 0 for figure in figures)
         assert all(figure.acc12 is None or 0 < figure.acc12 < 1 for figure in figures)
