@@ -10,7 +10,7 @@ Source: Martens 2010; Martens and Sutskever 2011; constants as in Boulanger-Lewa
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -104,21 +104,19 @@ class HessianFree(torch.optim.Optimizer):
     def _product(self, outputs: Outputs) -> Callable[[Tensor], Tensor]:
         """v -> (G + lam I + lam mu S) v at the present parameters; flat tensors."""
         lam = self.damping
-        heads = [(outputs.logits, outputs.scale * _variance(outputs.logits.detach()))]
+        heads = [outputs.logits]
+        curvatures = [outputs.scale * _variance(outputs.logits.detach())]
         structural = self.param_groups[0]["structural"]
         if outputs.hidden is not None and structural:
-            weight = torch.full_like(outputs.hidden, lam * structural * outputs.scale)
-            heads.append((outputs.hidden, weight.detach()))
-        forward = [_jacobian_vector(head, self.values) for head, _ in heads]
+            heads.append(outputs.hidden)
+            curvatures.append(torch.full_like(outputs.hidden, lam * structural * outputs.scale).detach())
+        # Both heads in one pass each way: most of the graph is the recurrence, which they share.
+        forward = _jacobian_vector(heads, self.values)
 
         def product(vector: Tensor) -> Tensor:
-            total = lam * vector
-            for (head, curvature), jacobian in zip(heads, forward, strict=True):
-                found = torch.autograd.grad(
-                    head, self.values, curvature * jacobian(vector), retain_graph=True, allow_unused=True
-                )
-                total = total + _flat(found, self.values)
-            return total
+            bent = [curvature * along for curvature, along in zip(curvatures, forward(vector), strict=True)]
+            found = torch.autograd.grad(heads, self.values, bent, retain_graph=True, allow_unused=True)
+            return lam * vector + _flat(found, self.values)
 
         return product
 
@@ -192,18 +190,17 @@ def _variance(logits: Tensor) -> Tensor:
     return prob * (1 - prob)
 
 
-def _jacobian_vector(head: Tensor, values: list[Tensor]) -> Callable[[Tensor], Tensor]:
-    """v -> J v of head's derivative J: J' u is linear in u, and its derivative with respect to u is J."""
-    dummy = torch.zeros_like(head, requires_grad=True)
-    pulled = torch.autograd.grad(head, values, dummy, create_graph=True, allow_unused=True)
+def _jacobian_vector(heads: list[Tensor], values: list[Tensor]) -> Callable[[Tensor], Sequence[Tensor]]:
+    """v -> J v of each head: J' u is linear in u, and its derivative with respect to u is J."""
+    dummies = [torch.zeros_like(head, requires_grad=True) for head in heads]
+    pulled = torch.autograd.grad(heads, values, dummies, create_graph=True, allow_unused=True)
     used = [(index, part) for index, part in enumerate(pulled) if part is not None]
 
-    def forward(vector: Tensor) -> Tensor:
+    def forward(vector: Tensor) -> Sequence[Tensor]:
         parts = _parts(vector, values)
-        (found,) = torch.autograd.grad(
-            [part for _, part in used], dummy, [parts[index] for index, _ in used], retain_graph=True
+        return torch.autograd.grad(
+            [part for _, part in used], dummies, [parts[index] for index, _ in used], retain_graph=True
         )
-        return found
 
     return forward
 
