@@ -101,7 +101,7 @@ def rtrbm_biases(
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """bv_t and bh_t of every step of one roll (T, D), one unit at a time where the past speaks.
 
-    named: W (D, H), bv, bh, r0, W1 (H, H), and W2 (D, H) and WL (H, U) where the model has them.
+    named: W (D, H), bv, bh, r0, W1 (H, H), and W2 (D, H), WL (H, U), WV (D, U) where the model has them.
     """
     units = 0 if memory is None else memory.hidden_size
     r, hidden, cell, found = named["r0"], np.zeros(units), np.zeros(units), []
@@ -113,6 +113,9 @@ def rtrbm_biases(
         if "W2" in named:
             for d in range(len(bv)):
                 bv[d] += sum(named["W2"][d, i] * r[i] for i in range(len(r)))
+        if "WV" in named:
+            for d in range(len(bv)):
+                bv[d] += sum(named["WV"][d, i] * hidden[i] for i in range(units))
         found.append((bv, bh))
         r = sigmoid(step @ named["W"] + bh)
         if memory is not None:

@@ -6,7 +6,8 @@ Is not: the recursion (recurrence.rtrbm), the RBM (estimators.rbm, gaussian_rbm)
     bh_t = bh + W1 r_{t-1} + W_L l_{t-1}     bv_t = bv + W2 r_{t-1}     r_t = s(W v_t + bh_t)
 
 with W that of the RBM, r_0 learned and l_t = LSTM(v_t, l_{t-1}). The RTRBM has no l (Boulanger-Lewandowski et
-al. 2012, section 3); the LSTM-RTRBM as published has no W2 (Lyu, Wu and Zhu 2015).
+al. 2012, section 3); the LSTM-RTRBM as published has no W2 (Lyu, Wu and Zhu 2015). Where asked, l speaks to
+the visible units too: bv_t = bv + W2 r_{t-1} + W_V l_{t-1}, which is our own.
 """
 
 from collections.abc import Callable
@@ -44,6 +45,7 @@ class LstmRtrbmOptions:
     visible: int = KEYS  # D
     units: int = 100  # of the LSTM
     hidden_to_visible: bool = False  # W2; published without
+    memory_to_visible: bool = False  # W_V: the LSTM sets the visible biases too; published without
     dropout: float = 0.0  # of r and l, where they are handed on; 0..1
 
     def __post_init__(self) -> None:
@@ -95,9 +97,12 @@ class Rtrbm(Product):
             nn.Parameter(torch.randn(self.visible, hidden) * 0.01) if options.hidden_to_visible else None
         )
         self.memory: Stacked | None = None
+        self.memory_to_visible: nn.Parameter | None = None
         if isinstance(options, LstmRtrbmOptions):
             self.memory = Stacked("lstm", self.visible, options.units)
             self.from_memory = nn.Parameter(torch.randn(hidden, options.units) * 0.01)  # W_L
+            if options.memory_to_visible:
+                self.memory_to_visible = nn.Parameter(torch.randn(self.visible, options.units) * 0.01)  # W_V
 
     @torch.no_grad()
     def set_bias(self, bias: Tensor) -> None:
@@ -120,33 +125,44 @@ class Rtrbm(Product):
         self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         dropout, mean = self.options.dropout, state["mean"]
-        told = self.hidden_bias.expand(*rolls.shape[:2], -1)  # (B, T, H) bh + W_L l_{t-1}
+        past: Tensor | None = None  # (B, T, U) l_{t-1}
         after: State = {}
         if self.memory is not None:
             outputs, after = self.memory.sequence(rolls, _memory_part(state), generator)
-            past = one_late(self.memory.output(state), outputs)
-            told = told + drop(past, dropout, generator) @ self.from_memory.t()
+            past = drop(one_late(self.memory.output(state), outputs), dropout, generator)
+        visible, hidden = self._told(past)
+        told = hidden.expand(*rolls.shape[:2], -1)
         # One mask a sequence for all that r is handed to.
         kept = drop(torch.ones_like(mean)[:, None], dropout, generator)[:, 0]
         heard = rolls @ self.estimator.weight + self.estimator.hidden_offset() + told
         means = hidden_means(heard, self.to_hidden, mean, kept)
         before = (one_late(mean, means) * kept[:, None])[mask]  # (M, H) r_{t-1} of the real steps
-        biases = torch.cat(self._from_means(before, told[mask]), 1)
+        shown = visible.expand(*rolls.shape[:2], -1)
+        biases = torch.cat(self._from_means(before, shown[mask], told[mask]), 1)
         return biases, after | {"mean": means[:, -1] if rolls.shape[1] else mean}
 
     def _biases(self, state: State) -> tuple[Tensor, Tensor]:
         """bv_t (N, D) and bh_t (N, H) of the next step."""
-        told = self.hidden_bias.expand_as(state["mean"])
-        if self.memory is not None:
-            told = told + self.memory.output(state) @ self.from_memory.t()
-        return self._from_means(state["mean"], told)
+        past = None if self.memory is None else self.memory.output(state)
+        count = len(state["mean"])
+        visible, hidden = (told.expand(count, -1) for told in self._told(past))
+        return self._from_means(state["mean"], visible, hidden)
 
-    def _from_means(self, mean: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
-        """bv_t (N, D) and bh_t (N, H) after r_{t-1} (N, H), the other parts of bh_t being told (N, H)."""
-        visible_bias = self.visible_bias.expand(len(mean), -1)
+    def _told(self, past: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What the biases have without r: bv + W_V l (..., D) and bh + W_L l (..., H) after l (..., U)."""
+        visible: Tensor = self.visible_bias
+        hidden: Tensor = self.hidden_bias
+        if past is not None:
+            hidden = hidden + past @ self.from_memory.t()
+            if self.memory_to_visible is not None:
+                visible = visible + past @ self.memory_to_visible.t()
+        return visible, hidden
+
+    def _from_means(self, mean: Tensor, visible: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """bv_t (N, D) and bh_t (N, H) after r_{t-1} (N, H), what they have without it being given."""
         if self.to_visible is not None:
-            visible_bias = visible_bias + mean @ self.to_visible.t()
-        return visible_bias, told + mean @ self.to_hidden.t()
+            visible = visible + mean @ self.to_visible.t()
+        return visible, hidden + mean @ self.to_hidden.t()
 
 
 def _memory_part(state: State) -> State:

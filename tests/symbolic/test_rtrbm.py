@@ -20,7 +20,7 @@ KINDS = {
     "rtrbm without W2": (RtrbmOptions(visible=5, hidden_to_visible=False), Rbm, RbmOptions),
     "lstm-rtrbm": (LstmRtrbmOptions(visible=5, units=3), Rbm, RbmOptions),
     "gaussian-lstm-rtrbm": (
-        LstmRtrbmOptions(visible=5, units=3, hidden_to_visible=True),
+        LstmRtrbmOptions(visible=5, units=3, hidden_to_visible=True, memory_to_visible=True),
         GaussianRbm,
         GaussianRbmOptions,
     ),
@@ -67,6 +67,8 @@ def named_weights(prior: Rtrbm) -> tuple[dict[str, np.ndarray], torch.nn.LSTM | 
     layer = None
     if prior.memory is not None:
         named["WL"], layer = prior.from_memory, prior.memory.layers[0]
+    if prior.memory_to_visible is not None:
+        named["WV"] = prior.memory_to_visible
     return {name: values.detach().numpy() for name, values in named.items()}, layer  # type: ignore[return-value]
 
 
@@ -78,7 +80,8 @@ def test_the_biases_are_the_equations(prior: Rtrbm) -> None:
 
 
 def test_dropout_silences_units_for_a_whole_sequence() -> None:
-    prior = made(LstmRtrbmOptions(visible=5, units=3, hidden_to_visible=True, dropout=0.5))
+    both = {"hidden_to_visible": True, "memory_to_visible": True}
+    prior = made(LstmRtrbmOptions(visible=5, units=3, dropout=0.5, **both))
     roll, (named, layer) = random_rolls(1, 4), named_weights(prior)
     generator = torch.Generator().manual_seed(3)
     biases, _ = prior.chunk_biases(prior.initial_state(1), roll, everywhere(roll), generator)
@@ -86,7 +89,8 @@ def test_dropout_silences_units_for_a_whole_sequence() -> None:
     # A unit that is dropped is a column of zeros; the others are doubled.
     for factors in product((0.0, 2.0), repeat=7):
         r, memory = np.array(factors[:4]), np.array(factors[4:])
-        dropped = named | {"W1": named["W1"] * r, "W2": named["W2"] * r, "WL": named["WL"] * memory}
+        dropped = named | {"W1": named["W1"] * r, "W2": named["W2"] * r}
+        dropped |= {name: named[name] * memory for name in ("WL", "WV")}
         pairs = rtrbm_biases(roll[0].numpy(), dropped, layer)
         if np.allclose([np.concatenate(pair) for pair in pairs], biases.detach().numpy()):
             explained.append(factors)
