@@ -10,6 +10,7 @@ Is not: music (benchmarks.symbolic_models).
 """
 
 import argparse
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -128,7 +129,8 @@ def main() -> int:
         weights = weights_of(config, args.runs)
         if weights is None and args.train:
             folder = args.runs / f"{config.model}-{config.name}"
-            if code := train([str(path), "--run", str(folder)]):
+            # As it would be typed here: the card keeps the command, and names no folder of this machine.
+            if code := train([os.path.relpath(path), "--run", str(folder)]):
                 return code
             weights = weights_of(config, args.runs)
         if weights is None:

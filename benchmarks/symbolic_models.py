@@ -10,6 +10,7 @@ Is not: what a prior is worth in transcription (benchmarks.tuning).
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -207,7 +208,8 @@ def _run(args: argparse.Namespace) -> int:
                 if (row, dataset) in trainable:
                     path = trainable[row, dataset]
                     folder = args.weights / path.stem
-                    if train([str(path), "--run", str(folder)]):
+                    # As it would be typed here: the card names no folder of this machine.
+                    if train([os.path.relpath(path), "--run", str(folder)]):
                         raise NotebeamError(str(path), "a training that failed", "one that ends")
                     ready = weights(args.weights)
             if row in BASELINES:
