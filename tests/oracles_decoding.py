@@ -1,15 +1,19 @@
 """Slow, obvious versions of the decoders, in float64, and a prior small enough to enumerate.
 
-Shares no code with symbolic.decoding.
+Shares no code with symbolic.decoding but its options.
 """
 
+from collections.abc import Callable
 from itertools import product
-from math import exp, inf, log
+from math import exp, inf, isfinite, log
+from typing import Any
 
 import numpy as np
 import torch
+from oracles_priors import nade_log_prob
 from torch import Tensor
 
+from symbolic.decoding.options import DecodeOptions
 from symbolic.priors.protocol import State
 
 
@@ -32,7 +36,7 @@ class TablePrior:
     def __init__(self, table: np.ndarray) -> None:
         self.table = torch.tensor(table)
         self.visible = int(table.shape[0]).bit_length() - 1
-        self.asked = 0  # calls of log_prob
+        self.asked, self.rows = 0, 0  # calls of log_prob, and candidates it was asked for
 
     def number(self, rows: Tensor) -> Tensor:
         """(...) row numbers of rows (..., D)."""
@@ -47,7 +51,7 @@ class TablePrior:
 
     def log_prob(self, state: State, candidates: Tensor, context: Tensor | None = None) -> Tensor:
         assert candidates.shape[::2] == (len(state["newer"]), self.visible)
-        self.asked += 1
+        self.asked, self.rows = self.asked + 1, self.rows + candidates.shape[0] * candidates.shape[1]
         return self.table[state["older"][:, None], state["newer"][:, None], self.number(candidates)].float()
 
     def sample(
@@ -101,6 +105,29 @@ def every_roll(
     ]
 
 
+def every_candidate(prob: np.ndarray, options: DecodeOptions) -> list[tuple[float, tuple[int, ...]]]:
+    """Cost and row of every subset of the k most ambiguous keys, in the order of rank."""
+    share = options.note_penalty
+    if options.prior_weight:
+        share = log(options.centre / (1 - options.centre)) / options.temperature
+    gain = [
+        log(p / (1 - p)) / options.temperature - share if p >= options.floor and p > 0 else -inf
+        for p in prob.astype(float)
+    ]
+    ambiguous = sorted(range(len(prob)), key=lambda d: (abs(gain[d]), d))[: options.switchable]
+    found = []
+    for bits in product((0, 1), repeat=len(ambiguous)):
+        row = [int(g > 0) for g in gain]
+        for key, bit in zip(ambiguous, bits, strict=True):
+            row[key] ^= bit
+        settings = options.temperature, options.floor
+        rank = row_cost(tuple(row), prob, settings[0], share, settings[1])
+        cost = row_cost(tuple(row), prob, settings[0], options.note_penalty, settings[1])
+        found.append((rank, cost, tuple(row)))
+    first = min(found)[0]
+    return [pair[1:] for pair in sorted(found) if isfinite(pair[0]) and pair[0] - first <= options.prune]
+
+
 def slow_beam(
     prob: np.ndarray, table: np.ndarray, rows: int, width: int, hash_steps: int, per_hash: int
 ) -> list[tuple[float, list[int]]]:
@@ -120,6 +147,58 @@ def slow_beam(
             if kept[ending] <= per_hash and len(beam) < width:
                 beam.append((cost, roll))
     return beam
+
+
+Row = tuple[int, ...]
+
+
+def naive_beam(
+    prob: np.ndarray, score: Callable[[list[Row], Row], float], options: DecodeOptions
+) -> list[tuple[float, float, list[Row]]]:
+    """Cost, log P_s and roll of what a beam ends with, one hypothesis and one candidate at a time.
+
+    score(past, row) is the prior's log-probability. Hypotheses are compared at the steps with more than one
+    candidate, and once as many steps without a choice as are hashed lie behind.
+    """
+    beam: list[tuple[float, float, list[Row]]] = [(0.0, 0.0, [])]
+    forced = 0
+    for p in prob:
+        rows = every_candidate(p, options)[: options.candidates]
+        forced = forced + 1 if len(rows) == 1 else 0
+        following = []
+        for cost, total, roll in beam:
+            for local, row in rows:
+                asked = score(roll, row)
+                following.append((cost + local - options.prior_weight * asked, total + asked, [*roll, row]))
+        if len(rows) == 1 and not (options.hash_steps and forced == options.hash_steps):
+            beam = following
+            continue
+        beam, kept = [], {}
+        for cost, total, roll in sorted(following, key=lambda one: one[0]):
+            ending = tuple(roll[-options.hash_steps :]) if options.hash_steps else tuple(roll)
+            kept[ending] = kept.get(ending, 0) + 1
+            if kept[ending] <= options.per_hash and len(beam) < options.beam_width:
+                beam.append((cost, total, roll))
+    return sorted(beam, key=lambda one: one[0])
+
+
+def naive_nade(prior: Any) -> Callable[[list[Row], Row], float]:
+    """`score` of a recurrence times a NADE: its past read again for every row, the NADE key by key."""
+
+    def score(past: list[Row], row: Row) -> float:
+        key = tuple(past)
+        if key not in biases:
+            state = prior.initial_state(1)
+            for one in past:
+                state = prior.advance(state, torch.tensor([one], dtype=torch.float32))
+            biases[key] = prior.step_biases(state)[0].detach().double().numpy()
+        both, keys = biases[key], prior.visible
+        return nade_log_prob(np.array(row, dtype=float), both[:keys], both[keys:], weight, out)
+
+    weight = prior.estimator.weight.detach().double().numpy()
+    out = prior.estimator.out.detach().double().numpy()
+    biases: dict[tuple[Row, ...], np.ndarray] = {}
+    return score
 
 
 def best_of_chain(

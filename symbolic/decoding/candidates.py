@@ -9,9 +9,12 @@ number that makes a key of probability `centre` as good on as off: the two mostl
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from symbolic.decoding.cost import local_cost, switch_gain
@@ -29,26 +32,32 @@ class Candidates:
     whether key i of `keys` is.
     """
 
+    prob: Tensor  # (B, T, D) 0..1 of each key
     base: Tensor  # (B, T, D) bool, the first candidate
     keys: Tensor  # (B, T, k) int16, most ambiguous first, of equals the lowest key
     codes: Tensor  # (B, T, K) int16 in 0..2**k - 1, by rank, of equals the smallest first
     cost: Tensor  # (B, T, K) float32 -log P_a + beta notes, nats; +inf: pruned
-    viable: list[int]  # (T,) most candidates that any clip has at the step
-
-    def rows(self, start: int, stop: int) -> Tensor:
-        """(B, S, K, D) float32 0/1, the candidates of steps start..stop."""
-        block = slice(start, stop)
-        return flip(self.base[:, block], self.keys[:, block], self.codes[:, block]).to(torch.float32)
+    viable: NDArray[np.int64]  # (B, T) candidates there are at each step
 
     def chosen(self, choice: Tensor) -> Tensor:
-        """(B, W, T, D) bool rolls of the candidates (B, W, T) chosen at each step."""
+        """(B, W, T, D) bool rolls of the candidates (B, W, T) chosen at each step.
+
+        Number K + d is none of these: the first candidate with key d on (decoding.joining).
+        """
         rolls = torch.empty((*choice.shape, self.base.shape[2]), dtype=torch.bool, device=choice.device)
-        codes = self.codes.transpose(1, 2)  # (B, K, T)
-        for start, stop in blocks(choice.shape[2], choice.shape[0] * choice.shape[1] * self.base.shape[2]):
-            code = codes[:, :, start:stop].gather(1, choice[:, :, start:stop]).transpose(1, 2)  # (B, S, W)
-            rows = flip(self.base[:, start:stop], self.keys[:, start:stop], code)
-            rolls[:, :, start:stop] = rows.transpose(1, 2)
+        for start, rows in self.chosen_blocks(choice):
+            rolls[:, :, start : start + rows.shape[2]] = rows
         return rolls
+
+    def chosen_blocks(self, choice: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """The same for blocks of steps: where one starts, and its rolls (B, W, S, D)."""
+        keys, count = self.base.shape[2], self.codes.shape[2]
+        for start, stop in blocks(choice.shape[2], choice.shape[0] * choice.shape[1] * keys):
+            pick = choice[:, :, start:stop].transpose(1, 2).long()  # (B, S, W)
+            code = self.codes[:, start:stop].gather(2, torch.where(pick < count, pick, 0))
+            rows = flip(self.base[:, start:stop], self.keys[:, start:stop], code)
+            added = (pick - count)[..., None] == torch.arange(keys, device=pick.device)
+            yield start, (rows | added).transpose(1, 2)
 
 
 def propose(batch: Batch, options: DecodeOptions, count: int) -> Candidates:
@@ -58,8 +67,8 @@ def propose(batch: Batch, options: DecodeOptions, count: int) -> Candidates:
     wide = clips * max(subsets * max(1, options.switchable), keys)
     parts = [_propose_block(batch.steps(*block), options, count) for block in blocks(steps, wide)]
     base, switch, codes, cost = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
-    viable = cost.isfinite().sum(dim=2).amax(dim=0)
-    return Candidates(base, switch, codes, cost, [int(n) for n in viable.tolist()])
+    viable = cost.isfinite().sum(dim=2).clamp(min=1)
+    return Candidates(batch.prob, base, switch, codes, cost, viable.cpu().numpy())
 
 
 def blocks(steps: int, numbers: int) -> list[tuple[int, int]]:

@@ -6,7 +6,6 @@ Is not: a search (decoding.threshold, hmm, greedy, beam), nor the notes of a rol
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,7 +19,8 @@ from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.greedy import greedy
 from symbolic.decoding.hmm import hmm
 from symbolic.decoding.options import DecodeOptions
-from symbolic.decoding.protocol import Decoder, Hypotheses, pad
+from symbolic.decoding.protocol import Batch, Decoder, Hypotheses, check_prob, pad
+from symbolic.decoding.streaming import stream_beam
 from symbolic.decoding.threshold import threshold
 from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
@@ -42,6 +42,9 @@ class Decoding:
     # (W,) log P_s, nats; None if nothing was asked of a prior. Of RBM types "greedy", and a beam of width 1,
     # leave out log Z: the number then says nothing by itself. A wider beam estimates log Z.
     prior_log_prob: NDArray[np.float64] | None
+    # (T, D) 0..1 of the best roll's notes, 0 elsewhere. "beam": the share of the final hypotheses'
+    # probability that lies on those with the note; the other methods: the probability that was heard.
+    confidence: NDArray[np.float32]
     evidence: Evidence
 
     @property
@@ -53,11 +56,6 @@ class Decoding:
     def clock(self) -> Clock:
         """Times of the roll's steps."""
         return self.evidence.clock
-
-    @cached_property
-    def confidence(self) -> NDArray[np.float32]:
-        """(T, D) the probability heard for each on bit of the best roll; 0 for the others."""
-        return np.where(self.roll, self.evidence.prob, np.float32(0))
 
 
 def build_decoder(method: str) -> Decoder:
@@ -88,6 +86,9 @@ def decode(
     if clocks is not None and len(clocks) != len(posteriorgrams):
         expected = f"{len(posteriorgrams)}, one for each posteriorgram"
         raise NotebeamError("decode(clocks)", f"{len(clocks)} clocks", expected)
+    for heard in posteriorgrams:
+        if not heard.count:
+            raise NotebeamError(f"posteriorgram of {heard.source}", "0 frames", "at least 1")
     if clocks is None:
         clocks = [frames_clock(heard, options.step) for heard in posteriorgrams]
     pairs = zip(posteriorgrams, clocks, strict=True)
@@ -102,6 +103,8 @@ def decode_evidence(
     """`decode`, for evidence at the steps of a clock, from whatever source; the D of all clips is one."""
     if not clips:
         return []
+    for index, clip in enumerate(clips):
+        check_prob(torch.from_numpy(clip.prob), f"decode_evidence(clips)[{index}].prob")
     widths = sorted({clip.prob.shape[1] for clip in clips})
     if len(widths) > 1:
         raise NotebeamError("decode_evidence(clips)", f"clips of {widths} keys", "one number of keys")
@@ -112,7 +115,10 @@ def decode_evidence(
         device = next(iter(asked.initial_state(1).values())).device
     order = sorted(range(len(clips)), key=lambda index: -len(clips[index].prob))
     batch = pad([torch.tensor(clips[index].prob, device=device) for index in order])
-    found = build_decoder(options.method)(batch, asked, options)
+    in_blocks = options.method == "beam" and options.look_back > 0
+    search = stream_beam if in_blocks else build_decoder(options.method)
+    found = search(batch, asked, options)
+    _check_found(found, batch, order, asked, options)
     acoustic = acoustic_log_prob(found.rolls, batch.prob, options.temperature)
     turn = {index: row for row, index in enumerate(order)}
     return [_decoding(clip, found, acoustic, turn[index]) for index, clip in enumerate(clips)]
@@ -124,7 +130,32 @@ def _decoding(clip: Evidence, found: Hypotheses, acoustic: Tensor, row: int) -> 
     prior = None if found.prior_log_prob is None else found.prior_log_prob[row, :count].cpu().numpy()
     rolls = found.rolls[row, :count, : len(clip.prob)].cpu().numpy()
     costs = found.costs[row, :count].cpu().numpy()
-    return Decoding(rolls, costs, acoustic[row, :count].cpu().numpy(), prior, clip)
+    if found.confidence is None:
+        confidence = np.where(rolls[0], clip.prob, np.float32(0))
+    else:
+        confidence = found.confidence[row, : len(clip.prob)].cpu().numpy()
+    return Decoding(rolls, costs, acoustic[row, :count].cpu().numpy(), prior, confidence, clip)
+
+
+def _check_found(
+    found: Hypotheses,
+    batch: Batch,
+    order: Sequence[int],
+    prior: SymbolicPrior | None,
+    options: DecodeOptions,
+) -> None:
+    """Refuse a prior that leaves a clip of `order` without any roll, and say at which step."""
+    for row, index in enumerate(order):
+        if found.costs[row, 0].isfinite():
+            continue
+        # The first step at which nothing is possible, by bisection: what is impossible stays so.
+        low, high = 1, batch.lengths[row]
+        while low < high:
+            middle = (low + high) // 2
+            part = build_decoder(options.method)(pad([batch.prob[row, :middle]]), prior, options)
+            low, high = (middle + 1, high) if part.costs[0, 0].isfinite() else (low, middle)
+        place = f"decode(prior): clip {index}, step {low - 1}"
+        raise NotebeamError(place, "no candidate of probability above 0", "at least one")
 
 
 def _prior_to_ask(

@@ -97,6 +97,8 @@ class DecodeOptions:
     hash_steps: int = 10  # n, of hypotheses with the same last n steps only per_hash stay; 0: all
     per_hash: int = 1  # m
     n_best: int = 8  # hypotheses handed back, at most beam_width
+    prior_notes: int = 0  # rows that the prior adds to the candidates of a step, each with one more key on
+    look_back: int = 0  # steps after which "beam" settles a row, to bound its memory; 0: at the clip's end
     partition_temperatures: int = 50  # of the estimate of log Z that "beam" needs of a prior without it
     partition_runs: int = 10  # chains of that estimate a hypothesis
     transitions: Transitions = field(default_factory=Transitions)  # "hmm" alone
@@ -116,7 +118,8 @@ class DecodeOptions:
         self._check("prune", "nats >= 0, inf to leave out nothing", holds=self.prune >= 0)
         for name in ("beam_width", "candidates", "per_hash", "n_best", "partition_temperatures"):
             self._check(name, "an integer >= 1", holds=_is_count(getattr(self, name), least=1))
-        self._check("hash_steps", "an integer >= 0", holds=_is_count(self.hash_steps, least=0))
+        for name in ("hash_steps", "prior_notes", "look_back"):
+            self._check(name, "an integer >= 0", holds=_is_count(getattr(self, name), least=0))
         self._check("partition_runs", "an integer >= 2", holds=_is_count(self.partition_runs, least=2))
         few = _is_count(self.switchable, least=0) and self.switchable <= MOST_SWITCHABLE
         self._check("switchable", f"an integer 0..{MOST_SWITCHABLE}", holds=few)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from symbolic.decoding.options import DecodeOptions
+from symbolic.errors import NotebeamError
 from symbolic.priors.protocol import SymbolicPrior
 
 
@@ -42,6 +43,23 @@ def pad(probs: Sequence[Tensor]) -> Batch:
     return Batch(torch.nn.utils.rnn.pad_sequence(list(probs), batch_first=True), lengths)
 
 
+def check_prob(prob: Tensor, place: str, keys: int | None = None) -> None:
+    """Refuse what is not (T, D) float32 probabilities of at least one step, D being `keys` if given."""
+    wanted = "D" if keys is None else str(keys)
+    if prob.dim() != 2 or not prob.shape[1] or prob.shape[1] != (keys or prob.shape[1]):
+        raise NotebeamError(place, f"shape {tuple(prob.shape)}", f"(T, {wanted}), a row a step")
+    if prob.dtype != torch.float32:
+        raise NotebeamError(place, str(prob.dtype).removeprefix("torch."), "float32")
+    if not len(prob):
+        raise NotebeamError(place, "0 steps", "at least 1")
+    # NaN is on neither side of a comparison.
+    wrong = ~((prob >= 0) & (prob <= 1))
+    if wrong.any():
+        step, key = (int(index) for index in wrong.nonzero()[0])
+        value = f"{float(prob[step, key]):g} at step {step}, key {key}"
+        raise NotebeamError(place, value, "probabilities 0..1")
+
+
 @dataclass(frozen=True, eq=False)
 class Hypotheses:
     """Rolls found for each clip of a batch, best first."""
@@ -49,6 +67,8 @@ class Hypotheses:
     rolls: Tensor  # (B, W, T, D) bool; False past a clip's end
     costs: Tensor  # (B, W) float64 nats as the search added them up; +inf: no such hypothesis
     prior_log_prob: Tensor | None  # (B, W) float64 nats; None if nothing was asked of a prior
+    # (B, T, D) 0..1 of the best roll's notes, 0 elsewhere; None where nothing but that roll was considered.
+    confidence: Tensor | None = None
 
 
 class Decoder(Protocol):

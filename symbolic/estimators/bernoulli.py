@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from symbolic.errors import NotebeamError
+from symbolic.estimators.prefixes import SharedRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,10 @@ class Bernoulli(nn.Module):
 
     def log_prob(self, step: Tensor, biases: Tensor) -> Tensor:
         return bernoulli_log_prob(step, biases)
+
+    def shared_log_prob(self, shared: SharedRows, biases: Tensor) -> Tensor:
+        # One product for all rows; what the keys cost that are off is the same for all.
+        return biases @ shared.rows.transpose(1, 2) - F.softplus(biases).sum(2, keepdim=True)
 
     def objective(self, step: Tensor, biases: Tensor, generator: torch.Generator) -> Tensor:
         return bernoulli_log_prob(step, biases)

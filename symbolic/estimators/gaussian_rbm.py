@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from symbolic.errors import NotebeamError
+from symbolic.estimators.protocol import Unshared
 from symbolic.estimators.rbm import draw, hidden_prob
 
 
@@ -35,7 +36,7 @@ class GaussianRbmOptions:
                 raise NotebeamError(f"GaussianRbmOptions.{name}", value, "an integer >= 1")
 
 
-class GaussianRbm(nn.Module):
+class GaussianRbm(Unshared, nn.Module):
     """Gaussian RBM as an estimator: W is its own, bv (D,) and bh (H,) come from outside, in this order."""
 
     is_normalized = False

@@ -16,6 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from symbolic.errors import NotebeamError
+from symbolic.estimators.prefixes import Prefixes, SharedRows
+
+BLOCK = 1 << 18  # hidden units at once in `nade_prefix_log_prob`, few enough for a processor's cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,10 @@ class Nade(nn.Module):
 
     def log_prob(self, step: Tensor, biases: Tensor) -> Tensor:
         return nade_log_prob(step, *self.split(biases), self.weight, self.out)
+
+    def shared_log_prob(self, shared: SharedRows, biases: Tensor) -> Tensor:
+        key_bias, hidden_bias = biases[..., : self.visible], biases[..., self.visible :]
+        return nade_prefix_log_prob(shared.prefixes, key_bias, hidden_bias, self.weight, self.out)
 
     def objective(self, step: Tensor, biases: Tensor, generator: torch.Generator) -> Tensor:
         return self.log_prob(step, biases)
@@ -94,6 +101,45 @@ def nade_log_prob(
     logits = nade_logits(column, key_bias, hidden_bias, weight, out)
     # log sigmoid(z) where the key is on, log sigmoid(-z) where it is off: both are v z - softplus(z).
     return (column * logits - F.softplus(logits)).sum(1)
+
+
+def nade_prefix_log_prob(
+    prefixes: Prefixes, key_bias: Tensor, hidden_bias: Tensor, weight: Tensor, out: Tensor
+) -> Tensor:
+    """Log-probability of rows that share their prefixes, under the biases of many hypotheses.
+
+    A node of the tree has one hidden vector, which speaks to all keys above the node's own until the next key
+    that is on: between the two, log P is a difference of running sums of -softplus.
+
+    Args:
+        prefixes: of B lists of K rows.
+        key_bias: (B, W, D) b of each hypothesis.
+        hidden_bias: (B, W, H) c of each hypothesis.
+        weight, out: (D, H) W and V.
+
+    Returns:
+        (B, W, K) nats.
+    """
+    nodes, width, hidden = len(prefixes.key), key_bias.shape[1], weight.shape[1]
+    told = prefixes.sets @ weight  # (R, H), alike for all hypotheses
+    own, end = (key_bias.new_zeros(nodes, width) for _ in range(2))
+    size = max(1, BLOCK // max(1, width * hidden))
+    for start in range(0, nodes, size):
+        block = slice(start, start + size)
+        clip, born = prefixes.clip[block], prefixes.born(start, start + size)
+        # A node says nothing of the keys below its own, and the nodes rise by their keys.
+        low = max(0, prefixes.lowest[start])
+        units = hidden_bias.index_select(0, clip).add_(told[block, None]).sigmoid_()
+        logits = (units @ out[low:].t()).add_(key_bias[:, :, low:].index_select(0, clip))  # (r, W, D - low)
+        off = F.softplus(logits).cumsum(2)  # minus log P(all keys up to here off)
+        key = (prefixes.key[block] - low).clamp(min=0)
+        past = off[torch.arange(len(key), device=key.device), :, key]  # (r, W) up to the own key
+        past = past.masked_fill((prefixes.key[block] < 0)[:, None], 0.0)
+        end[block] = past - off[:, :, -1]
+        # The keys of the block's children, each after its parent's.
+        parent, key = prefixes.parent[born] - start, (prefixes.key[born] - low).clamp(min=0)
+        own[born] = logits[parent, :, key] - off[parent, :, key] + past[parent]
+    return prefixes.row_sums(own, end)
 
 
 def nade_conditionals(

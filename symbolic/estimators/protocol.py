@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from symbolic.estimators.prefixes import SharedRows
+
 
 class Estimator(Protocol):
     """A distribution over steps (D,), given P biases: first those of the visible units, then the others."""
@@ -19,6 +21,10 @@ class Estimator(Protocol):
 
     def log_prob(self, step: Tensor, biases: Tensor) -> Tensor:
         """(N,) nats of steps (N, D) under biases (N, P)."""
+        ...
+
+    def shared_log_prob(self, shared: SharedRows, biases: Tensor) -> Tensor:
+        """(B, W, K) what `log_prob` says of each clip's K rows under each of its biases (B, W, P)."""
         ...
 
     def objective(self, step: Tensor, biases: Tensor, generator: torch.Generator) -> Tensor:
@@ -35,3 +41,14 @@ class Estimator(Protocol):
         An estimator may keep that mean, to learn better about it: ask once, before training.
         """
         ...
+
+
+class Unshared:
+    """The plain form of `shared_log_prob`, for an estimator that has no better one."""
+
+    def shared_log_prob(self: Estimator, shared: SharedRows, biases: Tensor) -> Tensor:
+        clips, width, numbers = biases.shape
+        count, visible = shared.rows.shape[1:]
+        rows = shared.rows[:, None].expand(-1, width, -1, -1).reshape(-1, visible)
+        each = biases[:, :, None].expand(-1, -1, count, -1).reshape(-1, numbers)
+        return self.log_prob(rows, each).view(clips, width, count)

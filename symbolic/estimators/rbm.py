@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from symbolic.errors import NotebeamError
+from symbolic.estimators.prefixes import SharedRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,14 @@ class Rbm(nn.Module):
     def log_prob(self, step: Tensor, biases: Tensor) -> Tensor:
         """(N,) nats, log Z left out: -F of steps (N, D)."""
         return -free_energy(step, *self.split(biases), self.weight)
+
+    def shared_log_prob(self, shared: SharedRows, biases: Tensor) -> Tensor:
+        flat = self.split(biases.flatten(0, 1))
+        visible_bias, hidden_bias = (part.view(*biases.shape[:2], -1) for part in flat)
+        # Rows and hypotheses meet in the hidden units alone, where their parts are added.
+        told = shared.rows @ self.weight  # (B, K, H), alike for all hypotheses
+        hidden = F.softplus(hidden_bias[:, :, None] + told[:, None]).sum(3)
+        return visible_bias @ shared.rows.transpose(1, 2) + hidden
 
     def objective(self, step: Tensor, biases: Tensor, generator: torch.Generator) -> Tensor:
         return contrastive_divergence(step, *self.split(biases), self.weight, generator, self.options.gibbs)

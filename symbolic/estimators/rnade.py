@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from symbolic.errors import NotebeamError
+from symbolic.estimators.protocol import Unshared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class RnadeOptions:
             raise NotebeamError("RnadeOptions.least_sd", self.least_sd, "a number > 0")
 
 
-class Rnade(nn.Module):
+class Rnade(Unshared, nn.Module):
     """RNADE as an estimator: W, V and rho are its own, the biases come from outside.
 
     Their order: of the logits, of the means and of the log standard deviations, (D, M) each, then c (H,).

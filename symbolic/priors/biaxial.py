@@ -7,10 +7,14 @@ Source: Johnson 2015 (blog), Johnson 2017. Ours differs in that keys have a lear
 number, that the step before the first is silent, and that an LSTM over whole steps may be added.
 """
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from symbolic.estimators.prefixes import first_difference, lexicographic_order
+from symbolic.priors.protocol import select
 from symbolic.priors.tied import TiedOptions, TiedPrior
 from symbolic.recurrence.stacked import Stacked, drop
 
@@ -32,6 +36,34 @@ class Biaxial(TiedPrior):
         outputs, _ = self.note.sequence(torch.cat([past, below], 2), self.note.initial_state(len(past)))
         logits: Tensor = self.head(drop(outputs, self.options.dropout, generator))
         return logits
+
+    def shared_logits(self, inside: Tensor, past: Tensor) -> Tensor:
+        # At a key the LSTM has met as many pasts as there are different rows below it: in lexicographic order
+        # a row stands for itself from the key on that follows its first difference from the row before, and
+        # until then shares what the latest row before it gets that does.
+        (clips, count, keys, planes), width = inside.shape, past.shape[1]
+        order = lexicographic_order(inside.flatten(2))
+        clip = torch.arange(clips, device=order.device).repeat_interleave(count)
+        rows = inside[clip, order.flatten()]  # (B * K, D', P)
+        differs = first_difference(rows.reshape(clips, count, -1) > 0.5).flatten()
+        begins = torch.where(
+            torch.arange(len(clip), device=clip.device) % count > 0, differs // planes + 1, 0
+        )
+        below = F.pad(rows, (0, 0, 1, 0))[:, :-1]
+        each = torch.arange(width, device=clip.device)
+        state, owner, found = self.note.initial_state(clips * width), clip, []
+        for start, stop in pairwise(sorted({0, keys, *begins.clamp(max=keys).tolist()})):
+            alive = begins <= start
+            node = alive.nonzero()[:, 0]
+            state = select(state, (owner[node, None] * width + each).flatten())
+            told = below[node, None, start:stop].expand(-1, width, -1, -1)
+            heard = torch.cat([past[clip[node], :, start:stop], told], 3)
+            outputs, state = self.note.sequence(heard.flatten(0, 1), state)
+            owner = alive.cumsum(0) - 1
+            found.append(self.head(outputs).view(len(node), width, stop - start, planes)[owner])
+        logits = torch.cat(found, 2).view(clips, count, width, keys, planes)
+        back = order.argsort(1)
+        return logits[torch.arange(clips, device=back.device)[:, None], back].transpose(1, 2)
 
     def sample_inside(self, past: Tensor, generator: torch.Generator, temperature: float) -> Tensor:
         state, drawn = self.note.initial_state(len(past)), []

@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from symbolic.errors import NotebeamError
-from symbolic.estimators.nade import nade_log_prob, nade_sample
+from symbolic.estimators.nade import nade_log_prob, nade_prefix_log_prob, nade_sample
+from symbolic.estimators.prefixes import SharedRows
 from symbolic.pitch import KEYS
 from symbolic.priors.protocol import PriorCard, State
 from symbolic.recurrence.stacked import Stacked, drop
@@ -97,6 +98,24 @@ class EventRnnNade(nn.Module):
         if len(row):
             result[row, place] = self._event_log_prob(candidates[row, place], past, silent, hazard, row)
         return result
+
+    def shared_log_prob(self, state: State, shared: SharedRows) -> Tensor:
+        """(B, W, K) nats of rows (B, K, D) that each clip's W hypotheses share (priors.sharing)."""
+        past, silent = state["hidden"][:, -1], state["silent"]
+        clips = len(shared.rows)
+        hazard = self._hazard(past, silent).view(clips, -1, 1)
+        key_bias, hidden_bias = self._biases(past, silent)
+        some = self._log_some(key_bias, hidden_bias).view(clips, -1, 1)
+        biases = key_bias.view(clips, -1, self.visible), hidden_bias.view(clips, -1, self.options.hidden)
+        marked = nade_prefix_log_prob(shared.prefixes, *biases, self.weight, self.out)
+        loud = shared.rows.any(dim=2)[:, None]
+        return torch.where(loud, marked - some + F.logsigmoid(hazard), F.logsigmoid(-hazard))
+
+    def play(self, state: State, rolls: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
+        """As priors.sharing.play: every hypothesis has its own end, where its state is taken."""
+        mask = (torch.arange(rolls.shape[1]) < lengths[:, None]).to(rolls.device)
+        log_prob, after = self.chunk_log_prob(state, rolls, mask)
+        return log_prob.sum(1), after
 
     @torch.no_grad()
     def sample(
@@ -184,12 +203,16 @@ class EventRnnNade(nn.Module):
     ) -> Tensor:
         """(M,) log-probability of events (M, D), each after the past `row` (M,) of the N given."""
         key_bias, hidden_bias = self._biases(past, silent)
+        some = self._log_some(key_bias, hidden_bias)
+        marked = nade_log_prob(column, key_bias[row], hidden_bias[row], self.weight, self.out)
+        return marked + (F.logsigmoid(hazard) - some)[row]
+
+    def _log_some(self, key_bias: Tensor, hidden_bias: Tensor) -> Tensor:
+        """(N,) log P(some key is on) of the NADE."""
         # log P(silence): every key off, so the hidden vector is that of no key.
         none = -F.softplus(key_bias + torch.sigmoid(hidden_bias) @ self.out.t()).sum(dim=1)
-        marked = nade_log_prob(column, key_bias[row], hidden_bias[row], self.weight, self.out)
         # log(1 - e^x) with its argument kept below 0.
-        some = torch.log(-torch.expm1(none.clamp(max=-1e-6)))
-        return marked + (F.logsigmoid(hazard) - some)[row]
+        return torch.log(-torch.expm1(none.clamp(max=-1e-6)))
 
 
 def _own(state: State) -> State:

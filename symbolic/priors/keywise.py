@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from symbolic.errors import NotebeamError
+from symbolic.estimators.prefixes import SharedRows
 from symbolic.pitch import KEYS
 from symbolic.priors.protocol import PriorCard, State
 
@@ -116,6 +117,25 @@ class KeywisePrior(nn.Module):
         past = self.past(state).repeat_interleave(k, 0)
         return self._score(candidates.reshape(n * k, visible), past).view(n, k)
 
+    def shared_log_prob(self, state: State, shared: SharedRows) -> Tensor:
+        """(B, W, K) nats of rows (B, K, visible) that each clip's W hypotheses share (priors.sharing)."""
+        clips, count, _ = shared.rows.shape
+        inside = self.inside(shared.rows.flatten(0, 1))
+        inside = inside.reshape(clips, count, *inside.shape[1:])  # (B, K, D', P)
+        past = self.past(state)
+        past = past.view(clips, -1, *past.shape[1:])  # (B, W, D', U)
+        logits = self.shared_logits(inside, past)
+        bits = self._inside_log_prob(inside[:, None].expand_as(logits), logits)
+        return bits + self._outside_log_prob(shared.rows.flatten(0, 1)).view(clips, 1, count)
+
+    def shared_logits(self, inside: Tensor, past: Tensor) -> Tensor:
+        """(B, W, K, D', P) `step_logits` of rows (B, K, D', P) after each past (B, W, D', U)."""
+        clips, count = inside.shape[:2]
+        width = past.shape[1]
+        rows = inside[:, None].expand(-1, width, -1, -1, -1).flatten(0, 2)
+        each = past[:, :, None].expand(-1, -1, count, -1, -1).flatten(0, 2)
+        return self.step_logits(rows, each).view(clips, width, count, *inside.shape[2:])
+
     @torch.no_grad()
     def sample(
         self,
@@ -186,11 +206,20 @@ class KeywisePrior(nn.Module):
         """(M,) log-probability of steps (M, visible) given past (M, D', U)."""
         inside = self.inside(step)
         logits = self.step_logits(inside, past, generator)
-        bits = bit_log_prob(inside, logits)
-        apart = self._by_plane(step * self.outside - F.softplus(self.outside))
-        if self.planes == 2:
-            sounding, struck = self._by_plane(step).unbind(1)
-            silent = sounding == 0
-            apart = torch.cat([apart[:, :1], apart[:, 1:].masked_fill(silent[:, None], 0.0)], 1)
-            bits = bits.masked_fill((silent & (struck > 0)).any(1)[:, None], -torch.inf)
-        return bits.sum(1) + apart[:, :, : self.low].sum((1, 2)) + apart[:, :, self.high :].sum((1, 2))
+        return self._inside_log_prob(inside, logits) + self._outside_log_prob(step)
+
+    def _inside_log_prob(self, inside: Tensor, logits: Tensor) -> Tensor:
+        """(...) log-probability of the keys in range (..., D', P) under their logits."""
+        bits = bit_log_prob(inside, logits).sum(-1)
+        # What does not sound is not struck.
+        wrong = (inside[..., 1:] > inside[..., :1]).flatten(-2).any(-1)
+        return bits.masked_fill(wrong, -torch.inf)
+
+    def _outside_log_prob(self, step: Tensor) -> Tensor:
+        """(M,) log-probability of the keys out of range of steps (M, visible)."""
+        planes = self._by_plane(step)  # (M, P, D)
+        each = self._by_plane(step * self.outside - F.softplus(self.outside))
+        each = torch.cat([each[:, :1], torch.where(planes[:, :1] > 0, each[:, 1:], 0.0)], 1).sum(1)
+        wrong = (planes[:, 1:] > planes[:, :1]).any(1)
+        each = each.masked_fill(wrong, -torch.inf)
+        return each[:, : self.low].sum(1) + each[:, self.high :].sum(1)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from symbolic.errors import NotebeamError
+from symbolic.estimators.prefixes import SharedRows
 from symbolic.estimators.rbm import Rbm
 from symbolic.evaluation.ais import ais_log_partition, mean_field_logits
 from symbolic.priors.product import Product
@@ -41,6 +42,11 @@ class WithPartition:
     def log_prob(self, state: State, candidates: Tensor, context: Tensor | None = None) -> Tensor:
         log_z = self.log_partition(self.prior.step_biases(state))
         return self.prior.log_prob(state, candidates, context) - log_z[:, None]
+
+    def shared_log_prob(self, state: State, shared: SharedRows) -> Tensor:
+        """(B, W, K) nats of rows (B, K, D) that each clip's W hypotheses share (priors.sharing)."""
+        log_z = self.log_partition(self.prior.step_biases(state))
+        return self.prior.shared_log_prob(state, shared) - log_z.view(len(shared.rows), -1, 1)
 
     def sample(
         self,

@@ -9,6 +9,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
+from symbolic.estimators.prefixes import SharedRows
 from symbolic.estimators.protocol import Estimator
 from symbolic.priors.protocol import PriorCard, State
 
@@ -59,6 +60,11 @@ class Product(nn.Module):
         biases = self.step_biases(state).repeat_interleave(k, 0)
         return self.estimator.log_prob(candidates.reshape(n * k, visible), biases).view(n, k)
 
+    def shared_log_prob(self, state: State, shared: SharedRows) -> Tensor:
+        """(B, W, K) nats of rows (B, K, D) that each clip's W hypotheses share (priors.sharing)."""
+        biases = self.step_biases(state).view(len(shared.rows), -1, self.estimator.biases)
+        return self.estimator.shared_log_prob(shared, biases)
+
     @torch.no_grad()
     def sample(
         self,
@@ -80,16 +86,16 @@ class Product(nn.Module):
         With a generator, dropout is on.
         """
         biases, after = self.chunk_biases(state, rolls, mask, generator)
-        return _spread(self.estimator.log_prob(rolls[mask], biases), mask), after
+        return spread(self.estimator.log_prob(rolls[mask], biases), mask), after
 
     def chunk_objective(
         self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, State]:
         """What training raises, (B, T), 0 off the mask; else as `chunk_log_prob`."""
         biases, after = self.chunk_biases(state, rolls, mask, generator)
-        return _spread(self.estimator.objective(rolls[mask], biases, generator), mask), after
+        return spread(self.estimator.objective(rolls[mask], biases, generator), mask), after
 
 
-def _spread(flat: Tensor, mask: Tensor) -> Tensor:
+def spread(flat: Tensor, mask: Tensor) -> Tensor:
     """(B, T) of the values (M,) of the real steps, 0 elsewhere."""
     return torch.zeros(mask.shape, dtype=flat.dtype, device=flat.device).masked_scatter(mask, flat)

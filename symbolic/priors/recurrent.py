@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from symbolic.errors import NotebeamError
 from symbolic.estimators.protocol import Estimator
 from symbolic.pitch import KEYS
-from symbolic.priors.product import Product
+from symbolic.priors.product import Product, spread
 from symbolic.priors.protocol import State
+from symbolic.priors.sharing import play_stepwise
 from symbolic.recurrence.attention import Attention
 from symbolic.recurrence.stacked import Cell, Stacked, drop
 
@@ -90,6 +91,17 @@ class RecurrentPrior(Product):
         past = drop(torch.cat([first, read], 1)[:, :-1], self.options.dropout, generator)
         # Only real steps reach the estimator, which is most of the work outside the recurrence.
         return self.conditioner(past[mask]), after | self._remembered(state, outputs)
+
+    def play(self, state: State, rolls: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
+        """As priors.sharing.play: every hypothesis has its own end, where its state is taken."""
+        if self.attention is not None:
+            return play_stepwise(self, state, rolls, lengths)
+        ragged = bool((lengths < rolls.shape[1]).any())
+        outputs, after = self.recurrence.sequence(rolls, state, lengths=lengths if ragged else None)
+        past = torch.cat([self.recurrence.output(state)[:, None], outputs], 1)[:, :-1]
+        mask = (torch.arange(rolls.shape[1]) < lengths[:, None]).to(rolls.device)
+        each = self.estimator.log_prob(rolls[mask], self.conditioner(past[mask]))
+        return spread(each, mask).sum(1), after
 
     def _own(self, state: State) -> State:
         """The recurrence's part of a state."""

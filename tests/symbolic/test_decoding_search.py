@@ -18,9 +18,9 @@ from oracles_decoding import (
 
 from symbolic.clock import Clock
 from symbolic.decoding import candidates, cost
-from symbolic.decoding.beam import survivors
 from symbolic.decoding.decode import build_decoder, decode_evidence
 from symbolic.decoding.evidence import Evidence
+from symbolic.decoding.merging import survivors
 from symbolic.decoding.options import DecodeOptions, Transitions
 from symbolic.errors import NotebeamError
 from symbolic.priors.registry import build_prior
@@ -54,7 +54,7 @@ def numbers(roll: np.ndarray) -> list[int]:
 def test_a_wide_beam_finds_the_enumerated_best_of_every_clip(
     seed: int, weight: float, temperature: float, penalty: float, floor: float
 ) -> None:
-    table, clips = random_table(KEYS, seed), random_clips(seed, (2, 4, 3, 0))
+    table, clips = random_table(KEYS, seed), random_clips(seed, (2, 4, 3, 1))
     settings = {"temperature": temperature, "note_penalty": penalty, "floor": floor}
     options = replace(EVERYTHING, prior_weight=weight, **settings)
     decoded = decode_evidence(clips, TablePrior(table), options)
@@ -153,7 +153,7 @@ def test_a_batch_is_each_clip_alone(method: str) -> None:
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.mul_(4.0)
-    clips = random_clips(8, (20, 31, 1, 26, 0), keys=6)
+    clips = random_clips(8, (20, 31, 1, 26, 2), keys=6)
     options = DecodeOptions(method=method, beam_width=4, candidates=6, hash_steps=3, n_best=3)
     together = decode_evidence(clips, prior, options)
     for clip, found in zip(clips, together, strict=True):

@@ -7,8 +7,10 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from symbolic.errors import NotebeamError
+from symbolic.estimators.prefixes import share
 from symbolic.priors.protocol import select
 from symbolic.priors.registry import PRIORS, Prior, build_prior
+from symbolic.priors.sharing import play, play_stepwise, shared_log_prob
 
 REAL = {name for name in PRIORS if "gaussian" in name or "rnade" in name}  # of real-valued steps
 EXACT = sorted(name for name in PRIORS if name not in REAL and build_prior(name, {}).is_normalized)
@@ -162,3 +164,41 @@ def test_centring_an_rbm_is_but_another_way_to_write_its_biases(model: str) -> N
     )
     expected = energy.logsumexp(1).log_softmax(0)
     assert_close(prior.log_prob(state, all_columns(6).expand(2, -1, -1))[0].log_softmax(0), expected)
+
+
+def shared_candidates(clips: int, count: int, keys: int) -> Tensor:
+    """(B, K, D) rows of which some are equal, some silent, and some begin alike."""
+    g = torch.Generator().manual_seed(count)
+    rows = (torch.rand(clips, count, keys, generator=g) < 0.4).double()
+    rows[:, 1] = rows[:, 0]
+    rows[:, 2] = 0
+    rows[:, 3] = rows[:, 0]
+    rows[:, 3, -1] = 1 - rows[:, 0, -1]
+    return rows
+
+
+def test_shared_candidates_score_as_each_alone(model: str) -> None:
+    prior = small_prior(model)
+    state = prior.initial_state(3 * 4)
+    for row in random_rolls(1, 3, 6)[0]:
+        state = prior.advance(state, row * torch.arange(12).remainder(2)[:, None])
+    rows = shared_candidates(3, 7, 6)
+    each = rows[:, None].expand(-1, 4, -1, -1).flatten(0, 1)
+    expected = prior.log_prob(state, each).view(3, 4, 7)
+    assert_close(shared_log_prob(prior, state, share(rows)), expected)
+    # Hypotheses with unlike pasts must not be mixed up.
+    assert not torch.allclose(expected[:, 0], expected[:, 1])
+
+
+def test_steps_without_a_choice_are_played_as_one_by_one(model: str) -> None:
+    prior = small_prior(model)
+    rolls, lengths = random_rolls(4, 6, 6), torch.tensor([6, 0, 3, 5])
+    state = prior.advance(prior.initial_state(4), rolls[:, 0])
+    expected, after = play_stepwise(prior, state, rolls, lengths)
+    found, now = play(prior, state, rolls, lengths)
+    assert_close(found, expected)
+    follow = rolls[:, 1, None]
+    assert_close(prior.log_prob(now, follow), prior.log_prob(after, follow))
+    alone = prior.log_prob(state, rolls[:, 0, None])[:, 0]
+    assert_close(play(prior, state, rolls, torch.ones(4, dtype=torch.long))[0], alone)
+    assert found[1] == 0

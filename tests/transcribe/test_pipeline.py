@@ -85,12 +85,14 @@ def test_a_posteriorgram_of_sounding_keys_alone_gives_its_runs() -> None:
     assert_same_notes(found.notes, played, seconds=0.04)
 
 
-def test_silence_and_nothing_at_all_give_no_notes() -> None:
+def test_silence_gives_no_notes_and_nothing_at_all_is_refused() -> None:
     assert len(transcribe_posteriorgram(heard(Notes.empty(), duration=2.0), ALONE).notes) == 0
-    nothing = np.zeros((0, 88), dtype=np.float32)
-    assert (
-        len(transcribe_posteriorgram(Posteriorgram(nothing, nothing, None, None, hop=HOP), ALONE).notes) == 0
-    )
+    none = np.zeros((0, 88), dtype=np.float32)
+    nothing = Posteriorgram(none, none, None, None, hop=HOP, source="song.npz")
+    with pytest.raises(
+        NotebeamError, match=r"song\.npz: got '0 frames', expected at least 1"
+    ):
+        transcribe_posteriorgram(nothing, ALONE)
 
 
 def test_start_and_stop_keep_the_recordings_times() -> None:

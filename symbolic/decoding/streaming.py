@@ -1,0 +1,122 @@
+"""Beam search over a clip that comes in blocks, in bounded memory: for long files, and for live input.
+
+Is: a stream that is fed steps and hands back rows once they are settled; whole clips by such a stream.
+Is not: the search (decoding.search), or one that sees whole clips at once (decoding.beam).
+
+A row is settled when all hypotheses agree on it, or when `look_back` steps have come after it: then the
+cheapest hypothesis decides, and those that disagree are given up. Where all divergences are shorter than
+that, the rows are those of a search over the whole clip.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from symbolic.decoding.backtrace import Track, trace
+from symbolic.decoding.beam import confidence
+from symbolic.decoding.candidates import Candidates, propose
+from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.protocol import Batch, Hypotheses, check_prob
+from symbolic.decoding.search import Search
+from symbolic.errors import NotebeamError
+from symbolic.priors.protocol import SymbolicPrior
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """Rows that stay as they are."""
+
+    rows: Tensor  # (S, D) bool
+    confidence: Tensor  # (S, D) 0..1 of their notes, by the hypotheses of the moment; 0 elsewhere
+
+
+class Stream:
+    """One clip of D keys, fed block by block; `prior` as `decode` takes it, on the same device."""
+
+    def __init__(
+        self,
+        keys: int,
+        prior: SymbolicPrior | None,
+        options: DecodeOptions,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if not options.look_back:
+            raise NotebeamError("DecodeOptions.look_back", 0, "an integer >= 1 for a stream")
+        self.keys, self.options = keys, options
+        self.search = Search(keys, prior, options, torch.device(device))
+        self.beam, self.past = self.search.first(1)
+        self.parts: list[tuple[Candidates, Track]] = []  # of steps that are not settled, and a few before
+        self.settled = 0  # steps of `parts` that were handed out
+
+    @torch.inference_mode()
+    def push(self, prob: Tensor) -> Settled:
+        """The rows, maybe none, that the next steps prob (T, D) float32 0..1 settle."""
+        check_prob(prob, "Stream.push(prob)", self.keys)
+        found = propose(Batch(prob[None], (len(prob),)), self.options, self.options.candidates)
+        self.beam, self.past, track = self.search.extend(self.beam, self.past, found, (len(prob),))
+        self.parts.append((found, track))
+        at, rolls, held = self._open()
+        if not len(at):
+            raise NotebeamError("Stream.push(prob)", "no candidate of probability above 0", "at least one")
+        same = (rolls == rolls[0]).all(dim=2)  # (n, T')
+        late = max(0, rolls.shape[1] - self.options.look_back)
+        with_best = same[:, :late].all(dim=1)
+        cost = torch.full_like(self.beam.cost, torch.inf)
+        cost[0, at[with_best]] = self.beam.cost[0, at[with_best]]
+        self.beam = replace(self.beam, cost=cost)
+        count = int(same[with_best].all(dim=0).long().cumprod(0).sum())
+        done = Settled(rolls[0, self.settled : count], held[self.settled : count])
+        while self.parts and self.parts[0][1].steps <= count:
+            count -= self.parts.pop(0)[1].steps
+        self.settled = count
+        return done
+
+    @torch.inference_mode()
+    def finish(self) -> Hypotheses:
+        """The `n_best` endings (1, W, S, D), of all rows not handed out, with the costs of the whole clip."""
+        at, rolls, held = self._open()
+        at = at[: self.options.n_best]
+        return Hypotheses(
+            rolls=rolls[None, : len(at), self.settled :],
+            costs=self.beam.cost[:, at],
+            prior_log_prob=None if self.search.prior is None else self.beam.prior_log_prob[:, at],
+            confidence=held[None, self.settled :],
+        )
+
+    def _open(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Hypotheses (n,), cheapest first, their rolls (n, T', D) in `parts`, confidence (T', D)"""
+        cost = self.beam.cost
+        at = cost[0].isfinite().nonzero()[:, 0]
+        paths = trace([track for _, track in self.parts], at[None])
+        pairs = [(found, path) for (found, _), path in zip(self.parts, paths, strict=True)]
+        nothing = torch.zeros((len(at), 0, self.keys), dtype=torch.bool, device=cost.device)
+        rolls = torch.cat([nothing, *(found.chosen(path)[0] for found, path in pairs)], 1)
+        held = [confidence(found, path, cost[:, at])[0] for found, path in pairs]
+        return at, rolls, torch.cat([nothing[0].float(), *held])
+
+
+def stream_beam(batch: Batch, prior: SymbolicPrior | None, options: DecodeOptions) -> Hypotheses:
+    """What `decoding.beam.beam` finds, clip by clip in blocks of `look_back` steps, in bounded memory.
+
+    Hypotheses of a clip differ in their last rows alone.
+    """
+    count = min(options.n_best, options.beam_width)
+    shape = (len(batch.lengths), count, *batch.prob.shape[1:])
+    rolls = torch.zeros(shape, dtype=torch.bool, device=batch.prob.device)
+    costs = torch.full(shape[:2], torch.inf, dtype=torch.float64, device=batch.prob.device)
+    asked, held = torch.zeros_like(costs), torch.zeros_like(batch.prob)
+    for clip, length in enumerate(batch.lengths):
+        stream, stop = Stream(shape[3], prior, options, batch.prob.device), 0
+        for begin in range(0, length, options.look_back):
+            done = stream.push(batch.prob[clip, begin : min(length, begin + options.look_back)])
+            start, stop = stop, stop + len(done.rows)
+            rolls[clip, :, start:stop], held[clip, start:stop] = done.rows, done.confidence
+        last = stream.finish()
+        found = last.costs.shape[1]
+        rolls[clip, :found, stop:length], costs[clip, :found] = last.rolls[0], last.costs[0]
+        if last.prior_log_prob is not None:
+            asked[clip, :found] = last.prior_log_prob[0]
+        if last.confidence is not None:
+            held[clip, stop:length] = last.confidence[0]
+    return Hypotheses(rolls, costs, asked if prior is not None else None, held)

@@ -1,0 +1,143 @@
+"""Rows that many hypotheses share, and the tree of their prefixes.
+
+Is: the rows of one step; their trees as index tensors, made for many steps at once.
+Is not: a distribution (estimators.nade), or the choice of candidates (decoding.candidates).
+
+A distribution that goes up the keys, with a hidden state that changes only above a key that is on, meets few
+states in a list of rows: one for each distinct prefix, a set of the lowest on keys of some row. In
+lexicographic order a row shares its prefixes with the row before it, so comparing neighbours finds the tree.
+It depends on the rows alone: any number of hypotheses use the same.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+BITS = 52  # of a row that a float64 holds exactly
+
+
+@dataclass(frozen=True, eq=False)
+class Prefixes:
+    """The trees of B lists of K rows; the R nodes of all lists stand in the order of their highest key."""
+
+    sets: Tensor  # (R, D) float32 0/1, the on keys that a node stands for; a root's are none
+    clip: Tensor  # (R,) list of each node
+    parent: Tensor  # (R,) node without the highest key; of a root, itself
+    key: Tensor  # (R,) highest key, rising; -1 of a root
+    path: Tensor  # (B, K, M) the nodes of each row; a root in unused places
+
+    @cached_property
+    def lowest(self) -> list[int]:
+        """(R,) `key` on the host."""
+        return [int(key) for key in self.key.tolist()]
+
+    def born(self, start: int, stop: int) -> Tensor:
+        """Nodes whose parents are start..stop - 1."""
+        parents, nodes = self._births
+        return nodes[bisect_left(parents, start) : bisect_left(parents, stop)]
+
+    @cached_property
+    def _births(self) -> tuple[list[int], Tensor]:
+        """Parents, rising, on the host, and their children (R,)."""
+        parents, nodes = self.parent.sort(stable=True)
+        return parents.tolist(), nodes
+
+    def row_sums(self, own: Tensor, end: Tensor) -> Tensor:
+        """(B, W, K) sums of own (R, W) over each row's nodes but the root, and of end (R, W) at its last."""
+        own = own.masked_fill((self.key < 0)[:, None], 0.0)
+        return (own[self.path].sum(2) + end[self.path.amax(2)]).transpose(1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class SharedRows:
+    """Candidates of one step, alike for all hypotheses of a clip."""
+
+    rows: Tensor  # (B, K, D) float32 0/1
+    grow: Callable[[], Prefixes]  # asked once, and only by who needs the trees
+
+    @cached_property
+    def prefixes(self) -> Prefixes:
+        """The trees of the rows."""
+        return self.grow()
+
+
+def share(rows: Tensor) -> SharedRows:
+    """Rows (B, K, D) 0/1 of a single step."""
+    return SharedRows(rows, lambda: prefix_trees(rows[None])[0])
+
+
+def prefix_trees(rows: Tensor) -> list[Prefixes]:
+    """Trees of rows (S, B, K, D) 0/1, one `Prefixes` a step; rows may repeat."""
+    (steps, clips, count, keys), device = rows.shape, rows.device
+    if not rows.numel():
+        return []
+    order = lexicographic_order(rows.flatten(0, 1))  # (G, K), with G = S * B lists
+    on = rows.flatten(0, 1).gather(1, order[:, :, None].expand(-1, -1, keys)) > 0.5
+    size = on.sum(2)  # (G, K) on keys
+    row, key = on.flatten(0, 1).nonzero(as_tuple=True)  # (E,) every on bit, row by row
+    rank = torch.arange(len(row), device=device) - (size.flatten().cumsum(0) - size.flatten())[row]
+    # A bit makes a node where its row has left the row before.
+    fresh = key >= first_difference(on).flatten()[row]
+    row, rank, key = row[fresh], rank[fresh], key[fresh]
+    # First the roots, then the others; at last step by step, by their highest key, so parents first.
+    roots = torch.arange(len(on), device=device)
+    group = torch.cat([roots, row // count])  # (R,)
+    highest = torch.cat([torch.full_like(roots, -1), key])
+    final = (group // clips * (keys + 1) + highest).sort(stable=True).indices
+    place = torch.empty_like(final).scatter_(0, final, torch.arange(len(final), device=device))
+    # A bit that makes no node shares that of the latest row above that made one at its rank.
+    ranks = max(1, int(size.max()))
+    path = torch.zeros((len(on) * count, ranks), dtype=torch.long, device=device)
+    path[row, rank] = torch.arange(len(roots), len(group), device=device)
+    path = path.view(len(on), count, ranks).cummax(1).values
+    unused = torch.arange(ranks, device=device) >= size[:, :, None]
+    path = place[torch.where(unused, roots[:, None, None], path)]
+    above = torch.cat([place[roots][:, None, None].expand(-1, count, 1), path[:, :, :-1]], 2).flatten(0, 1)
+    sets = on.flatten(0, 1)[row] & (torch.arange(keys, device=device) <= key[:, None])
+    nodes = Prefixes(
+        sets=torch.cat([torch.zeros_like(on[:, 0]), sets])[final].to(rows.dtype),
+        clip=(group % clips)[final],
+        parent=torch.cat([place[roots], above[row, rank]])[final],
+        key=highest[final],
+        path=torch.empty_like(path).scatter_(1, order[:, :, None].expand_as(path), path),
+    )
+    return _by_step(nodes, torch.bincount(group // clips, minlength=steps), size.view(steps, -1))
+
+
+def _by_step(nodes: Prefixes, count: Tensor, size: Tensor) -> list[Prefixes]:
+    """The trees of each step out of those of all, with count (S,) nodes and rows of size (S, B * K)."""
+    stops, most = count.cumsum(0).tolist(), size.amax(1).clamp(min=1).tolist()
+    paths = nodes.path.view(len(stops), -1, *nodes.path.shape[1:])
+    found = []
+    for step, (start, stop) in enumerate(zip([0, *stops], stops, strict=False)):
+        path, own = paths[step, :, :, : most[step]] - start, slice(start, stop)
+        part = Prefixes(nodes.sets[own], nodes.clip[own], nodes.parent[own] - start, nodes.key[own], path)
+        found.append(part)
+    return found
+
+
+def lexicographic_order(rows: Tensor) -> Tensor:
+    """(G, K) indices that sort each list of rows (G, K, D) 0/1, the lowest key weighing most; stable."""
+    order = torch.arange(rows.shape[1], device=rows.device).expand(rows.shape[:2])
+    # Stable sorts by the last keys first.
+    for start in reversed(range(0, rows.shape[2], BITS)):
+        part = rows[:, :, start : start + BITS].double()
+        weight = 2.0 ** torch.arange(part.shape[2] - 1, -1, -1, dtype=torch.float64, device=rows.device)
+        number = (part @ weight).gather(1, order)
+        order = order.gather(1, number.sort(dim=1, stable=True).indices)
+    return order
+
+
+def first_difference(on: Tensor) -> Tensor:
+    """(G, K) lowest key at which each row (G, K, D) bool differs from the row before; of equal rows D."""
+    differs = on.clone()
+    differs[:, 1:] ^= on[:, :-1]
+    first = differs.to(torch.uint8).argmax(2)
+    first = torch.where(differs.any(2), first, on.shape[2])
+    # The first row of a list shares nothing.
+    first[:, :1] = 0
+    return first

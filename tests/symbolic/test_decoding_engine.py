@@ -1,0 +1,246 @@
+"""The beam against the naive one: same rolls, same log-probabilities; its runs, streams and confidence."""
+
+from dataclasses import replace
+from math import inf, log
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from oracles_decoding import TablePrior, every_roll, naive_beam, naive_nade, random_table
+
+from symbolic.clock import Clock
+from symbolic.decoding import search
+from symbolic.decoding.decode import decode_evidence
+from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
+from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.streaming import Stream
+from symbolic.errors import NotebeamError
+from symbolic.priors.registry import Prior, build_prior
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PRUNED = DecodeOptions(
+    beam_width=5, candidates=6, switchable=4, prune=4.0, hash_steps=3, n_best=5, floor=0.05
+)
+
+
+def evidence(prob: np.ndarray) -> Evidence:
+    clock = Clock.frames(len(prob), 0.04)
+    time = np.broadcast_to(clock.times[:, None], prob.shape)
+    return Evidence(prob.astype(np.float32), time, np.zeros(prob.shape, dtype=np.int32), clock)
+
+
+def sparse_clips(seed: int, lengths: tuple[int, ...], keys: int, doubt: float = 0.3) -> list[Evidence]:
+    """Most steps leave no doubt, some a little; where doubts lie differs from clip to clip."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for steps in lengths:
+        prob = np.where(generator.random((steps, keys)) < 0.2, 0.999, 0.001)
+        unsure = (generator.random((steps, 1)) < doubt) & (generator.random((steps, keys)) < 0.6)
+        found.append(evidence(np.where(unsure, generator.uniform(0.1, 0.9, (steps, keys)), prob)))
+    return found
+
+
+def loud_prior(keys: int, seed: int = 0) -> Prior:
+    """An LSTM-NADE whose weights are large enough for the past to matter."""
+    torch.manual_seed(seed)
+    prior = build_prior("lstm-nade", {"visible": keys, "units": 8, "hidden": 5}).eval()
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter.mul_(4.0)
+    return prior
+
+
+def assert_is_naive(clips: list[Evidence], prior: Prior, options: DecodeOptions) -> None:
+    score = naive_nade(prior)
+    for clip, found in zip(clips, decode_evidence(clips, prior, options), strict=True):
+        expected = naive_beam(clip.prob, score, options)[: options.n_best]
+        assert [[tuple(map(int, row)) for row in roll] for roll in found.rolls] == [e[2] for e in expected]
+        np.testing.assert_allclose(found.costs, [e[0] for e in expected], rtol=0, atol=1e-4 * len(clip.prob))
+        assert found.prior_log_prob is not None
+        np.testing.assert_allclose(found.prior_log_prob, [e[1] for e in expected], atol=1e-4 * len(clip.prob))
+
+
+@pytest.mark.parametrize("hash_steps", [0, 1, 3, 4])
+@pytest.mark.parametrize("per_hash", [1, 2])
+def test_the_beam_is_the_naive_one(hash_steps: int, per_hash: int) -> None:
+    clips = sparse_clips(1, (40, 61, 1, 22), keys=6)
+    options = replace(PRUNED, hash_steps=hash_steps, per_hash=per_hash)
+    assert_is_naive(clips, loud_prior(6), options)
+
+
+def test_the_beam_is_the_naive_one_on_a_real_recording() -> None:
+    from acoustic.inference import load_listener
+
+    heard = load_listener("harmonic").posteriorgram(EXAMPLES / "gymnopedie.flac", stop=8.0)
+    for plane, floor in (("struck", 0.01), ("active", 0.05)):
+        clip = evidence_of(heard, frames_clock(heard, 0.08), plane)
+        assert (clip.prob > floor).sum() > 20
+        options = replace(PRUNED, prior_weight=0.3, switchable=3, floor=floor, prune=8.0)
+        assert_is_naive([clip], loud_prior(88), options)
+
+
+def test_greedy_is_the_naive_beam_of_width_one() -> None:
+    clips, prior = sparse_clips(2, (30, 17), keys=6), loud_prior(6)
+    options = replace(PRUNED, method="greedy")
+    wide = replace(PRUNED, beam_width=1, candidates=2**4, hash_steps=0, n_best=1)
+    for clip, found in zip(clips, decode_evidence(clips, prior, options), strict=True):
+        (cost, _, roll), *_ = naive_beam(clip.prob, naive_nade(prior), wide)
+        assert [tuple(map(int, row)) for row in found.roll] == roll
+        assert found.costs[0] == pytest.approx(cost, abs=1e-3)
+
+
+def test_clips_that_are_searched_at_different_steps_decode_as_alone() -> None:
+    clips, prior = sparse_clips(3, (50, 80, 5, 33, 80), keys=6), loud_prior(6)
+    for clip, found in zip(clips, decode_evidence(clips, prior, PRUNED), strict=True):
+        alone = decode_evidence([clip], prior, PRUNED)[0]
+        np.testing.assert_array_equal(found.rolls, alone.rolls)
+        np.testing.assert_allclose(found.costs, alone.costs, atol=1e-4)
+        np.testing.assert_allclose(found.confidence, alone.confidence, atol=1e-5)
+
+
+def test_long_runs_are_played_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    clips, prior = sparse_clips(4, (120, 90), keys=6, doubt=0.03), loud_prior(6)
+    whole = decode_evidence(clips, prior, PRUNED)
+    monkeypatch.setattr(search, "RUN", 4)
+    for one, other in zip(whole, decode_evidence(clips, prior, PRUNED), strict=True):
+        np.testing.assert_array_equal(one.rolls, other.rolls)
+        np.testing.assert_allclose(one.costs, other.costs, atol=1e-4)
+
+
+def test_steps_without_doubt_need_no_search() -> None:
+    table = random_table(3, 5)
+    prior = TablePrior(table)
+    prob = np.full((200, 3), 0.001)
+    prob[[20, 150], 1] = 0.5
+    decode_evidence([evidence(prob)], prior, replace(PRUNED, switchable=3))
+    # One row a forced step, two where there is a choice; and the searches that merge.
+    assert prior.rows < 2 * 200
+
+
+def test_confidence_is_the_share_of_all_rolls_with_the_note() -> None:
+    table = random_table(3, 6)
+    prob = 1 / (1 + np.exp(-np.random.default_rng(6).normal(scale=2.0, size=(3, 3))))
+    options = DecodeOptions(
+        beam_width=8**3, candidates=8, switchable=3, prune=inf, hash_steps=0, floor=0.0, n_best=2
+    )
+    found = decode_evidence([evidence(prob)], TablePrior(table), options)[0]
+    rolls = every_roll(evidence(prob).prob, table, 1.0, 1.0, 0.0, 0.0)
+    weight = np.exp([-cost for cost, _ in rolls])
+    share = sum(w * roll for w, (_, roll) in zip(weight, rolls, strict=True)) / weight.sum()
+    np.testing.assert_allclose(found.confidence, np.where(rolls[0][1], share, 0), atol=1e-4)
+    assert len(found.rolls) == 2 and 0 < found.confidence[found.roll].min() < 0.95
+
+
+def test_the_best_paths_are_distinct() -> None:
+    # Doubts at every step: merging leaves several.
+    for found in decode_evidence(sparse_clips(7, (40, 25), keys=6, doubt=1.0), loud_prior(6), PRUNED):
+        assert len({roll.tobytes() for roll in found.rolls}) == len(found.rolls) > 1
+        assert found.prior_log_prob is not None
+        total = -found.acoustic_log_prob - PRUNED.prior_weight * found.prior_log_prob
+        np.testing.assert_allclose(found.costs, total, atol=1e-3)
+
+
+@pytest.mark.parametrize("look_back", [40, 200])
+def test_a_stream_that_looks_back_far_enough_finds_what_the_whole_clip_does(look_back: int) -> None:
+    clips, prior = sparse_clips(8, (150, 97), keys=6), loud_prior(6)
+    whole = decode_evidence(clips, prior, PRUNED)
+    streamed = decode_evidence(clips, prior, replace(PRUNED, look_back=look_back))
+    for one, other in zip(whole, streamed, strict=True):
+        np.testing.assert_array_equal(one.rolls, other.rolls)
+        np.testing.assert_allclose(one.costs, other.costs, atol=1e-4)
+        assert one.prior_log_prob is not None and other.prior_log_prob is not None
+        np.testing.assert_allclose(one.prior_log_prob, other.prior_log_prob, atol=1e-4)
+
+
+def test_a_stream_settles_rows_in_time_and_forgets_them() -> None:
+    (clip,), prior = sparse_clips(9, (300,), keys=6, doubt=1.0), loud_prior(6)
+    options = replace(PRUNED, hash_steps=0, look_back=12)
+    stream, rows = Stream(6, prior, options), []
+    for start in range(0, 300, 7):
+        with torch.inference_mode():
+            done = stream.push(torch.from_numpy(clip.prob[start : start + 7]))
+        rows.append(done.rows)
+        settled = sum(map(len, rows))
+        assert min(300, start + 7) - settled <= 12
+        assert sum(track.steps for _, track in stream.parts) <= 12 + 7
+        assert (done.confidence[~done.rows] == 0).all() and (done.confidence[done.rows] > 0).all()
+    last = stream.finish()
+    whole = torch.cat([*rows, last.rolls[0, 0]])
+    assert whole.shape == (300, 6)
+    # What was settled costs what the stream says.
+    mask = torch.ones(1, 300, dtype=torch.bool)
+    expected = prior.sequence_log_prob(whole[None].float(), mask).detach().sum()
+    assert last.prior_log_prob is not None
+    assert float(last.prior_log_prob[0, 0]) == pytest.approx(float(expected), abs=1e-2)
+
+
+def test_a_prior_adds_a_note_that_the_acoustics_rule_out() -> None:
+    # After row 1 comes row 3, says the prior; the acoustics heard key 0 alone, and of key 1 next to nothing.
+    chance = np.full((8, 8, 8), 1e-4)
+    chance[..., 1], chance[:, 1, :], chance[:, 1, 3] = 1.0, 1e-4, 1.0
+    table = np.log(chance / chance.sum(axis=2, keepdims=True))
+    clip = evidence(np.array([[0.99, 0.001, 0.001], [0.99, 0.004, 0.001], [0.99, 0.0, 0.001]]))
+    options = DecodeOptions(beam_width=4, candidates=4, floor=0.01, n_best=1)
+    plain = decode_evidence([clip], TablePrior(table), options)[0]
+    joined = decode_evidence([clip], TablePrior(table), replace(options, prior_notes=1))[0]
+    assert not plain.roll[:, 1].any()
+    assert joined.roll[1].tolist() == [True, True, False]
+    assert joined.costs[0] < plain.costs[0]
+    acoustic = -log(0.99**3 * 0.996 * 0.999**4) - log(0.004 / 0.996) + log(1)
+    assert -joined.acoustic_log_prob[0] == pytest.approx(acoustic, abs=1e-2)
+
+
+def test_with_all_notes_of_the_prior_joined_a_wide_beam_is_exhaustive_over_one_more_key() -> None:
+    table, prob = random_table(2, 11), np.array([[0.8, 0.004], [0.3, 0.002], [0.9, 0.003]])
+    options = DecodeOptions(
+        beam_width=64, candidates=4, prune=inf, hash_steps=0, floor=0.01, n_best=1, prior_notes=1
+    )
+    found = decode_evidence([evidence(prob)], TablePrior(table), options)[0]
+    # Key 1 may be on only beside the first candidate's key 0.
+    every = every_roll(evidence(prob).prob, table, 1.0, 1.0, 0.0, 0.0)
+    first = prob[:, 0] > 0.5
+    allowed = [
+        one for one in every if all(row[1] <= (row[0] == f) for row, f in zip(one[1], first, strict=True))
+    ]
+    np.testing.assert_array_equal(found.roll, allowed[0][1])
+    assert found.costs[0] == pytest.approx(allowed[0][0], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("prob", "message"),
+    [
+        (np.full((4, 6), 1.5, dtype=np.float32), "got '1.5 at step 0, key 0', expected probabilities 0..1"),
+        (np.full((4, 6), np.nan, dtype=np.float32), "got 'nan at step 0, key 0'"),
+        (np.full((4, 6, 1), 0.5, dtype=np.float32), r"got 'shape \(4, 6, 1\)', expected \(T, 6\)"),
+        (np.full((4, 5), 0.5, dtype=np.float32), r"got 'shape \(4, 5\)', expected \(T, 6\)"),
+        (np.full((4, 6), 0.5), "got 'float64', expected float32"),
+        (np.zeros((0, 6), dtype=np.float32), "got '0 steps', expected at least 1"),
+    ],
+)
+def test_evidence_that_is_none_is_refused(prob: np.ndarray, message: str) -> None:
+    with pytest.raises(NotebeamError, match=message):
+        Stream(6, None, replace(PRUNED, look_back=5, prior_weight=0.0)).push(torch.from_numpy(prob))
+    if prob.shape[1:] == (5,):
+        return  # decode takes any number of keys that the prior has
+    clip = Evidence(
+        prob, np.zeros(prob.shape), np.zeros(prob.shape, dtype=np.int32), Clock.frames(len(prob), 0.04)
+    )
+    with pytest.raises(NotebeamError, match=r"decode_evidence\(clips\)\[1\]\.prob: got"):
+        decode_evidence([sparse_clips(0, (3,), 6)[0], clip], None, replace(PRUNED, prior_weight=0.0))
+
+
+@pytest.mark.parametrize("method", ["beam", "greedy"])
+def test_a_prior_that_rules_everything_out_is_named_with_the_step(method: str) -> None:
+    table = random_table(3, 12)
+    table[:, 5] = -inf  # nothing follows row 5
+    prob = np.full((9, 3), 0.001)
+    prob[6] = [0.9999, 0.0001, 0.9999]
+    options = replace(PRUNED, method=method, prune=1.0)
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): clip 1, step 7: got 'no candidate of prob"):
+        decode_evidence([evidence(prob[:5]), evidence(prob)], TablePrior(table), options)
+
+
+def test_a_stream_needs_a_look_back() -> None:
+    with pytest.raises(NotebeamError, match=r"DecodeOptions\.look_back: got 0, expected an integer >= 1"):
+        Stream(6, None, PRUNED)
