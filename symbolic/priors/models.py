@@ -14,8 +14,8 @@ from symbolic.estimators.bernoulli import Bernoulli, BernoulliOptions
 from symbolic.estimators.gaussian_rbm import GaussianRbm, GaussianRbmOptions
 from symbolic.estimators.nade import Nade, NadeOptions
 from symbolic.estimators.protocol import Estimator
-from symbolic.estimators.rbm import Rbm, RbmOptions
 from symbolic.estimators.rnade import Rnade, RnadeOptions
+from symbolic.estimators.wild_rbm import WildRbm, WildRbmOptions
 from symbolic.priors.biaxial import Biaxial
 from symbolic.priors.event_rnn_nade import EventRnnNade, EventRnnNadeOptions
 from symbolic.priors.keywise import KeywisePrior
@@ -36,7 +36,7 @@ Make = Callable[[int], Any]  # from the number of visible units to an estimator
 ESTIMATORS: dict[str, tuple[type[Any], Callable[[int, Any], Estimator]]] = {
     "bernoulli": (BernoulliOptions, Bernoulli),
     "nade": (NadeOptions, Nade),
-    "rbm": (RbmOptions, Rbm),
+    "rbm": (WildRbmOptions, WildRbm),
     "gaussian-rbm": (GaussianRbmOptions, GaussianRbm),
     "rnade": (RnadeOptions, Rnade),
 }
