@@ -11,6 +11,7 @@ candidate the acoustic model prefers.
 Source: Sigtia et al. 2016 (hashed beam); hash over the last n frames as in Ycart et al. 2019.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,7 +27,8 @@ def beam(batch: Batch, prior: SymbolicPrior | None, options: DecodeOptions) -> H
     """The `n_best` cheapest rolls found for every clip."""
     found = propose(batch, options, options.candidates)
     search = Search(batch.prob.shape[2], prior, options, batch.prob.device)
-    last, _, track = search.extend(*search.first(len(batch.prob)), found, batch.lengths)
+    clips = len(batch.lengths)
+    last, _, track = search.extend(search.first(clips), np.zeros(clips, dtype=np.int64), found, batch.lengths)
     every = torch.arange(last.cost.shape[1], device=last.cost.device).expand_as(last.cost)
     paths = trace([track], every)[0]
     count = options.n_best

@@ -17,7 +17,7 @@ from symbolic.decoding.cost import continuation_costs
 from symbolic.decoding.joining import join
 from symbolic.decoding.merging import latest, make_hashes, survivors
 from symbolic.decoding.options import DecodeOptions
-from symbolic.decoding.plan import Past, first_past, make_plan
+from symbolic.decoding.plan import Ints, make_plan
 from symbolic.decoding.rounds import Choice, Rounds, Run
 from symbolic.priors.protocol import State, SymbolicPrior, select
 from symbolic.priors.sharing import play, shared_log_prob
@@ -62,22 +62,26 @@ class Search:
         self.options = options if prior is not None else replace(options, prior_notes=0)
         self.hashes = make_hashes(keys, options.hash_steps, device)
 
-    def first(self, clips: int) -> tuple[Beam, Past]:
+    def first(self, clips: int) -> Beam:
         """Before the first step: one hypothesis a clip, which has cost nothing."""
         device, steps = self.hashes.keys.device, self.options.hash_steps
         nothing = torch.zeros((clips, 1), dtype=torch.float64, device=device)
         recent = torch.zeros((clips, 1, max(0, steps - 1)), dtype=torch.long, device=device)
         state = {} if self.prior is None else self.prior.initial_state(clips)
-        return Beam(nothing, nothing, recent, state), first_past(clips, steps)
+        return Beam(nothing, nothing, recent, state)
 
     def extend(
-        self, beam: Beam, past: Past, found: Candidates, lengths: tuple[int, ...]
-    ) -> tuple[Beam, Past, Track]:
-        """The beam after the steps of `found`, of which clips have lengths (B,); cheapest first."""
-        plan = make_plan(found.viable, lengths, past, self.options)
+        self, beam: Beam, forced: Ints, found: Candidates, lengths: tuple[int, ...]
+    ) -> tuple[Beam, Ints, Track]:
+        """The beam after the steps of `found`, of which clips have lengths (B,); cheapest first.
+
+        forced (B,): forced steps in a row that lie behind each clip, here and in what is returned.
+        """
+        plan = make_plan(found.viable, lengths, forced, self.options)
         turns = Rounds(plan, found, self.hashes)
         order, searched = turns.order, torch.from_numpy(plan.searched)
-        beam = beam.take(order, torch.arange(plan.width[0], device=order.device).expand(len(order), -1))
+        everyone = torch.arange(beam.cost.shape[1], device=order.device)
+        beam = beam.take(order, everyone.expand(len(order), -1))
         track = Track(found.base.shape[1], order, searched.to(order.device))
         ended, choices, begin = [], turns.choices(), torch.zeros_like(searched[:, 0])
         for event, going in enumerate(plan.going):
@@ -88,9 +92,9 @@ class Search:
             ended.append(beam.clips(slice(going, None)))
             if going:
                 beam, choice = beam.clips(slice(going)), next(choices)
-                beam = self._choose(beam, choice, plan.width[event + 1], track, found.codes.shape[2])
+                beam = self._choose(beam, choice, track, found.codes.shape[2])
             begin = end[:going] + 1
-        return _gathered(ended, track), plan.past, track
+        return _gathered(ended, track), plan.forced, track
 
     def _play(self, beam: Beam, run: Run) -> Beam:
         """The beam after forced steps."""
@@ -104,18 +108,22 @@ class Search:
         recent = latest(beam.recent, run.newest, run.lengths.to(cost.device))
         return Beam(cost, total, recent, state)
 
-    def _choose(self, beam: Beam, choice: Choice, width: int, track: Track, most: int) -> Beam:
-        """The `width` best of all hypotheses followed by all candidates; a step has `most` of them."""
+    def _choose(self, beam: Beam, choice: Choice, track: Track, numbers: int) -> Beam:
+        """The best of all hypotheses followed by all candidates, whose numbers are below `numbers`."""
         number = torch.arange(choice.cost.shape[1], device=beam.cost.device).expand_as(choice.cost)
         asked = None
         if self.prior is not None:
             if self.options.prior_notes:
                 choice, added = join(choice, self.prior, beam.state, self.options, self.hashes)
-                number = torch.cat([number, most + added], 1)
+                number = torch.cat([number, numbers + added], 1)
             asked = shared_log_prob(self.prior, beam.state, choice.shared)
         total = continuation_costs(beam.cost, choice.cost, asked, self.options.prior_weight).flatten(1)
         hashes = self.hashes.of_pasts(beam.recent, choice.newest)
+        width = min(self.options.beam_width, total.shape[1])
         cost, kept = survivors(total, hashes, width, self.options.per_hash)
+        # Costs rise: places that merging leaves empty in every clip are the last ones.
+        most = max(1, int(cost.isfinite().sum(dim=1).amax()))
+        cost, kept = cost[:, :most], kept[:, :most]
         parent, chosen = kept // number.shape[1], kept % number.shape[1]
         track.parent.append(parent)
         track.choice.append(number.gather(1, chosen).int())

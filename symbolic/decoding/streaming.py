@@ -10,6 +10,7 @@ that, the rows are those of a search over the whole clip.
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,7 +46,7 @@ class Stream:
             raise NotebeamError("DecodeOptions.look_back", 0, "an integer >= 1 for a stream")
         self.keys, self.options = keys, options
         self.search = Search(keys, prior, options, torch.device(device))
-        self.beam, self.past = self.search.first(1)
+        self.beam, self.forced = self.search.first(1), np.zeros(1, dtype=np.int64)
         self.parts: list[tuple[Candidates, Track]] = []  # of steps that are not settled, and a few before
         self.settled = 0  # steps of `parts` that were handed out
 
@@ -54,7 +55,7 @@ class Stream:
         """The rows, maybe none, that the next steps prob (T, D) float32 0..1 settle."""
         check_prob(prob, "Stream.push(prob)", self.keys)
         found = propose(Batch(prob[None], (len(prob),)), self.options, self.options.candidates)
-        self.beam, self.past, track = self.search.extend(self.beam, self.past, found, (len(prob),))
+        self.beam, self.forced, track = self.search.extend(self.beam, self.forced, found, (len(prob),))
         self.parts.append((found, track))
         at, rolls, held = self._open()
         if not len(at):

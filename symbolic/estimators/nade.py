@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import Prefixes, SharedRows
 
-BLOCK = 1 << 18  # hidden units at once in `nade_prefix_log_prob`, few enough for a processor's cache
+BLOCK = 1 << 20  # hidden units at once in `nade_prefix_log_prob`, few enough for a processor's cache
 
 
 @dataclass(frozen=True, kw_only=True)
