@@ -62,7 +62,7 @@ def merge_report(
 
 
 def _key(row: Row, keys: Sequence[str]) -> tuple[object, ...]:
-    return tuple(row[key] for key in keys)
+    return tuple(row.get(key) for key in keys)
 
 
 def origin() -> dict[str, str]:

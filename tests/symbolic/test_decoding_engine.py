@@ -14,6 +14,7 @@ from symbolic.decoding import search
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.plan import make_plan
 from symbolic.decoding.streaming import Stream
 from symbolic.errors import NotebeamError
 from symbolic.priors.registry import Prior, build_prior
@@ -244,3 +245,38 @@ def test_a_prior_that_rules_everything_out_is_named_with_the_step(method: str) -
 def test_a_stream_needs_a_look_back() -> None:
     with pytest.raises(NotebeamError, match=r"DecodeOptions\.look_back: got 0, expected an integer >= 1"):
         Stream(6, None, PRUNED)
+
+
+def test_steps_are_searched_where_there_is_a_choice_and_once_what_is_hashed_lies_behind() -> None:
+    generator = np.random.default_rng(13)
+    viable = np.where(generator.random((3, 60)) < 0.2, generator.integers(2, 5, (3, 60)), 1)
+    lengths, options = (60, 41, 0), replace(PRUNED, hash_steps=4)
+    plan = make_plan(viable, lengths, np.zeros(3, dtype=np.int64), options)
+    for clip, length in enumerate(lengths):
+        expected, forced = [], 0
+        for step in range(length):
+            forced = 0 if viable[clip, step] > 1 else forced + 1
+            if viable[clip, step] > 1 or forced == 4:
+                expected.append(step)
+        place = plan.order.tolist().index(clip)
+        searched = plan.searched[place].tolist()
+        assert searched[: len(expected)] == expected
+        assert set(searched[len(expected) :]) == {length}
+        assert [place < going for going in plan.going].index(False) == len(expected)
+        assert plan.forced[clip] == forced
+    for event, count in enumerate(plan.count):
+        rows = plan.order[: plan.going[event]], plan.searched[: plan.going[event], event]
+        assert count == viable[rows].max()
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_a_plan_in_blocks_is_the_plan_of_the_whole(size: int) -> None:
+    viable = np.where(np.random.default_rng(14).random((1, 80)) < 0.15, 2, 1)
+    options, forced = replace(PRUNED, hash_steps=5), np.zeros(1, dtype=np.int64)
+    whole, found = make_plan(viable, (80,), forced, options).searched[0, :-1].tolist(), []
+    for start in range(0, 80, size):
+        part = viable[:, start : start + size]
+        plan = make_plan(part, (part.shape[1],), forced, options)
+        forced = plan.forced
+        found += [start + step for step in plan.searched[0, :-1].tolist()]
+    assert found == whole

@@ -1,0 +1,261 @@
+"""How fast is decoding, on what does its time depend, and how much of the machine does it use?
+
+Is: seconds a step over clips, widths, candidates, hidden sizes, steps and priors, and of the way published
+programs do it; operations, bytes, and the share of the machine's matrix rate; real recordings; memory.
+Is not: accuracy (benchmarks.transcription).
+
+    python -m benchmarks.decoding                      # everything, about half an hour on two cores
+    python -m benchmarks.decoding --parts real memory  # some
+    python -m benchmarks.decoding --device cuda        # the same code on a GPU
+
+Steps of made evidence all need a search: 4 certain keys and log2(K) of unsure ones, so that K candidates are
+searched at every step. Priors of a given size are untrained, which costs as much time as a trained one.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from benchmarks.made import STEP, evidence, free, lstm_nade, made_clip, made_hour, search_options
+from benchmarks.naive_beam import naive_beam
+from benchmarks.report import merge_report, peak_memory_mb
+from benchmarks.work import counted, matrix_rate, timed
+from symbolic.decoding.decode import decode_evidence
+from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
+from symbolic.decoding.options import DecodeOptions, Plane
+from symbolic.priors.product import Product
+from symbolic.priors.registry import Prior, list_priors, load_prior
+
+QUESTION = "How fast is decoding, on what does its time depend, and how much of the machine does it use?"
+KEYS = (
+    "part",
+    "device",
+    "prior",
+    "evidence",
+    "clips",
+    "beam_width",
+    "candidates",
+    "hidden",
+    "steps",
+    "look_back",
+)
+CLIPS, WIDTHS, CANDIDATES, HIDDEN = (1, 8, 64), (1, 4, 16, 64), (8, 32, 128), (128, 256, 512)
+WORK = 400_000  # hypotheses times candidates that a timing should be about
+Row = dict[str, str | int | float]
+
+
+def measured(
+    prior: Prior, clips: Sequence[Evidence], options: DecodeOptions, device: torch.device, repeats: int
+) -> Row:
+    """Time of a batch, the best of some, and its work."""
+
+    def run() -> None:
+        decode_evidence(clips, prior, options)
+
+    run()
+    rate = matrix_rate(device)
+    seconds = min(timed(run, device) for _ in range(repeats))
+    rate = max(rate, matrix_rate(device))
+    work = counted(run)
+    steps = max(len(clip.prob) for clip in clips)
+    played = sum(len(clip.prob) for clip in clips) * STEP
+    return {
+        "seconds_per_step": digits(seconds / steps),
+        "real_time_factor": digits(seconds / played),
+        "gigaflops_per_step": digits(work.flops / steps / 1e9),
+        "megabytes_per_step": digits(work.bytes / steps / 1e6),
+        "operations_per_step": round(work.operations / steps),
+        "gigaflops_per_second": digits(work.flops / seconds / 1e9),
+        "matrix_gigaflops_per_second": digits(rate / 1e9),
+        "share_of_matrix_rate": digits(work.flops / seconds / rate),
+    }
+
+
+def made(
+    part: str, clips: int, width: int, candidates: int, hidden: int, device: torch.device, steps: int = 0
+) -> Row:
+    """A row on made evidence."""
+    steps = steps or int(np.clip(WORK // (clips * width * candidates), 4, 200))
+    batch = [made_clip(steps, candidates, seed) for seed in range(clips)]
+    prior, options = lstm_nade(hidden).to(device), search_options(width, candidates)
+    row: Row = {
+        "part": part,
+        "device": device.type,
+        "prior": "lstm-nade, untrained, 256 units",
+        "clips": clips,
+        "beam_width": width,
+        "candidates": candidates,
+        "hidden": hidden,
+        "steps": steps,
+    }
+    return row | measured(prior, batch, options, device, repeats=3)
+
+
+def grid(device: torch.device) -> Iterator[Row]:
+    """Clips, widths and candidates; hidden sizes in the middle."""
+    for clips in CLIPS:
+        for width in WIDTHS:
+            for candidates in CANDIDATES:
+                yield made("grid", clips, width, candidates, 256, device)
+    for hidden in HIDDEN:
+        if hidden != 256:
+            yield made("grid", 8, 16, 32, hidden, device)
+
+
+def growth(device: torch.device) -> Iterator[Row]:
+    """How time grows when one size doubles at a time; the exponent stands on each row."""
+    start = {"clips": 8, "width": 16, "candidates": 32, "steps": 24}
+    for name in start:
+        rows = [
+            made("growth", **{**start, name: start[name] * factor}, hidden=256, device=device)
+            for factor in (1, 2, 4, 8)
+        ]
+        times = [float(row["seconds_per_step"]) * int(row["steps"]) for row in rows]
+        exponent = np.polyfit(np.log([1, 2, 4, 8]), np.log(times), 1)[0]
+        for row, seconds in zip(rows, times, strict=True):
+            yield row | {
+                "part": f"growth in {name}",
+                "seconds": digits(seconds),
+                "exponent": digits(exponent),
+            }
+
+
+def naive(device: torch.device) -> Iterator[Row]:
+    """Against one clip and one hypothesis at a time; the costs must agree."""
+    for candidates in (32, 128):
+        for hidden in (128, 256):
+            row = made("naive", 1, 16, candidates, hidden, device, steps=40)
+            prior, options = lstm_nade(hidden).to(device), search_options(16, candidates)
+            clip = made_clip(40, candidates, 0)
+            assert isinstance(prior, Product)
+            costs: list[float] = []
+            seconds = timed(lambda: costs.append(naive_beam(clip.prob, prior, options)), device)  # noqa: B023
+            found = float(decode_evidence([clip], prior, options)[0].costs[0])
+            if abs(costs[0] - found) > 1e-4 * 40:
+                raise AssertionError(f"costs differ: {costs[0]} naive, {found} decoded")
+            times = seconds / 40 / float(row["seconds_per_step"])
+            yield row | {"naive_seconds_per_step": digits(seconds / 40), "times_naive": digits(times)}
+
+
+def priors(device: torch.device) -> Iterator[Row]:
+    """Every shipped prior of 88 keys, on made evidence."""
+    for name in list_priors():
+        prior = free(load_prior(name)).to(device)
+        if prior.visible != 88:
+            continue
+        steps = 20 if prior.is_normalized else 4
+        batch = [made_clip(steps, 32, seed) for seed in range(8)]
+        row: Row = {"part": "priors", "device": device.type, "prior": name}
+        row |= {"clips": 8, "beam_width": 16, "candidates": 32, "steps": steps}
+        yield row | measured(prior, batch, search_options(16, 32), device, repeats=2)
+
+
+def real(device: torch.device) -> Iterator[Row]:
+    """Recordings of `maps/real-dev` at 20 ms, the first alone and the first eight together."""
+    from benchmarks.development import hear
+
+    heard = [one.posteriorgram for one in hear("harmonic", cached=True)[:8]]
+    planes: tuple[tuple[Plane, str], ...] = (
+        ("struck", "event-rnn-nade/piano"),
+        ("struck", "lstm-nade/jsb"),
+        ("active", "lstm-nade/jsb"),
+    )
+    for plane, name in planes:
+        prior = free(load_prior(name)).to(device)
+        options = DecodeOptions(plane=plane, step=STEP, beam_width=16, candidates=32, prior_weight=0.5)
+        clips = [evidence_of(one, frames_clock(one, STEP), plane) for one in heard]
+        for count in (1, 8):
+            row: Row = {
+                "part": "real",
+                "device": device.type,
+                "prior": name,
+                "evidence": plane,
+                "clips": count,
+            }
+            row |= {
+                "beam_width": 16,
+                "candidates": 32,
+                "recording_seconds": round(sum(len(c.prob) for c in clips[:count]) * STEP),
+            }
+            yield row | measured(prior, clips[:count], options, device, repeats=2)
+
+
+def memory(device: torch.device) -> Iterator[Row]:
+    """An hour, at once and as a stream, each in a process of its own."""
+    for look_back in (0, 500):
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.decoding",
+            "--hour",
+            str(look_back),
+            "--device",
+            device.type,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        before, after, seconds = (float(word) for word in done.stdout.split()[-3:])
+        yield {
+            "part": "memory of an hour",
+            "device": device.type,
+            "prior": "event-rnn-nade/piano",
+            "clips": 1,
+            "beam_width": 16,
+            "candidates": 32,
+            "look_back": look_back,
+            "megabytes_before": round(before),
+            "megabytes_added": round(after - before),
+            "real_time_factor": digits(seconds / 3600),
+        }
+
+
+def hour(look_back: int, device: torch.device) -> None:
+    """Decode an hour; prints the peak of memory before and after in MB, and the seconds taken."""
+    clip, prior = made_hour(), free(load_prior("event-rnn-nade/piano")).to(device)
+    options = DecodeOptions(step=STEP, beam_width=16, candidates=32, prior_weight=0.5, n_best=1)
+    options = replace(options, look_back=look_back)
+    decode_evidence([evidence(clip.prob[:500])], prior, options)
+    before = peak_memory_mb()
+    seconds = timed(lambda: decode_evidence([clip], prior, options), device)
+    print(before, peak_memory_mb(), seconds)
+
+
+def digits(value: float) -> float:
+    """Three of them."""
+    return float(f"{value:.3g}")
+
+
+PARTS = {"grid": grid, "growth": growth, "naive": naive, "priors": priors, "real": real, "memory": memory}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", nargs="+", choices=tuple(PARTS), default=tuple(PARTS))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--hour", type=int, metavar="LOOK_BACK", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    device = torch.device(args.device)
+    if args.hour is not None:
+        hour(args.hour, device)
+        return 0
+    settings = {"step_seconds": STEP, "threads": args.threads, "times": "the best of two or three runs"}
+    for part in args.parts:
+        rows = []
+        for row in PARTS[part](device):
+            print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+            rows.append(row)
+        merge_report("decoding", QUESTION, settings, rows, KEYS)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
