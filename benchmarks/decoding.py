@@ -51,23 +51,25 @@ Row = dict[str, str | int | float]
 
 
 def measured(
-    prior: Prior, clips: Sequence[Evidence], options: DecodeOptions, device: torch.device, repeats: int
+    prior: Prior, clips: Sequence[Evidence], options: DecodeOptions, device: torch.device, repeats: int = 3
 ) -> Row:
-    """Time of a batch, the best of some, and its work."""
+    """Time of a batch, the best of some; with more than one also its work, which takes long to count."""
 
     def run() -> None:
         decode_evidence(clips, prior, options)
 
-    run()
+    if repeats > 1:
+        run()
     rate = matrix_rate(device)
     seconds = min(timed(run, device) for _ in range(repeats))
     rate = max(rate, matrix_rate(device))
-    work = counted(run)
     steps = max(len(clip.prob) for clip in clips)
     played = sum(len(clip.prob) for clip in clips) * STEP
-    return {
-        "seconds_per_step": digits(seconds / steps),
-        "real_time_factor": digits(seconds / played),
+    row: Row = {"seconds_per_step": digits(seconds / steps), "real_time_factor": digits(seconds / played)}
+    if repeats == 1:
+        return row
+    work = counted(run)
+    return row | {
         "gigaflops_per_step": digits(work.flops / steps / 1e9),
         "megabytes_per_step": digits(work.bytes / steps / 1e6),
         "operations_per_step": round(work.operations / steps),
@@ -94,7 +96,7 @@ def made(
         "hidden": hidden,
         "steps": steps,
     }
-    return row | measured(prior, batch, options, device, repeats=3)
+    return row | measured(prior, batch, options, device)
 
 
 def grid(device: torch.device) -> Iterator[Row]:
@@ -183,7 +185,7 @@ def real(device: torch.device) -> Iterator[Row]:
                 "candidates": 32,
                 "recording_seconds": round(sum(len(c.prob) for c in clips[:count]) * STEP),
             }
-            yield row | measured(prior, clips[:count], options, device, repeats=2)
+            yield row | measured(prior, clips[:count], options, device, repeats=1)
 
 
 def memory(device: torch.device) -> Iterator[Row]:

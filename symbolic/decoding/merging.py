@@ -38,8 +38,12 @@ def make_hashes(keys: int, hash_steps: int, device: torch.device) -> Hashes:
     return Hashes(drawn[:keys].to(device), drawn[keys:].to(device))
 
 
-def survivors(total: Tensor, keys: Tensor | None, width: int, per_hash: int) -> tuple[Tensor, Tensor]:
+def survivors(
+    total: Tensor, keys: Tensor | None, width: int, per_hash: int, most: int | None = None
+) -> tuple[Tensor, Tensor]:
     """The `width` cheapest of total (B, N) nats, at most `per_hash` of each key (B, N), N >= width.
+
+    most: how often one key may be there, if that is known.
 
     Returns costs (B, W), rising, +inf where the keys leave too few, and indices (B, W). Of equals the first
     stays.
@@ -47,6 +51,9 @@ def survivors(total: Tensor, keys: Tensor | None, width: int, per_hash: int) -> 
     cost, order = total.sort(dim=1, stable=True)
     if keys is None:
         return cost[:, :width], order[:, :width]
+    if most is not None:
+        # No more need be looked at: among so many there are `width` to keep.
+        cost, order = cost[:, : width * most], order[:, : width * most]
     # Sorted by key, and within a key still by cost, a hypothesis' rank is its distance from its key's first.
     keys, by_key = keys.gather(1, order).sort(dim=1, stable=True)
     place = torch.arange(keys.shape[1], device=keys.device)

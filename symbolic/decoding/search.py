@@ -120,7 +120,8 @@ class Search:
         total = continuation_costs(beam.cost, choice.cost, asked, self.options.prior_weight).flatten(1)
         hashes = self.hashes.of_pasts(beam.recent, choice.newest)
         width = min(self.options.beam_width, total.shape[1])
-        cost, kept = survivors(total, hashes, width, self.options.per_hash)
+        # The candidates after one hypothesis all differ, so no ending is there more often than hypotheses.
+        cost, kept = survivors(total, hashes, width, self.options.per_hash, most=beam.cost.shape[1])
         # Costs rise: places that merging leaves empty in every clip are the last ones.
         most = max(1, int(cost.isfinite().sum(dim=1).amax()))
         cost, kept = cost[:, :most], kept[:, :most]

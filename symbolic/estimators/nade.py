@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import Prefixes, SharedRows
 
-BLOCK = 1 << 20  # hidden units at once in `nade_prefix_log_prob`, few enough for a processor's cache
+BLOCK = 1 << 20  # hidden units at once in `nade_prefix_log_prob`
+PARTS = 4  # into which it cuts at least, as later ones have fewer keys to speak to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,14 +124,14 @@ def nade_prefix_log_prob(
     nodes, width, hidden = len(prefixes.key), key_bias.shape[1], weight.shape[1]
     told = prefixes.sets @ weight  # (R, H), alike for all hypotheses
     own, end = (key_bias.new_zeros(nodes, width) for _ in range(2))
-    size = max(1, BLOCK // max(1, width * hidden))
+    size = max(1, min(BLOCK // max(1, width * hidden), -(-nodes // PARTS)))
     for start in range(0, nodes, size):
         block = slice(start, start + size)
         clip, born = prefixes.clip[block], prefixes.born(start, start + size)
         # A node says nothing of the keys below its own, and the nodes rise by their keys.
         low = max(0, prefixes.lowest[start])
-        units = hidden_bias.index_select(0, clip).add_(told[block, None]).sigmoid_()
-        logits = (units @ out[low:].t()).add_(key_bias[:, :, low:].index_select(0, clip))  # (r, W, D - low)
+        units = _added(told[block, None], hidden_bias, clip).sigmoid_()
+        logits = _added(units @ out[low:].t(), key_bias[:, :, low:], clip)  # (r, W, D - low)
         off = F.softplus(logits).cumsum(2)  # minus log P(all keys up to here off)
         key = (prefixes.key[block] - low).clamp(min=0)
         past = off[torch.arange(len(key), device=key.device), :, key]  # (r, W) up to the own key
@@ -140,6 +141,11 @@ def nade_prefix_log_prob(
         parent, key = prefixes.parent[born] - start, (prefixes.key[born] - low).clamp(min=0)
         own[born] = logits[parent, :, key] - off[parent, :, key] + past[parent]
     return prefixes.row_sums(own, end)
+
+
+def _added(values: Tensor, biases: Tensor, clip: Tensor) -> Tensor:
+    """(r, W, P) values (r, W or 1, P) plus biases (B, W, P) of clips (r,); these uncopied where B is 1."""
+    return values + biases if len(biases) == 1 else biases.index_select(0, clip).add_(values)
 
 
 def nade_conditionals(
