@@ -19,7 +19,7 @@ from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import Prefixes, SharedRows
 
 BLOCK = 1 << 20  # hidden units at once in `nade_prefix_log_prob`
-PARTS = 4  # into which it cuts at least, as later ones have fewer keys to speak to
+PART = 32  # nodes that it may cut off by themselves: later ones have fewer keys to speak to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ def nade_prefix_log_prob(
     nodes, width, hidden = len(prefixes.key), key_bias.shape[1], weight.shape[1]
     told = prefixes.sets @ weight  # (R, H), alike for all hypotheses
     own, end = (key_bias.new_zeros(nodes, width) for _ in range(2))
-    size = max(1, min(BLOCK // max(1, width * hidden), -(-nodes // PARTS)))
+    size = max(1, min(BLOCK // max(1, width * hidden), max(PART, nodes // 4)))
     for start in range(0, nodes, size):
         block = slice(start, start + size)
         clip, born = prefixes.clip[block], prefixes.born(start, start + size)

@@ -89,9 +89,7 @@ def test_silence_gives_no_notes_and_nothing_at_all_is_refused() -> None:
     assert len(transcribe_posteriorgram(heard(Notes.empty(), duration=2.0), ALONE).notes) == 0
     none = np.zeros((0, 88), dtype=np.float32)
     nothing = Posteriorgram(none, none, None, None, hop=HOP, source="song.npz")
-    with pytest.raises(
-        NotebeamError, match=r"song\.npz: got '0 frames', expected at least 1"
-    ):
+    with pytest.raises(NotebeamError, match=r"song\.npz: got '0 frames', expected at least 1"):
         transcribe_posteriorgram(nothing, ALONE)
 
 
