@@ -6,10 +6,12 @@ Is not: a measurement.
 
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import decoding_tables
+from benchmarks.markdown import markdown
 from benchmarks.published import TITLES
 from benchmarks.report import read_report
 
@@ -21,12 +23,6 @@ SET_TITLES = {
     "musedata": "MuseData",
     "jsb": "JSB chorales",
 }
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of text cells."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def source(report: Report) -> str:
@@ -302,6 +298,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "real_sequences": real_sequences,
     "partition": partition,
     "generation": generation,
+    **decoding_tables.TABLES,
 }
 
 
