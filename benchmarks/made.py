@@ -61,10 +61,10 @@ def free(prior: Prior) -> Prior:
 
 
 def made_hour() -> Evidence:
-    """An hour with 10 notes and 50 doubtful peaks a second, anywhere."""
+    """An hour with 10 notes and 10 doubtful peaks a second, anywhere."""
     generator, seconds = np.random.default_rng(0), 3600
     prob = np.zeros((round(seconds / STEP), 88), dtype=np.float32)
-    for rate, low, high in ((50, 0.01, 0.6), (10, 0.6, 0.999)):
+    for rate, low, high in ((10, 0.01, 0.6), (10, 0.6, 0.999)):
         at = generator.integers(0, len(prob), rate * seconds), generator.integers(0, 88, rate * seconds)
         prob[at] = generator.uniform(low, high, rate * seconds)
     return evidence(prob)

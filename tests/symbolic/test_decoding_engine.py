@@ -11,10 +11,14 @@ from oracles_decoding import TablePrior, every_roll, naive_beam, naive_nade, ran
 
 from symbolic.clock import Clock
 from symbolic.decoding import search
+from symbolic.decoding.backtrace import trace
+from symbolic.decoding.candidates import propose
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.plan import make_plan
+from symbolic.decoding.protocol import Batch
+from symbolic.decoding.search import Search
 from symbolic.decoding.streaming import Stream
 from symbolic.errors import NotebeamError
 from symbolic.priors.registry import Prior, build_prior
@@ -280,3 +284,24 @@ def test_a_plan_in_blocks_is_the_plan_of_the_whole(size: int) -> None:
         forced = plan.forced
         found += [start + step for step in plan.searched[0, :-1].tolist()]
     assert found == whole
+
+
+def test_a_batch_goes_on_where_it_stopped() -> None:
+    # The later the clip, the more of its steps are searched.
+    clips = [sparse_clips(15 + n, (60,), keys=6, doubt=doubt)[0] for n, doubt in enumerate((0.1, 0.5, 1.0))]
+    prior = loud_prior(6)
+    probs = torch.stack([torch.from_numpy(clip.prob) for clip in clips])
+    engine = Search(6, prior, PRUNED, torch.device("cpu"))
+    with torch.inference_mode():
+        beam, forced, parts = engine.first(3), np.zeros(3, dtype=np.int64), []
+        for part in probs.split([23, 37], dim=1):  # type: ignore[no-untyped-call]
+            found = propose(Batch(part, (part.shape[1],) * 3), PRUNED, PRUNED.candidates)
+            beam, forced, track = engine.extend(beam, forced, found, (part.shape[1],) * 3)
+            parts.append((found, track))
+        best = torch.zeros((3, 1), dtype=torch.long)
+        paths = trace([track for _, track in parts], best)
+        rolls = [found.chosen(path) for (found, _), path in zip(parts, paths, strict=True)]
+    for clip, cost, roll in zip(clips, beam.cost[:, 0].tolist(), torch.cat(rolls, 2)[:, 0], strict=True):
+        whole = decode_evidence([clip], prior, PRUNED)[0]
+        np.testing.assert_array_equal(roll, whole.roll)
+        assert cost == pytest.approx(whole.costs[0], abs=1e-4)
