@@ -31,6 +31,8 @@ if TYPE_CHECKING:  # the audio side is imported where audio is read: a posterior
 __all__ = ["TrackOptions", "TranscribeOptions", "Transcriber", "Transcription", "transcribe_posteriorgram"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+LONG = 1800.0  # seconds from which a recording is decoded as a stream, to bound the memory
+LOOK_BACK = 500  # steps after which its rows are settled, many times what hypotheses differ over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,8 @@ class Transcriber:
         prior, options = self._decided()
         if prior is None and posteriorgram.onset is None:
             options = replace(options, plane="active")
+        if posteriorgram.count * posteriorgram.hop > LONG:
+            options = replace(options, look_back=options.look_back or LOOK_BACK)
         decoding = decode([posteriorgram], prior, options)[0]
         shift = self.options.track.onset_shift + ONSET_SHIFTS.get(posteriorgram.model, 0.0)
         track = replace(self.options.track, onset_shift=shift)

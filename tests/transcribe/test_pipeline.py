@@ -3,14 +3,17 @@
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from oracles_transcribe import assert_same_notes, heard, notes
 
+from symbolic.decoding import streaming
 from symbolic.decoding.decode import decode
 from symbolic.decoding.options import DecodeOptions, Transitions
 from symbolic.errors import NotebeamError
@@ -18,7 +21,7 @@ from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.protocol import PriorCard
 from symbolic.priors.registry import build_prior, save_prior
-from transcribe import TranscribeOptions, Transcriber, transcribe_posteriorgram
+from transcribe import TranscribeOptions, Transcriber, pipeline, transcribe_posteriorgram
 from transcribe.pipeline import between, device_of
 
 HOP = 0.02
@@ -112,6 +115,28 @@ def test_a_prior_sets_step_and_plane_and_votes(tmp_path: Path) -> None:
     assert np.diff(found.decoding.clock.times)[0] == pytest.approx(0.05)
     assert found.decoding.prior_log_prob is not None
     assert found.decoding.prior_log_prob[0] < 0
+
+
+def test_a_long_recording_is_decoded_as_a_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved_prior(tmp_path / "prior.safetensors")
+    options = TranscribeOptions(prior=str(path), decode=DecodeOptions(prior_weight=0.5))
+    whole, asked = transcribe_posteriorgram(heard(MUSIC), options), []
+    monkeypatch.setattr(pipeline, "LONG", 1.0)
+    monkeypatch.setattr(streaming.Stream, "push", counted(streaming.Stream.push, asked))
+    monkeypatch.setattr(pipeline, "LOOK_BACK", 10)
+    streamed = transcribe_posteriorgram(heard(MUSIC), options)
+    assert len(asked) > 5
+    assert_same_notes(streamed.notes, whole.notes, seconds=1e-6)
+
+
+def counted(method: Callable[..., Any], calls: list[int]) -> Callable[..., Any]:
+    """The method, each call of it noted."""
+
+    def call(*args: Any) -> Any:
+        calls.append(1)
+        return method(*args)
+
+    return call
 
 
 def test_a_prior_of_beats_is_refused(tmp_path: Path) -> None:
