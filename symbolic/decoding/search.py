@@ -82,7 +82,9 @@ class Search:
         order, searched = turns.order, torch.from_numpy(plan.searched)
         everyone = torch.arange(beam.cost.shape[1], device=order.device)
         beam = beam.take(order, everyone.expand(len(order), -1))
-        track = Track(found.base.shape[1], order, searched.to(order.device))
+        track = Track(
+            found.base.shape[1], order, searched.to(order.device), plan.going[:-1], self.options.beam_width
+        )
         ended, choices, begin = [], turns.choices(), torch.zeros_like(searched[:, 0])
         for event, going in enumerate(plan.going):
             end = searched[: len(begin), event]
@@ -92,7 +94,8 @@ class Search:
             ended.append(beam.clips(slice(going, None)))
             if going:
                 beam, choice = beam.clips(slice(going)), next(choices)
-                beam = self._choose(beam, choice, track, found.codes.shape[2])
+                beam, parent, number = self._choose(beam, choice, found.codes.shape[2])
+                track.note(event, parent, number)
             begin = end[:going] + 1
         return _gathered(ended, track), plan.forced, track
 
@@ -108,8 +111,11 @@ class Search:
         recent = latest(beam.recent, run.newest, run.lengths.to(cost.device))
         return Beam(cost, total, recent, state)
 
-    def _choose(self, beam: Beam, choice: Choice, track: Track, numbers: int) -> Beam:
-        """The best of all hypotheses followed by all candidates, whose numbers are below `numbers`."""
+    def _choose(self, beam: Beam, choice: Choice, numbers: int) -> tuple[Beam, Tensor, Tensor]:
+        """The best of all hypotheses followed by all candidates, and of each (B, W) parent and candidate.
+
+        Candidates of the acoustics have numbers below `numbers`.
+        """
         number = torch.arange(choice.cost.shape[1], device=beam.cost.device).expand_as(choice.cost)
         asked = None
         if self.prior is not None:
@@ -126,21 +132,21 @@ class Search:
         most = max(1, int(cost.isfinite().sum(dim=1).amax()))
         cost, kept = cost[:, :most], kept[:, :most]
         parent, chosen = kept // number.shape[1], kept % number.shape[1]
-        track.parent.append(parent)
-        track.choice.append(number.gather(1, chosen).int())
+        number = number.gather(1, chosen)
         clip = torch.arange(len(cost), device=cost.device)
         after = beam.take(clip, parent)
         newest = choice.newest.gather(1, chosen)[:, :, None]
         recent = torch.cat([newest, after.recent], 2)[:, :, : after.recent.shape[2]]
         if self.prior is None or asked is None:
-            return Beam(cost, after.prior_log_prob, recent, {})
+            return Beam(cost, after.prior_log_prob, recent, {}), parent, number
         played = choice.shared.rows[clip[:, None], chosen].flatten(0, 1)
-        return Beam(
+        after = Beam(
             cost=cost,
             prior_log_prob=after.prior_log_prob + asked.flatten(1).gather(1, kept),
             recent=recent,
             state=self.prior.advance(after.state, played),
         )
+        return after, parent, number
 
 
 def _gathered(ended: Sequence[Beam], track: Track) -> Beam:
