@@ -1,7 +1,7 @@
 """How long does the whole command take, start-up included, and how much memory?
 
 Is: `transcribe` as a process of its own, on three minutes and on an hour made of development recordings.
-Is not: accuracy (benchmarks.transcription) or the decoders apart (benchmarks.decoding_speed).
+Is not: accuracy (benchmarks.transcription) or the decoders apart (benchmarks.decoding).
 """
 
 import argparse

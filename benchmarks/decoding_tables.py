@@ -71,11 +71,10 @@ def growth() -> str:
 def priors() -> str:
     """Every shipped prior."""
     rows = [
-        [row["prior"], f"{1000 * row['seconds_per_step']:.1f}", f"{row['gigaflops_per_step']:.2f}"]
-        + [f"{100 * row['share_of_matrix_rate']:.0f} %"]
+        [row["prior"], f"{1000 * row['seconds_per_step']:.1f}", f"{row['real_time_factor']:.3f}"]
         for row in sorted(_rows("priors"), key=lambda row: float(row["seconds_per_step"]))
     ]
-    header = ["prior", "ms a step of 8 clips", "gigaflop a step", "share of the matrix rate"]
+    header = ["prior", "ms a step of 8 clips", "real-time factor a clip"]
     return markdown(header, rows) + "\n\n" + _source("priors")
 
 

@@ -1,7 +1,7 @@
 """Beam search the way the published programs do it: one clip, and one hypothesis at a time.
 
-Is: the reference that `benchmarks.decoding` is timed against; same candidates, same hashes of the last rows,
-same answer.
+Is: the reference that `benchmarks.decoding` is timed against: the same candidates, the same rule for hypotheses
+that end alike, the same answer.
 Is not: the decoder (symbolic.decoding), or the oracle of its tests, which is slower still.
 
 A hypothesis' candidates are scored together, by the NADE's own recursion over the keys; that is as far as

@@ -70,7 +70,7 @@ def options_of(args: argparse.Namespace) -> TranscribeOptions:
     """The pipeline's options; what the command does not say stays the pipeline's default."""
     from dataclasses import replace
 
-    from symbolic.decoding.decode import SEARCHES
+    from symbolic.decoding.asking import SEARCHES
     from symbolic.errors import NotebeamError
     from transcribe.pipeline import TranscribeOptions
     from transcribe.presets import METHOD, preset

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from symbolic.decoding.decode import SEARCHES, Decoding, decode
+from symbolic.decoding.asking import SEARCHES
+from symbolic.decoding.decode import Decoding, decode
 from symbolic.decoding.options import DecodeOptions
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes

@@ -6,7 +6,7 @@ Is not: the meaning of a setting (symbolic.decoding.options, transcribe.tracking
 
 from dataclasses import replace
 
-from symbolic.decoding.decode import SEARCHES
+from symbolic.decoding.asking import SEARCHES
 from symbolic.decoding.options import DecodeOptions, Method, Transitions
 from symbolic.errors import NotebeamError
 from transcribe.tracking import TrackOptions

@@ -4,7 +4,7 @@ Is: the door (checks, batching, the result), and the registry of decoders.
 Is not: a search (decoding.threshold, hmm, greedy, beam), nor the notes of a roll (transcribe.tracking).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symbolic.clock import Clock
+from symbolic.decoding.asking import check_clock, device_of, prior_to_ask
 from symbolic.decoding.beam import beam
 from symbolic.decoding.cost import acoustic_log_prob
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
@@ -24,12 +25,9 @@ from symbolic.decoding.streaming import stream_beam
 from symbolic.decoding.threshold import threshold
 from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
-from symbolic.priors.partition import WithPartition
 from symbolic.priors.protocol import SymbolicPrior
 
 DECODERS: dict[str, Decoder] = {"threshold": threshold, "hmm": hmm, "greedy": greedy, "beam": beam}
-SEARCHES = ("greedy", "beam")  # the methods that ask a prior
-HOP_TOLERANCE = 1e-6  # seconds between a prior's hop and a clock's
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,18 +101,20 @@ def decode_evidence(
     """`decode`, for evidence at the steps of a clock, from whatever source; the D of all clips is one."""
     if not clips:
         return []
-    for index, clip in enumerate(clips):
-        check_prob(torch.from_numpy(clip.prob), f"decode_evidence(clips)[{index}].prob")
+    probs = [torch.tensor(clip.prob) for clip in clips]
+    for index, prob in enumerate(probs):
+        check_prob(prob, f"decode_evidence(clips)[{index}].prob")
     widths = sorted({clip.prob.shape[1] for clip in clips})
     if len(widths) > 1:
         raise NotebeamError("decode_evidence(clips)", f"clips of {widths} keys", "one number of keys")
-    asked = _prior_to_ask(prior, clips, options)
-    # Tensors go where the prior is.
-    device = torch.device("cpu")
+    asked = prior_to_ask(prior, widths[0], options)
     if asked is not None:
-        device = next(iter(asked.initial_state(1).values())).device
+        for clip in clips:
+            check_clock(asked, clip.clock)
+    # Tensors go where the prior is.
+    device = torch.device("cpu") if asked is None else device_of(asked)
     order = sorted(range(len(clips)), key=lambda index: -len(clips[index].prob))
-    batch = pad([torch.tensor(clips[index].prob, device=device) for index in order])
+    batch = pad([probs[index].to(device) for index in order])
     in_blocks = options.method == "beam" and options.look_back > 0
     search = stream_beam if in_blocks else build_decoder(options.method)
     found = search(batch, asked, options)
@@ -156,48 +156,3 @@ def _check_found(
             low, high = (middle + 1, high) if part.costs[0, 0].isfinite() else (low, middle)
         place = f"decode(prior): clip {index}, step {low - 1}"
         raise NotebeamError(place, "no candidate of probability above 0", "at least one")
-
-
-def _prior_to_ask(
-    prior: SymbolicPrior | None, clips: Sequence[Evidence], options: DecodeOptions
-) -> SymbolicPrior | None:
-    """The prior if the method and its weight call for one, checked against the clips and the options."""
-    if options.method not in SEARCHES or not options.prior_weight:
-        return None
-    if prior is None:
-        raise NotebeamError("decode(prior)", None, "a prior, or DecodeOptions.prior_weight 0")
-    keys = clips[0].prob.shape[1]
-    if prior.visible != keys:
-        place, got = "decode(prior)", f"a prior of {prior.visible} keys"
-        raise NotebeamError(place, got, f"{keys}, as in the evidence")
-    # A prior that was never saved has no card, and nothing is known of its steps.
-    card = getattr(prior, "card", None)
-    if card is not None:
-        if card.plane != options.plane:
-            expected = f"{card.plane!r}, as the prior {card.name!r}"
-            raise NotebeamError("DecodeOptions.plane", options.plane, expected)
-        for clip in clips:
-            _check_clock(card.name, card.clock, clip.clock)
-    if options.method == "beam" and options.beam_width > 1 and not prior.is_normalized:
-        return _with_partition(prior, options)
-    return prior
-
-
-def _with_partition(prior: SymbolicPrior, options: DecodeOptions) -> SymbolicPrior:
-    """The prior with log Z put back: it differs from history to history, and a beam compares histories."""
-    try:
-        return WithPartition(prior, temperatures=options.partition_temperatures, runs=options.partition_runs)
-    except NotebeamError as error:
-        expected = 'a normalised prior or an RBM type for a beam wider than 1; "greedy" does with any'
-        raise NotebeamError("decode(prior)", "a prior that leaves out log Z", expected) from error
-
-
-def _check_clock(name: str, wanted: Mapping[str, str | int | float], clock: Clock) -> None:
-    """Refuse steps of another kind or length than the prior has learnt."""
-    if clock.kind != wanted["kind"]:
-        raise NotebeamError("decode(clocks)", clock.kind, f"{wanted['kind']!r}, as the prior {name!r}")
-    if clock.kind == "frames" and len(clock) > 1:
-        hop = float(clock.times[1] - clock.times[0])
-        if abs(hop - float(wanted["hop"])) > HOP_TOLERANCE:
-            expected = f"{wanted['hop']} s, as the prior {name!r}"
-            raise NotebeamError("DecodeOptions.step", round(hop, 6), expected)

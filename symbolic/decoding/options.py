@@ -17,6 +17,7 @@ from symbolic.errors import NotebeamError
 Method = Literal["threshold", "hmm", "greedy", "beam"]
 Plane = Literal["struck", "active"]
 
+NUMBERS = ("step", "temperature", "threshold", "floor", "centre", "prior_weight", "note_penalty", "prune")
 MOST_SWITCHABLE = 12  # 4096 subsets a step; more would only fill memory
 
 
@@ -108,6 +109,8 @@ class DecodeOptions:
         self._check("method", f"one of {', '.join(methods)}", holds=self.method in methods)
         self._check("plane", f"one of {', '.join(planes)}", holds=self.plane in planes)
         self._check("transitions", "a Transitions", holds=isinstance(self.transitions, Transitions))
+        for name in NUMBERS:
+            self._check(name, "a number", holds=_is_number(getattr(self, name)))
         for name in ("step", "temperature"):
             self._check(name, "a finite number > 0", holds=0 < getattr(self, name) < math.inf)
         for name in ("threshold", "floor"):
@@ -127,6 +130,10 @@ class DecodeOptions:
     def _check(self, name: str, expected: str, *, holds: bool) -> None:
         if not holds:
             raise NotebeamError(f"DecodeOptions.{name}", getattr(self, name), expected)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_count(value: object, *, least: int) -> bool:

@@ -68,11 +68,16 @@ class Rounds:
 
     def choices(self) -> Iterator[Choice]:
         """The candidates of each event's clips in turn, rows made for a block of events at once."""
-        start, going = 0, self.plan.going
-        while start < len(going) - 1:
-            each = going[start] * self.plan.count[start] * self.found.base.shape[2]
-            stop = start
-            while stop < len(going) - 1 and going[stop] == going[start] and (stop - start) * each < BLOCK:
+        start, going, count = 0, self.plan.going, self.plan.count
+        while start < len(count):
+            stop, most = start, 0
+            while stop < len(count) and going[stop] == going[start]:
+                most = max(most, count[stop])
+                if (
+                    stop > start
+                    and (stop + 1 - start) * going[start] * most * self.hashes.keys.numel() > BLOCK
+                ):
+                    break
                 stop += 1
             yield from self._block(start, stop)
             start = stop

@@ -19,6 +19,7 @@ from symbolic.decoding.merging import latest, make_hashes, survivors
 from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.plan import Ints, make_plan
 from symbolic.decoding.rounds import Choice, Rounds, Run
+from symbolic.errors import NotebeamError
 from symbolic.priors.protocol import State, SymbolicPrior, select
 from symbolic.priors.sharing import play, shared_log_prob
 
@@ -61,6 +62,7 @@ class Search:
         self.prior = prior
         self.options = options if prior is not None else replace(options, prior_notes=0)
         self.hashes = make_hashes(keys, options.hash_steps, device)
+        self.nan = torch.zeros((), dtype=torch.bool, device=device)  # whether the prior said so
 
     def first(self, clips: int) -> Beam:
         """Before the first step: one hypothesis a clip, which has cost nothing."""
@@ -91,12 +93,16 @@ class Search:
             for start in range(0, int((end - begin).max()), RUN):
                 run = turns.run(torch.minimum(begin + start, end), torch.minimum(begin + start + RUN, end))
                 beam = self._play(beam, run)
-            ended.append(beam.clips(slice(going, None)))
+            if going < len(begin):
+                # A part that is empty would still hold on to the whole's memory.
+                ended.append(beam.clips(slice(going, None)))
             if going:
                 beam, choice = beam.clips(slice(going)), next(choices)
                 beam, parent, number = self._choose(beam, choice, found.codes.shape[2])
                 track.note(event, parent, number)
             begin = end[:going] + 1
+        if self.nan:
+            raise NotebeamError("decode(prior)", float("nan"), "log-probabilities")
         return _gathered(ended, track), plan.forced, track
 
     def _play(self, beam: Beam, run: Run) -> Beam:
@@ -106,6 +112,7 @@ class Search:
             width = cost.shape[1]
             rows, lengths = run.rows.repeat_interleave(width, 0), run.lengths.repeat_interleave(width)
             log_prob, state = play(self.prior, state, rows, lengths)
+            self.nan |= log_prob.isnan().any()
             cost = cost - self.options.prior_weight * log_prob.view_as(cost)
             total = total + log_prob.view_as(cost)
         recent = latest(beam.recent, run.newest, run.lengths.to(cost.device))
@@ -123,6 +130,7 @@ class Search:
                 choice, added = join(choice, self.prior, beam.state, self.options, self.hashes)
                 number = torch.cat([number, numbers + added], 1)
             asked = shared_log_prob(self.prior, beam.state, choice.shared)
+            self.nan |= asked.isnan().any()
         total = continuation_costs(beam.cost, choice.cost, asked, self.options.prior_weight).flatten(1)
         hashes = self.hashes.of_pasts(beam.recent, choice.newest)
         width = min(self.options.beam_width, total.shape[1])
@@ -151,9 +159,8 @@ class Search:
 
 def _gathered(ended: Sequence[Beam], track: Track) -> Beam:
     """The beams of clips that ended event by event as one, in the batch's order; tells the track."""
-    some = [beam for beam in reversed(ended) if len(beam.cost)]
-    width = max(beam.cost.shape[1] for beam in some)
-    parts, places = zip(*(_widened(beam, width) for beam in some), strict=True)
+    width = max(beam.cost.shape[1] for beam in ended)
+    parts, places = zip(*(_widened(beam, width) for beam in reversed(ended)), strict=True)
     whole = Beam(
         cost=torch.cat([part.cost for part in parts]),
         prior_log_prob=torch.cat([part.prior_log_prob for part in parts]),

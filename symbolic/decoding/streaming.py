@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from symbolic.decoding.asking import device_of, prior_to_ask
 from symbolic.decoding.backtrace import Track, trace
 from symbolic.decoding.beam import confidence
 from symbolic.decoding.candidates import Candidates, propose
@@ -33,33 +35,44 @@ class Settled:
 
 
 class Stream:
-    """One clip of D keys, fed block by block; `prior` as `decode` takes it, on the same device."""
+    """One clip of D keys, fed block by block; `prior` as `decode` takes it.
 
-    def __init__(
-        self,
-        keys: int,
-        prior: SymbolicPrior | None,
-        options: DecodeOptions,
-        device: torch.device | str = "cpu",
-    ) -> None:
+    A push costs its steps, and the steps that are not settled yet: blocks of some dozens are cheapest.
+    """
+
+    def __init__(self, keys: int, prior: SymbolicPrior | None, options: DecodeOptions) -> None:
         if not options.look_back:
             raise NotebeamError("DecodeOptions.look_back", 0, "an integer >= 1 for a stream")
+        if options.method != "beam":
+            raise NotebeamError("DecodeOptions.method", options.method, "'beam' for a stream")
+        prior = prior_to_ask(prior, keys, options)
+        self.device = torch.device("cpu") if prior is None else device_of(prior)
         self.keys, self.options = keys, options
-        self.search = Search(keys, prior, options, torch.device(device))
+        self.search = Search(keys, prior, options, self.device)
         self.beam, self.forced = self.search.first(1), np.zeros(1, dtype=np.int64)
         self.parts: list[tuple[Candidates, Track]] = []  # of steps that are not settled, and a few before
         self.settled = 0  # steps of `parts` that were handed out
+        self.heard = 0  # steps so far
 
     @torch.inference_mode()
-    def push(self, prob: Tensor) -> Settled:
-        """The rows, maybe none, that the next steps prob (T, D) float32 0..1 settle."""
+    def push(self, prob: Tensor | NDArray[np.float32]) -> Settled:
+        """The rows, maybe none, that the next steps prob (T, D) float32 0..1 settle.
+
+        Raises:
+            NotebeamError: `prob` is something else, or the prior leaves nothing possible.
+        """
+        prob = torch.tensor(prob) if isinstance(prob, np.ndarray) else prob
         check_prob(prob, "Stream.push(prob)", self.keys)
-        found = propose(Batch(prob[None], (len(prob),)), self.options, self.options.candidates)
+        found = propose(
+            Batch(prob.to(self.device)[None], (len(prob),)), self.options, self.options.candidates
+        )
         self.beam, self.forced, track = self.search.extend(self.beam, self.forced, found, (len(prob),))
         self.parts.append((found, track))
+        self.heard += len(prob)
+        if not self.beam.cost.isfinite().any():
+            place = f"Stream, steps {self.heard - len(prob)} to {self.heard - 1}"
+            raise NotebeamError(place, "no candidate of probability above 0", "at least one")
         at, rolls, held = self._open()
-        if not len(at):
-            raise NotebeamError("Stream.push(prob)", "no candidate of probability above 0", "at least one")
         same = (rolls == rolls[0]).all(dim=2)  # (n, T')
         late = max(0, rolls.shape[1] - self.options.look_back)
         with_best = same[:, :late].all(dim=1)
@@ -108,7 +121,7 @@ def stream_beam(batch: Batch, prior: SymbolicPrior | None, options: DecodeOption
     costs = torch.full(shape[:2], torch.inf, dtype=torch.float64, device=batch.prob.device)
     asked, held = torch.zeros_like(costs), torch.zeros_like(batch.prob)
     for clip, length in enumerate(batch.lengths):
-        stream, stop = Stream(shape[3], prior, options, batch.prob.device), 0
+        stream, stop = Stream(shape[3], prior, options), 0
         for begin in range(0, length, options.look_back):
             done = stream.push(batch.prob[clip, begin : min(length, begin + options.look_back)])
             start, stop = stop, stop + len(done.rows)

@@ -10,7 +10,7 @@ import torch
 from oracles_decoding import TablePrior, every_roll, naive_beam, naive_nade, random_table
 
 from symbolic.clock import Clock
-from symbolic.decoding import search
+from symbolic.decoding import rounds, search
 from symbolic.decoding.backtrace import trace
 from symbolic.decoding.candidates import propose
 from symbolic.decoding.decode import decode_evidence
@@ -21,6 +21,7 @@ from symbolic.decoding.protocol import Batch
 from symbolic.decoding.search import Search
 from symbolic.decoding.streaming import Stream
 from symbolic.errors import NotebeamError
+from symbolic.estimators.prefixes import prefix_trees
 from symbolic.priors.registry import Prior, build_prior
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -235,6 +236,16 @@ def test_evidence_that_is_none_is_refused(prob: np.ndarray, message: str) -> Non
         decode_evidence([sparse_clips(0, (3,), 6)[0], clip], None, replace(PRUNED, prior_weight=0.0))
 
 
+def test_a_stream_names_the_steps_at_which_a_prior_rules_everything_out() -> None:
+    table = random_table(3, 12)
+    table[:, 5] = -inf  # nothing follows row 5
+    prob = np.full((9, 3), 0.001)
+    prob[6] = [0.9999, 0.0001, 0.9999]
+    options = replace(PRUNED, prune=1.0, look_back=4)
+    with pytest.raises(NotebeamError, match=r"Stream, steps 4 to 7: got 'no candidate of probability"):
+        decode_evidence([evidence(prob)], TablePrior(table), options)
+
+
 @pytest.mark.parametrize("method", ["beam", "greedy"])
 def test_a_prior_that_rules_everything_out_is_named_with_the_step(method: str) -> None:
     table = random_table(3, 12)
@@ -244,6 +255,48 @@ def test_a_prior_that_rules_everything_out_is_named_with_the_step(method: str) -
     options = replace(PRUNED, method=method, prune=1.0)
     with pytest.raises(NotebeamError, match=r"decode\(prior\): clip 1, step 7: got 'no candidate of prob"):
         decode_evidence([evidence(prob[:5]), evidence(prob)], TablePrior(table), options)
+
+
+def test_a_stream_is_as_particular_about_its_prior_as_decode() -> None:
+    options = replace(PRUNED, look_back=100)
+    clip = sparse_clips(16, (60,), keys=6)[0]
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): got 'a prior of 8 keys', expected 6"):
+        Stream(6, loud_prior(8), options)
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): got None, expected a prior"):
+        Stream(6, None, options)
+    with pytest.raises(NotebeamError, match=r"DecodeOptions\.method: got 'greedy', expected 'beam'"):
+        Stream(6, loud_prior(6), replace(options, method="greedy"))
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): got 'a prior in float64', expected float32"):
+        Stream(6, loud_prior(6).double(), options)
+    # An RBM's log Z is put back, and a prior without weight is not asked.
+    torch.manual_seed(3)
+    rbm = build_prior("rnn-rbm", {"visible": 6, "units": 8, "hidden": 5}).eval()
+    for prior, weight in ((rbm, 1.0), (loud_prior(6), 0.0)):
+        settings = replace(options, prior_weight=weight)
+        stream = Stream(6, prior, settings)
+        rows = [stream.push(clip.prob[start : start + 20]).rows for start in (0, 20, 40)]
+        last = stream.finish()
+        whole = decode_evidence([clip], prior, replace(settings, look_back=0))[0]
+        np.testing.assert_array_equal(torch.cat([*rows, last.rolls[0, 0]]), whole.roll)
+        assert float(last.costs[0, 0]) == pytest.approx(whole.costs[0], abs=1e-3)
+
+
+def test_a_prior_that_says_nan_is_refused() -> None:
+    table = random_table(3, 17)
+    table[3] = np.nan
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): got nan, expected log-probabilities"):
+        decode_evidence(sparse_clips(17, (60,), keys=3, doubt=1.0), TablePrior(table), PRUNED)
+
+
+def test_blocks_of_events_are_bounded_by_their_largest(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    monkeypatch.setattr(rounds, "prefix_trees", lambda rows: found.append(rows.numel()) or prefix_trees(rows))
+    monkeypatch.setattr(rounds, "BLOCK", 6 * 6 * 10)
+    generator = np.random.default_rng(18)
+    # Few candidates first, then many.
+    prob = np.where(generator.random((80, 6)) < np.linspace(0.2, 1, 80)[:, None], 0.5, 0.001)
+    decode_evidence([evidence(prob)], loud_prior(6), PRUNED)
+    assert len(found) > 5 and max(found) <= 6 * 6 * 10
 
 
 def test_a_stream_needs_a_look_back() -> None:
