@@ -1,6 +1,6 @@
 """Beam search the way the published programs do it: one clip, and one hypothesis at a time.
 
-Is: the reference that `benchmarks.decoding` is timed against: the same candidates, the same rule for hypotheses
+Is: the reference that `benchmarks.decoding` is timed against: the same candidates, the same rule for those
 that end alike, the same answer.
 Is not: the decoder (symbolic.decoding), or the oracle of its tests, which is slower still.
 
