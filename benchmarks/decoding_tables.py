@@ -78,25 +78,7 @@ def priors() -> str:
     return markdown(header, rows) + "\n\n" + _source("priors")
 
 
-def memory() -> str:
-    """An hour of music."""
-    rows = [
-        [
-            "the whole hour at once"
-            if not row["look_back"]
-            else f"a stream that looks back {row['look_back']} steps"
-        ]
-        + [str(row["megabytes_added"])]
-        for row in _rows("memory of an hour")
-    ]
-    return (
-        markdown(["an hour at 20 ms, W = 16, K = 32", "MB beyond what was there"], rows)
-        + "\n\n"
-        + _source("memory of an hour")
-    )
-
-
-TABLES = {f"decoding_{table.__name__}": table for table in (real, naive, grid, growth, priors, memory)}
+TABLES = {f"decoding_{table.__name__}": table for table in (real, naive, grid, growth, priors)}
 
 
 def _rows(part: str) -> list[Row]:

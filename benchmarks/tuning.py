@@ -18,7 +18,8 @@ import torch
 
 from benchmarks.development import STEP, Heard, counted_transitions, hear, macro
 from benchmarks.report import write_report
-from symbolic.decoding.decode import SEARCHES, Decoding, decode_evidence
+from symbolic.decoding.asking import SEARCHES
+from symbolic.decoding.decode import Decoding, decode_evidence
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.options import DecodeOptions, Method, Transitions
 from symbolic.notes import Notes
