@@ -1,6 +1,6 @@
 """Slow, obvious versions of the decoders, in float64, and a prior small enough to enumerate.
 
-Shares no code with symbolic.decoding but its options.
+Shares no code with symbolic.decoding but its types.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,11 @@ import torch
 from oracles_priors import nade_log_prob
 from torch import Tensor
 
+from symbolic.clock import Clock
+from symbolic.decoding.evidence import Evidence
 from symbolic.decoding.options import DecodeOptions
 from symbolic.priors.protocol import State
+from symbolic.priors.registry import Prior, build_prior
 
 
 def all_rows(keys: int) -> list[tuple[int, ...]]:
@@ -67,6 +70,23 @@ class TablePrior:
         number = self.number(rolls)
         past = torch.cat([torch.zeros_like(number[:, :2]), number], dim=1)
         return self.table[past[:, :-2], past[:, 1:-1], number] * mask
+
+
+def evidence(prob: np.ndarray) -> Evidence:
+    """Evidence of (T, D) probabilities, 40 ms a step."""
+    clock = Clock.frames(len(prob), 0.04)
+    time = np.broadcast_to(clock.times[:, None], prob.shape)
+    return Evidence(prob.astype(np.float32), time, np.zeros(prob.shape, dtype=np.int32), clock)
+
+
+def loud_prior(keys: int, seed: int = 0) -> Prior:
+    """An LSTM-NADE whose weights are large enough for the past to matter."""
+    torch.manual_seed(seed)
+    prior = build_prior("lstm-nade", {"visible": keys, "units": 8, "hidden": 5}).eval()
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter.mul_(4.0)
+    return prior
 
 
 def row_cost(

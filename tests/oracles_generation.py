@@ -1,11 +1,14 @@
 """A prior whose every probability is known, and music for it."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
+from symbolic.midi import write_midi
 from symbolic.notes import Notes
 from symbolic.priors.protocol import PriorCard
-from symbolic.priors.registry import Prior, build_prior
+from symbolic.priors.registry import Prior, build_prior, save_prior
 
 WHITE = (0, 2, 4, 5, 7, 9, 11)  # pitch classes
 WHITE_PROB, BLACK_PROB = 0.1, 0.001
@@ -38,3 +41,11 @@ def scale(semitones: int) -> Notes:
     pitch = [60 + 12 * octave + degree + semitones for octave in range(2) for degree in WHITE]
     onset = np.arange(len(pitch)) / 2
     return Notes.make(onset, onset + 0.5, pitch, [64] * len(pitch))
+
+
+def write_files(folder: Path) -> Path:
+    """The folder, with a prior, a scale in E flat, and a file without notes."""
+    save_prior(white_prior(), folder / "white.safetensors")
+    write_midi(folder / "scale.mid", scale(3))
+    write_midi(folder / "empty.mid", Notes.empty())
+    return folder

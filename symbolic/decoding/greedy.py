@@ -21,5 +21,5 @@ def greedy(batch: Batch, prior: SymbolicPrior | None, options: DecodeOptions) ->
     prior's log-probability then leave it out too, and cannot be compared between rolls.
     """
     subsets = 1 << min(options.switchable, batch.prob.shape[2])
-    options = replace(options, beam_width=1, candidates=subsets, hash_steps=0, n_best=1, look_back=0)
+    options = replace(options, beam_width=1, candidates=subsets, hash_steps=0, n_best=1)
     return replace(beam(batch, prior, options), confidence=None)

@@ -16,7 +16,7 @@ from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.rounds import Choice
 from symbolic.estimators.prefixes import share
 from symbolic.priors.protocol import State, SymbolicPrior, select
-from symbolic.priors.sharing import shared_log_prob
+from symbolic.priors.sharing import hypotheses, shared_log_prob
 
 
 def join(
@@ -28,7 +28,7 @@ def join(
     """
     rows, prob = choice.shared.rows, choice.prob
     clips, _, keys = rows.shape
-    width = len(next(iter(state.values()))) // clips
+    width = hypotheses(state) // clips
     first = select(state, torch.arange(clips, device=rows.device) * width)
     one_more = torch.maximum(rows[:, :1], torch.eye(keys, device=rows.device))  # (B, D, D)
     asked = shared_log_prob(prior, first, share(one_more))[:, 0]

@@ -48,8 +48,7 @@ class Nade(nn.Module):
         return nade_log_prob(step, *self.split(biases), self.weight, self.out)
 
     def shared_log_prob(self, shared: SharedRows, biases: Tensor) -> Tensor:
-        key_bias, hidden_bias = biases[..., : self.visible], biases[..., self.visible :]
-        return nade_prefix_log_prob(shared.prefixes, key_bias, hidden_bias, self.weight, self.out)
+        return nade_prefix_log_prob(shared.prefixes, *self.split(biases), self.weight, self.out)
 
     def objective(self, step: Tensor, biases: Tensor, generator: torch.Generator) -> Tensor:
         return self.log_prob(step, biases)
@@ -66,8 +65,8 @@ class Nade(nn.Module):
         return torch.cat([torch.logit(mean), mean.new_zeros(self.biases - self.visible)])
 
     def split(self, biases: Tensor) -> tuple[Tensor, Tensor]:
-        """b (N, D) and c (N, H) of biases (N, P)."""
-        return biases[:, : self.visible], biases[:, self.visible :]
+        """b (..., D) and c (..., H) of biases (..., P)."""
+        return biases[..., : self.visible], biases[..., self.visible :]
 
 
 def nade_logits(column: Tensor, key_bias: Tensor, hidden_bias: Tensor, weight: Tensor, out: Tensor) -> Tensor:

@@ -168,13 +168,15 @@ def contrastive_divergence(
     weight: Tensor,
     generator: torch.Generator,
     count: int,
+    start: Tensor | None = None,
 ) -> Tensor:
-    """(N,) F(v*) - F(v) of steps v (N, D), v* being `count` Gibbs steps away, as a constant.
+    """(N,) F(v*) - F(v) of steps v (N, D), v* being `count` Gibbs steps from `start` (N, D) or v, a constant.
 
     Its gradient is about that of log P(v) = -F(v) - log Z, whose second term has the gradient E[dF]; its
     value says nothing. Biases and weight as in `free_energy`.
     """
-    other = gibbs_chain(step, visible_bias, hidden_bias, weight, generator, count)
+    start = step if start is None else start
+    other = gibbs_chain(start, visible_bias, hidden_bias, weight, generator, count)
     away = free_energy(other, visible_bias, hidden_bias, weight)
     return away - free_energy(step, visible_bias, hidden_bias, weight)
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from symbolic.errors import NotebeamError
-from symbolic.estimators.rbm import Rbm, RbmOptions, free_energy, gibbs_chain
+from symbolic.estimators.rbm import Rbm, RbmOptions, contrastive_divergence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +42,8 @@ class WildRbm(Rbm):
             return super().objective(step, biases, generator)
         visible_bias, hidden_bias = self.split(biases)
         start = scattered(step, self.anywhere, generator)
-        other = gibbs_chain(start, visible_bias, hidden_bias, self.weight, generator, self.options.gibbs)
-        away = free_energy(other, visible_bias, hidden_bias, self.weight)
-        return away - free_energy(step, visible_bias, hidden_bias, self.weight)
+        count = self.options.gibbs
+        return contrastive_divergence(step, visible_bias, hidden_bias, self.weight, generator, count, start)
 
 
 def scattered(step: Tensor, share: float, generator: torch.Generator) -> Tensor:

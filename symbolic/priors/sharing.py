@@ -21,7 +21,7 @@ def shared_log_prob(prior: SymbolicPrior, state: State, shared: SharedRows) -> T
         found: Tensor = special(state, shared)
         return found
     clips, count, keys = shared.rows.shape
-    width = _hypotheses(state) // max(1, clips)
+    width = hypotheses(state) // max(1, clips)
     rows = shared.rows[:, None].expand(-1, width, -1, -1).reshape(clips * width, count, keys)
     return prior.log_prob(state, rows).view(clips, width, count)
 
@@ -59,5 +59,6 @@ def play_stepwise(prior: SymbolicPrior, state: State, rolls: Tensor, lengths: Te
     return total, state
 
 
-def _hypotheses(state: State) -> int:
+def hypotheses(state: State) -> int:
+    """How many a state is of."""
     return len(next(iter(state.values())))

@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from oracles_decoding import TablePrior, every_roll, naive_beam, naive_nade, random_table
+from oracles_decoding import (
+    TablePrior,
+    every_roll,
+    evidence,
+    loud_prior,
+    naive_beam,
+    naive_nade,
+    random_table,
+)
 
 from symbolic.clock import Clock
 from symbolic.decoding import rounds, search
@@ -30,12 +38,6 @@ PRUNED = DecodeOptions(
 )
 
 
-def evidence(prob: np.ndarray) -> Evidence:
-    clock = Clock.frames(len(prob), 0.04)
-    time = np.broadcast_to(clock.times[:, None], prob.shape)
-    return Evidence(prob.astype(np.float32), time, np.zeros(prob.shape, dtype=np.int32), clock)
-
-
 def sparse_clips(seed: int, lengths: tuple[int, ...], keys: int, doubt: float = 0.3) -> list[Evidence]:
     """Most steps leave no doubt, some a little; where doubts lie differs from clip to clip."""
     generator = np.random.default_rng(seed)
@@ -45,16 +47,6 @@ def sparse_clips(seed: int, lengths: tuple[int, ...], keys: int, doubt: float = 
         unsure = (generator.random((steps, 1)) < doubt) & (generator.random((steps, keys)) < 0.6)
         found.append(evidence(np.where(unsure, generator.uniform(0.1, 0.9, (steps, keys)), prob)))
     return found
-
-
-def loud_prior(keys: int, seed: int = 0) -> Prior:
-    """An LSTM-NADE whose weights are large enough for the past to matter."""
-    torch.manual_seed(seed)
-    prior = build_prior("lstm-nade", {"visible": keys, "units": 8, "hidden": 5}).eval()
-    with torch.no_grad():
-        for parameter in prior.parameters():
-            parameter.mul_(4.0)
-    return prior
 
 
 def assert_is_naive(clips: list[Evidence], prior: Prior, options: DecodeOptions) -> None:

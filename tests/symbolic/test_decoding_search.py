@@ -10,13 +10,13 @@ from oracles_decoding import (
     TablePrior,
     best_of_chain,
     every_roll,
+    evidence,
     random_table,
     row_cost,
     slow_beam,
     table_log_prob,
 )
 
-from symbolic.clock import Clock
 from symbolic.decoding import candidates, cost
 from symbolic.decoding.decode import build_decoder, decode_evidence
 from symbolic.decoding.evidence import Evidence
@@ -29,13 +29,6 @@ KEYS = 3
 EVERYTHING = DecodeOptions(
     method="beam", beam_width=8**4, candidates=8, switchable=3, prune=inf, hash_steps=0, floor=0.0, n_best=5
 )
-
-
-def evidence(prob: np.ndarray) -> Evidence:
-    """Evidence of (T, D) probabilities, 40 ms a step."""
-    clock = Clock.frames(len(prob), 0.04)
-    time = np.broadcast_to(clock.times[:, None], prob.shape)
-    return Evidence(prob.astype(np.float32), time, np.zeros(prob.shape, dtype=np.int32), clock)
 
 
 def random_clips(seed: int, lengths: tuple[int, ...], keys: int = KEYS) -> list[Evidence]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from oracles_generation import BLACK_PROB, WHITE, WHITE_PROB, scale, white_prior
+from oracles_generation import BLACK_PROB, WHITE, WHITE_PROB, scale, white_prior, write_files
 
 from symbolic.errors import NotebeamError
 from symbolic.generation.__main__ import main
@@ -28,11 +28,7 @@ def run(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """A folder with a prior, a scale in E flat, and a file without notes."""
-    save_prior(white_prior(), tmp_path / "white.safetensors")
-    write_midi(tmp_path / "scale.mid", scale(3))
-    write_midi(tmp_path / "empty.mid", Notes.empty())
-    return tmp_path
+    return write_files(tmp_path)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 2.0])

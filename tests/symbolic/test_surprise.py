@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from oracles_generation import scale, white_prior
+from oracles_generation import scale, white_prior, write_files
 
 from symbolic.clock import Clock
 from symbolic.errors import NotebeamError
@@ -122,11 +122,7 @@ def test_a_shift_off_the_piano_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """A folder with a prior, a scale in E flat, and a file without notes."""
-    save_prior(white_prior(), tmp_path / "white.safetensors")
-    write_midi(tmp_path / "scale.mid", scale(3))
-    write_midi(tmp_path / "empty.mid", Notes.empty())
-    return tmp_path
+    return write_files(tmp_path)
 
 
 @pytest.mark.parametrize("form", ["before", "option"])
