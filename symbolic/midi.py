@@ -1,7 +1,8 @@
-"""Standard MIDI files: notes of one piano out of them and into them; strokes of a drum kit likewise.
+"""Standard MIDI files: notes of one piano out of them and into them.
 
-Is: both directions, the tempo map, the pedal; drums (channel 10) on the file's own beats.
-Is not: scores (bars, voices) or more than one instrument: the notes and pedals of all tracks are joined.
+Is: both directions, the tempo map, the pedal.
+Is not: drums (symbolic.drums), scores (bars, voices) or more than one instrument: the notes and pedals of
+all tracks are joined.
 """
 
 import math
@@ -26,8 +27,8 @@ SUSTAIN = 64  # controller number
 PEDAL_DOWN = 64  # controller value from which the dampers are lifted
 TICKS = 480  # a quarter note
 TICKS_PER_SECOND = 960  # at least, so that rounding to a tick is at most 0.52 ms
-DRUMS = 9  # channel 10, counted from 0
-STROKE = 0.125  # quarter notes that a written stroke of a drum lasts at most
+RINGING = 0.05  # seconds that a note sounds on, from which the pedal is held responsible
+PEDAL_GAP = 0.03  # seconds without the pedal that are worth lifting it
 
 Ticks = NDArray[np.int64]
 
@@ -41,12 +42,13 @@ def read_midi(
 
     Args:
         path: the file.
-        pedal: "extend": a note sounds until its key is released and the pedal is up (CC64 below 64);
-            "keys": until its key is released. Either way at most until the key is struck again.
+        pedal: "extend": a note sounds until its key is released and the pedal is up (CC64 below 64), and
+            `key_offset` tells the former; "keys": until its key is released. Either way at most until the
+            key is struck again.
         tracks: names of the tracks to read, each of which must be there; None reads all. Their pedals
             act on all notes read, as on one piano. Drums and pitches that a piano lacks are left out.
     """
-    score = _parse(path)
+    score = parsed(path)
     chosen = [track for track in score.tracks if tracks is None or track.name in tracks]
     missing = sorted(set(tracks or ()) - {track.name for track in chosen})
     if missing:
@@ -58,21 +60,23 @@ def read_midi(
     )
     kept = (pitch >= LOWEST) & (pitch <= HIGHEST) & (velocity > 0)
     onset, offset, pitch, velocity = onset[kept], (onset + length)[kept], pitch[kept], velocity[kept]
-    onset, offset, pitch, velocity = _one_note_a_stroke(onset, offset, pitch, velocity)
+    onset, offset, pitch, velocity = one_note_a_stroke(onset, offset, pitch, velocity)
+    released = until_struck_again(onset, offset, pitch)
     if pedal == "extend":
         controls = [track.controls.numpy() for track in chosen]
         offset = extended(offset, *_pedal_spans(controls, end=int(offset.max(initial=0))))
     offset = until_struck_again(onset, offset, pitch)
-    seconds = _Seconds.of(score)
-    return Notes.make(seconds.at(onset), seconds.at(offset), pitch, velocity, place=str(path))
+    seconds = Seconds.of(score)
+    ends = {"offset": seconds.at(offset), "key_offset": seconds.at(released)}
+    return Notes.make(seconds.at(onset), **ends, pitch=pitch, velocity=velocity, place=str(path))
 
 
 def read_beats(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     """(N,) seconds of a MIDI file's quarter notes by its tempo map, from 0 until its last note has ended."""
-    score = _parse(path)
+    score = parsed(path)
     end = max((note.end for track in score.tracks for note in track.notes), default=0)
     quarters = np.arange(-(-end // score.ticks_per_quarter) + 1) * score.ticks_per_quarter
-    return _Seconds.of(score).at(quarters)
+    return Seconds.of(score).at(quarters)
 
 
 def extended(offset: Ticks, down: Ticks, up: Ticks) -> Ticks:
@@ -97,7 +101,7 @@ def until_struck_again(onset: Ticks, offset: Ticks, pitch: NDArray[np.int64]) ->
     return np.asarray(np.maximum(np.minimum(offset, following), onset + 1))
 
 
-def _one_note_a_stroke(onset: Ticks, offset: Ticks, *others: NDArray[np.int64]) -> list[Ticks]:
+def one_note_a_stroke(onset: Ticks, offset: Ticks, *others: NDArray[np.int64]) -> list[Ticks]:
     """Columns onset, offset, pitch, velocity without doubles: the louder stays, as long as the longer."""
     pitch, velocity = others
     order = np.lexsort((-velocity, pitch, onset))
@@ -109,7 +113,7 @@ def _one_note_a_stroke(onset: Ticks, offset: Ticks, *others: NDArray[np.int64]) 
     return [onset[first], offset, pitch[first], velocity[first]]
 
 
-def _parse(path: str | os.PathLike[str]) -> Any:
+def parsed(path: str | os.PathLike[str]) -> Any:
     """symusic's score in ticks."""
     # Imported here, as mido is below: importing `symbolic.midi` must stay light.
     import symusic
@@ -156,7 +160,7 @@ def _pedal_spans(controls: Sequence[dict[str, NDArray[Any]]], end: int) -> tuple
 
 
 @dataclass(frozen=True, eq=False)
-class _Seconds:
+class Seconds:
     """A tempo map: linear between its points, the last tempo for ever."""
 
     ticks: NDArray[np.float64]  # (P,) increasing, from 0
@@ -164,7 +168,7 @@ class _Seconds:
     lengths: NDArray[np.float64]  # (P,) seconds of a tick from that point on
 
     @staticmethod
-    def of(score: Any) -> "_Seconds":
+    def of(score: Any) -> "Seconds":
         """Integer microseconds a quarter note in double precision: symusic's own seconds are float32."""
         events = score.tempos.numpy()
         tempo = {0: 500_000.0}  # the standard's 120 a minute until a file says otherwise
@@ -172,7 +176,7 @@ class _Seconds:
         ticks = np.array(sorted(tempo), dtype=np.float64)
         lengths = np.array([tempo[int(tick)] for tick in ticks]) / 1e6 / score.ticks_per_quarter
         seconds = np.concatenate([[0.0], np.cumsum(np.diff(ticks) * lengths[:-1])])
-        return _Seconds(ticks, seconds, lengths)
+        return Seconds(ticks, seconds, lengths)
 
     def at(self, tick: Ticks) -> NDArray[np.float64]:
         """(N,) seconds of ticks (N,)."""
@@ -180,21 +184,31 @@ class _Seconds:
         return np.asarray(self.seconds[point] + (tick - self.ticks[point]) * self.lengths[point])
 
 
-def write_midi(path: str | os.PathLike[str], notes: Notes, tempo: float = 120.0) -> None:
+def write_midi(
+    path: str | os.PathLike[str], notes: Notes, tempo: float = 120.0, *, pedal: bool = False
+) -> None:
     """Write notes as a MIDI file of type 1: a track of tempo and metre, a track of piano.
 
-    Time 0 is second 0; what begins before it begins there. Sounding lengths are written as they are and
-    no pedal (CC64), so that every player and reader gives the same notes back, within 0.6 ms.
+    Time 0 is second 0; what begins before it begins there. Without `pedal` sounding lengths are written as
+    they are and no pedal (CC64), so that every player and reader gives the same notes back, within 0.6 ms.
+    With it notes last until their keys are released, and the pedal lets sound what sounds longer.
     A note ends before its key is struck again; of two notes of a key at one tick the louder stays.
 
     Args:
         path: the file, replaced as a whole.
         notes: what to write.
         tempo: constant quarter notes a minute, 4..1000; only bars depend on it, not the times.
+        pedal: write keys and pedal, of notes that know when their keys were released.
+
+    Raises:
+        NotebeamError: a bad tempo, a note that ends before 0, or a pedal wanted of notes without key offsets.
     """
     import mido
 
-    microseconds = _tempo(tempo, "write_midi(tempo)")
+    if pedal and notes.key_offset is None:
+        raise NotebeamError("write_midi: pedal", "notes without key offsets", "notes that have them")
+
+    microseconds = microseconds_a_quarter(tempo, "write_midi(tempo)")
     # The usual 480 are kept unless the tempo is so slow that a tick would be too coarse.
     ticks = TICKS * math.ceil(TICKS_PER_SECOND * microseconds / 1e6 / TICKS)
     file = mido.MidiFile(type=1, ticks_per_beat=ticks)
@@ -202,12 +216,12 @@ def write_midi(path: str | os.PathLike[str], notes: Notes, tempo: float = 120.0)
     head.append(mido.MetaMessage("set_tempo", tempo=microseconds))
     head.append(mido.MetaMessage("time_signature", numerator=4, denominator=4))
     piano.append(mido.Message("program_change", program=0))
-    _append_notes(piano, notes, ticks * 1e6 / microseconds)
+    _append_notes(piano, notes, ticks * 1e6 / microseconds, pedal=pedal)
     with replacing(path) as temporary:
         file.save(temporary)
 
 
-def _tempo(tempo: float, place: str) -> int:
+def microseconds_a_quarter(tempo: float, place: str) -> int:
     """Microseconds a quarter note."""
     import mido
 
@@ -216,82 +230,64 @@ def _tempo(tempo: float, place: str) -> int:
     return int(mido.bpm2tempo(tempo))
 
 
-def _append_notes(track: "mido.MidiTrack", notes: Notes, ticks_per_second: float) -> None:
+def _append_notes(track: "mido.MidiTrack", notes: Notes, ticks_per_second: float, *, pedal: bool) -> None:
     if (notes.offset <= 0).any():
         row = int(np.argmax(notes.offset <= 0))
         raise NotebeamError(f"write_midi: note {row} offset", float(notes.offset[row]), "seconds after 0")
-    # Rounded, never cut off: int() would begin every note half a tick early on average.
-    onset, offset = (
-        np.rint(np.maximum(seconds, 0) * ticks_per_second).astype(np.int64)
-        for seconds in (notes.onset, notes.offset)
-    )
-    onset, offset, pitch, velocity = _one_note_a_stroke(onset, offset, notes.pitch, notes.velocity)
-    _append_events(track, onset, until_struck_again(onset, offset, pitch), pitch, velocity)
+
+    def ticks(seconds: NDArray[np.float64]) -> Ticks:
+        # Rounded, never cut off: int() would begin every note half a tick early on average.
+        return np.rint(np.maximum(seconds, 0) * ticks_per_second).astype(np.int64)
+
+    stop, spans = notes.offset, None
+    if pedal:
+        assert notes.key_offset is not None
+        down, up = pedal_spans(notes)
+        stop, spans = np.minimum(notes.key_offset, notes.offset), (ticks(down), ticks(up))
+    columns = ticks(notes.onset), ticks(stop), notes.pitch, notes.velocity
+    onset, offset, pitch, velocity = one_note_a_stroke(*columns)
+    append_events(track, onset, until_struck_again(onset, offset, pitch), pitch, velocity, pedal=spans)
 
 
-def _append_events(
-    track: "mido.MidiTrack", onset: Ticks, offset: Ticks, pitch: Ticks, velocity: Ticks, channel: int = 0
+def pedal_spans(notes: Notes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Starts and ends (S,), seconds, of the stretches in which some note sounds on after its key's release.
+
+    A pianist changes the pedal while the new keys are down, so that these stretches end where it went up:
+    on the real recordings' tables they give every sounding offset back.
+    """
+    assert notes.key_offset is not None
+    rings = notes.offset - notes.key_offset > RINGING
+    order = np.argsort(notes.key_offset[rings])
+    down, up = notes.key_offset[rings][order], np.maximum.accumulate(notes.offset[rings][order])
+    begins = np.append(True, down[1:] > up[:-1] + PEDAL_GAP)[: len(down)]
+    ends = np.append(begins[1:], True)[: len(down)]
+    return down[begins], up[ends]
+
+
+def append_events(
+    track: "mido.MidiTrack",
+    onset: Ticks,
+    offset: Ticks,
+    pitch: Ticks,
+    velocity: Ticks,
+    channel: int = 0,
+    pedal: tuple[Ticks, Ticks] | None = None,
 ) -> None:
     import mido
 
-    # At one tick the offs come first: readers lose a note that is struck again before it is released.
-    events = [(tick, "note_off", key, 0) for tick, key in zip(offset.tolist(), pitch.tolist(), strict=True)]
+    # In the order of one tick: the pedal catches keys released with it, and readers lose a note that is
+    # struck again before it is released.
+    events = [(tick, 1, ("note_off", "note", key, "velocity", 0))
+              for tick, key in zip(offset.tolist(), pitch.tolist(), strict=True)]  # fmt: skip
     columns = (onset.tolist(), pitch.tolist(), velocity.tolist())
-    events += [(tick, "note_on", key, loud) for tick, key, loud in zip(*columns, strict=True)]
+    events += [(tick, 3, ("note_on", "note", key, "velocity", loud))
+               for tick, key, loud in zip(*columns, strict=True)]  # fmt: skip
+    for order, value, ticks in zip((0, 2), (127, 0), pedal or (), strict=False):
+        events += [
+            (tick, order, ("control_change", "control", 64, "value", value)) for tick in ticks.tolist()
+        ]
     now = 0
-    for tick, kind, key, loud in sorted(
-        events, key=lambda event: (event[0], event[1] == "note_on", event[2])
-    ):
-        track.append(mido.Message(kind, channel=channel, note=key, velocity=loud, time=tick - now))
+    for tick, _, (kind, what, number, how, value) in sorted(events):
+        message = {what: number, how: value}
+        track.append(mido.Message(kind, channel=channel, time=tick - now, **message))
         now = tick
-
-
-@dataclass(frozen=True, eq=False)
-class Strokes:
-    """Strokes on a drum kit at the beats of their file, sorted by beat then pitch."""
-
-    beat: NDArray[np.float64]  # (N,) quarter notes from the beginning
-    pitch: NDArray[np.int64]  # (N,) 0..127: which drum
-    velocity: NDArray[np.int64]  # (N,) 1..127
-    tempo: float = 120.0  # quarter notes a minute; of a file that changes it the first
-
-
-def read_drums(path: str | os.PathLike[str], part: Literal["drums", "all"] = "drums") -> Strokes:
-    """Strokes of a MIDI file's drums: "drums" is channel 10; "all" is for files that hold nothing but drums.
-
-    Of two strokes on one drum at a tick the louder stays. No stroke at all is an error.
-    """
-    score = _parse(path)
-    columns = [track.notes.numpy() for track in score.tracks if part == "all" or track.is_drum]
-    onset, length, pitch, velocity = (
-        np.concatenate([[], *(c[name] for c in columns)]).astype(np.int64)
-        for name in ("time", "duration", "pitch", "velocity")
-    )
-    kept = velocity > 0
-    onset, _, pitch, velocity = _one_note_a_stroke(
-        onset[kept], (onset + length)[kept], pitch[kept], velocity[kept]
-    )
-    if not len(onset):
-        where = "on channel 10 " if part == "drums" else ""
-        raise NotebeamError(str(path), f"no notes {where}".strip(), "the strokes of a drum kit")
-    quarters = onset / score.ticks_per_quarter
-    seconds_a_quarter = score.ticks_per_quarter * float(_Seconds.of(score).lengths[0])
-    return Strokes(quarters, pitch, velocity, 60 / seconds_a_quarter)
-
-
-def write_drums(path: str | os.PathLike[str], strokes: Strokes) -> None:
-    """Write strokes as a MIDI file of type 1: a track of the tempo, a track of drums on channel 10."""
-    import mido
-
-    file = mido.MidiFile(type=1, ticks_per_beat=TICKS)
-    head, drums = file.add_track("notebeam"), file.add_track("Drums")
-    head.append(mido.MetaMessage("set_tempo", tempo=_tempo(strokes.tempo, "write_drums(strokes) tempo")))
-    head.append(mido.MetaMessage("time_signature", numerator=4, denominator=4))
-    onset = np.rint(strokes.beat * TICKS).astype(np.int64)
-    lasting = np.full(len(onset), round(STROKE * TICKS))
-    onset, offset, pitch, velocity = _one_note_a_stroke(
-        onset, onset + lasting, strokes.pitch, strokes.velocity
-    )
-    _append_events(drums, onset, until_struck_again(onset, offset, pitch), pitch, velocity, channel=DRUMS)
-    with replacing(path) as temporary:
-        file.save(temporary)

@@ -8,7 +8,7 @@ import csv
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +31,7 @@ class Notes:
     pitch: NDArray[np.int64]  # (N,) MIDI 21..108
     velocity: NDArray[np.int64]  # (N,) 1..127
     confidence: NDArray[np.float32] | None = None  # (N,) 0..1
+    key_offset: NDArray[np.float64] | None = None  # (N,) seconds, > onset: the key's release, if known
 
     @staticmethod
     def make(
@@ -39,6 +40,7 @@ class Notes:
         pitch: ArrayLike,
         velocity: ArrayLike,
         confidence: ArrayLike | None = None,
+        key_offset: ArrayLike | None = None,
         place: str = "notes",
     ) -> "Notes":
         """Sorted and checked notes from columns of length N; `place` begins every error line."""
@@ -46,8 +48,9 @@ class Notes:
         columns = {
             key: _numbers(value, f"{place}.{key}") for key, value in zip(_COLUMNS, values, strict=True)
         }
-        if confidence is not None:
-            columns["confidence"] = _numbers(confidence, f"{place}.confidence")
+        for key, value in (("confidence", confidence), ("key_offset", key_offset)):
+            if value is not None:
+                columns[key] = _numbers(value, f"{place}.{key}")
         for key, column in columns.items():
             if column.shape != columns["onset"].shape:
                 raise NotebeamError(
@@ -62,6 +65,7 @@ class Notes:
             pitch=_frozen(rows["pitch"].astype(np.int64)),
             velocity=_frozen(rows["velocity"].astype(np.int64)),
             confidence=_frozen(rows["confidence"].astype(np.float32)) if "confidence" in rows else None,
+            key_offset=_frozen(rows["key_offset"]) if "key_offset" in rows else None,
         )
 
     @staticmethod
@@ -75,20 +79,25 @@ class Notes:
     def cut(self, start: float, stop: float) -> "Notes":
         """Notes struck in [start, stop) seconds, at their old times; they sound until `stop` at most."""
         inside = (self.onset >= start) & (self.onset < stop)
-        return self._changed(inside, offset=np.minimum(self.offset, stop))
+        key_offset = None if self.key_offset is None else np.minimum(self.key_offset, stop)
+        return self._changed(inside, offset=np.minimum(self.offset, stop), key_offset=key_offset)
 
     def shifted(self, seconds: float) -> "Notes":
         """The same notes, so many seconds later."""
-        return self._changed(slice(None), onset=self.onset + seconds, offset=self.offset + seconds)
+        onset, offset = self.onset + seconds, self.offset + seconds
+        key_offset = None if self.key_offset is None else self.key_offset + seconds
+        return self._changed(slice(None), onset=onset, offset=offset, key_offset=key_offset)
 
     def transposed(self, semitones: int) -> "Notes":
         """The same notes, so many semitones higher; leaving the piano's range is an error."""
         return self._changed(slice(None), pitch=self.pitch + semitones)
 
-    def _changed(self, rows: "NDArray[np.bool_] | slice", **columns: NDArray[np.generic]) -> "Notes":
-        new = {key: columns.get(key, getattr(self, key))[rows] for key in _COLUMNS}
-        confidence = None if self.confidence is None else self.confidence[rows]
-        return Notes.make(**new, confidence=confidence)
+    def _changed(self, rows: "NDArray[np.bool_] | slice", **columns: NDArray[np.generic] | None) -> "Notes":
+        new: dict[str, Any] = {}
+        for key in (*_COLUMNS, "confidence", "key_offset"):
+            column = columns.get(key, getattr(self, key))
+            new[key] = None if column is None else column[rows]
+        return Notes.make(**new)
 
 
 def _numbers(values: ArrayLike, place: str) -> NDArray[np.float64]:
@@ -114,10 +123,12 @@ def _check_rows(
     """Raise for the first row that breaks a rule; rows are called `word` and counted from `first`."""
     onset, offset, pitch, velocity = (columns[key] for key in _COLUMNS)
     confidence = columns.get("confidence", np.zeros(len(onset)))
+    key_offset = columns.get("key_offset", offset)
     # Written so that nan breaks the rule as well.
     rules = (
         ("onset", np.isfinite(onset), "finite seconds"),
         ("offset", np.isfinite(offset) & (offset > onset), "finite seconds after the onset"),
+        ("key_offset", np.isfinite(key_offset) & (key_offset > onset), "finite seconds after the onset"),
         ("pitch", _whole(pitch, LOWEST, HIGHEST), f"a MIDI pitch {LOWEST}..{HIGHEST}"),
         ("velocity", _whole(velocity, 1, 127), "a whole number 1..127"),
         ("confidence", (confidence >= 0) & (confidence <= 1), "a number 0..1"),
@@ -132,21 +143,21 @@ def _whole(column: NDArray[np.float64], low: int, high: int) -> NDArray[np.bool_
     return np.asarray((column >= low) & (column <= high) & (column == np.floor(column)))
 
 
-def read_tsv(path: str | os.PathLike[str], offset: Literal["offset", "key_offset"] = "offset") -> Notes:
-    """Notes of a tab-separated table with the columns onset, `offset`, pitch and velocity.
+def read_tsv(path: str | os.PathLike[str]) -> Notes:
+    """Notes of a tab-separated table with the columns onset, offset, pitch, velocity, and maybe key_offset.
 
-    `offset="offset"` is the sounding offset (pedal up or key struck again), `"key_offset"` the
-    moment the key is released. Errors name the line of the file, the header being line 1.
+    `offset` is the sounding offset (pedal up or key struck again), `key_offset` the moment the key is
+    released. Errors name the line of the file, the header being line 1.
     """
-    wanted = ("onset", offset, "pitch", "velocity")
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise NotebeamError(str(path), "bytes that are not text", "a tab-separated table") from error
     header = lines[0].split("\t") if lines else []
-    for key in wanted:
+    for key in _COLUMNS:
         if key not in header:
             raise NotebeamError(f"{path} line 1", header, f"a header with the column {key!r}")
+    wanted = [*_COLUMNS, *(["key_offset"] if "key_offset" in header else [])]
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         cells = line.split("\t")
@@ -154,9 +165,12 @@ def read_tsv(path: str | os.PathLike[str], offset: Literal["offset", "key_offset
             raise NotebeamError(f"{path} line {number}", line, f"{len(header)} cells between tabs")
         rows.append([_number(cells[header.index(key)], f"{path} line {number} {key}") for key in wanted])
     table = np.array(rows, dtype=np.float64).reshape(-1, len(wanted))
-    _check_rows(dict(zip(_COLUMNS, table.T, strict=True)), str(path), word="line", first=2)
-    onset, stop, pitch, velocity = table.T
-    return Notes.make(onset, stop, pitch, velocity, place=str(path))
+    columns = dict(zip(wanted, table.T, strict=True))
+    _check_rows(columns, str(path), word="line", first=2)
+    if (columns["onset"] < 0).any():
+        row = int(np.argmax(columns["onset"] < 0))
+        raise NotebeamError(f"{path} line {2 + row} onset", float(columns["onset"][row]), "seconds >= 0")
+    return Notes.make(**columns, place=str(path))
 
 
 def _number(text: str, place: str) -> float:
@@ -167,9 +181,13 @@ def _number(text: str, place: str) -> float:
 
 
 def write_tsv(path: str | os.PathLike[str], notes: Notes) -> None:
-    """Write a table that `read_tsv` reads; the key is taken to be held until the sounding offset."""
-    columns = zip(notes.onset, notes.offset, notes.pitch, notes.velocity, strict=True)
-    rows = [f"{on:.4f}\t{off:.4f}\t{off:.4f}\t{pitch}\t{velocity}" for on, off, pitch, velocity in columns]
+    """Write a table that `read_tsv` reads; unknown key offsets are taken to be the sounding ones."""
+    key_offset = notes.offset if notes.key_offset is None else notes.key_offset
+    # At least the last digit written, or a very short note would come back without length.
+    shortest = notes.onset + 1e-4
+    ends = np.maximum(notes.offset, shortest), np.maximum(key_offset, shortest)
+    columns = zip(notes.onset, *ends, notes.pitch, notes.velocity, strict=True)
+    rows = [f"{on:.4f}\t{off:.4f}\t{up:.4f}\t{pitch}\t{velocity}" for on, off, up, pitch, velocity in columns]
     with replacing(path) as temporary:
         temporary.write_text("\n".join(["onset\toffset\tkey_offset\tpitch\tvelocity", *rows, ""]))
 

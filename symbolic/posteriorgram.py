@@ -7,7 +7,7 @@ Is not: a model, or the way from probabilities to notes.
 import os
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from symbolic.pitch import KEYS, LOWEST
 VERSION = 1
 EVENNESS = 1e-3  # seconds that a frame may lie off the even grid
 
-_PLANES = ("frame", "onset", "offset", "velocity")
+PLANES = ("frame", "onset", "offset", "velocity", "held")
 Array = NDArray[Any]
 
 
@@ -38,9 +38,10 @@ class Posteriorgram:
     duration: float = 0.0  # seconds, length of the recording
     source: str = ""  # the recording
     model: str = ""  # what listened
+    held: NDArray[np.float32] | None = None  # (T, 88) the key is down, whatever the pedal lets sound
 
     def __post_init__(self) -> None:
-        for name in _PLANES:
+        for name in PLANES:
             plane = getattr(self, name)
             if plane is not None:
                 object.__setattr__(self, name, _plane(plane, f"Posteriorgram.{name}", len(self.frame)))
@@ -58,9 +59,17 @@ class Posteriorgram:
         """(T,) seconds of the frames' centres."""
         return np.asarray(self.start + self.hop * np.arange(self.count, dtype=np.float64))
 
+    def part(self, first: int, stop: int) -> "Posteriorgram":
+        """Frames first..stop - 1, at their old times."""
+        planes: dict[str, Any] = {name: getattr(self, name) for name in PLANES}
+        rows: dict[str, Any] = {
+            name: plane if plane is None else plane[first:stop] for name, plane in planes.items()
+        }
+        return replace(self, **rows, start=float(self.times[first]))
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the `.npz`, compressed; the file appears whole or not at all."""
-        planes = {name: getattr(self, name) for name in _PLANES if getattr(self, name) is not None}
+        planes = {name: getattr(self, name) for name in PLANES if getattr(self, name) is not None}
         arrays: dict[str, Array] = {
             **planes,
             "times": self.times,
@@ -94,8 +103,8 @@ class Posteriorgram:
         if "frame" not in arrays:
             raise NotebeamError(f"{path}: frame", "no such key", f"float32 (T, {KEYS})")
         count = len(np.atleast_1d(arrays["frame"]))
-        planes: dict[str, NDArray[np.float32] | None] = dict.fromkeys(_PLANES)
-        planes |= {name: _plane(arrays[name], f"{path}: {name}", count) for name in _PLANES if name in arrays}
+        planes: dict[str, NDArray[np.float32] | None] = dict.fromkeys(PLANES)
+        planes |= {name: _plane(arrays[name], f"{path}: {name}", count) for name in PLANES if name in arrays}
         assert planes["frame"] is not None
         if "times" in arrays:
             # The authority: a hop that was computed from rounded samples drifts, times do not.
@@ -117,6 +126,7 @@ class Posteriorgram:
             start=float(start),
             lowest=int(lowest),
             duration=float(duration),
+            held=planes["held"],
             **strings,
         )
 

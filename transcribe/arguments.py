@@ -89,6 +89,9 @@ def _add_notes(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--stop", type=seconds, metavar="S", help="end here; times stay the recording's")
     group.add_argument("--min-note", type=milliseconds, metavar="MS", help="drop shorter notes (default: 0)")
     group.add_argument(
+        "--pedal", action="store_true", help="write keys and pedal (CC64), not how long notes sound"
+    )
+    group.add_argument(
         "--tempo", type=tempo, metavar="BPM", help="tempo of the MIDI file (default: 120, no claim)"
     )
 

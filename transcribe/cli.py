@@ -122,7 +122,7 @@ def _transcribe(job: Job, transcriber: Transcriber, args: argparse.Namespace) ->
             file=sys.stderr,
         ) as bar:
             result = transcriber(job.source, lambda fraction: _advance(bar, fraction))
-        _write(job, result, args.tempo)
+        _write(job, result, args.tempo, pedal=args.pedal)
     except (NotebeamError, OSError) as error:
         line = str(error)
         _say(line if str(job.source) in line else f"{job.source}: {line}")
@@ -137,7 +137,7 @@ def _advance(bar: object, fraction: float) -> None:
     bar.update(fraction - bar.n)  # type: ignore[attr-defined]
 
 
-def _write(job: Job, result: Transcription, tempo: float | None) -> None:
+def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool) -> None:
     """Every file wanted, each whole or not at all, the MIDI file last."""
     from symbolic.midi import write_midi
     from symbolic.notes import write_csv
@@ -152,9 +152,9 @@ def _write(job: Job, result: Transcription, tempo: float | None) -> None:
     if job.posteriors is not None:
         result.posteriorgram.save(job.posteriors)
     if tempo is None:
-        write_midi(job.midi, result.notes)
+        write_midi(job.midi, result.notes, pedal=pedal)
     else:
-        write_midi(job.midi, result.notes, tempo=tempo)
+        write_midi(job.midi, result.notes, tempo=tempo, pedal=pedal)
 
 
 def _report(job: Job, result: Transcription, seconds: float) -> None:

@@ -180,18 +180,7 @@ def between(posteriorgram: Posteriorgram, start: float, stop: float | None, plac
         end = "its end" if stop is None else f"{stop:g} s"
         found = f"{times[0]:.1f} to {times[-1]:.1f} s" if len(times) else "no frames"
         raise NotebeamError(place, found, f"frames between {start:g} s and {end}")
-    onset, offset, velocity = (
-        plane if plane is None else plane[first:last]
-        for plane in (posteriorgram.onset, posteriorgram.offset, posteriorgram.velocity)
-    )
-    return replace(
-        posteriorgram,
-        frame=posteriorgram.frame[first:last],
-        onset=onset,
-        offset=offset,
-        velocity=velocity,
-        start=float(times[first]),
-    )
+    return posteriorgram.part(first, last)
 
 
 def device_of(name: str) -> torch.device:

@@ -24,7 +24,7 @@ Times = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 UNKNOWN_VELOCITY = 64  # of a posteriorgram without velocities
-_PROBABILITIES = ("frame_threshold", "offset_threshold")
+_PROBABILITIES = ("frame_threshold", "held_threshold", "offset_threshold")
 _SHIFTS = ("onset_shift", "offset_shift")
 
 
@@ -33,6 +33,7 @@ class TrackOptions:
     """How notes are read off; thresholds are probabilities, all the rest are seconds."""
 
     frame_threshold: float = 0.5  # a key sounds above this
+    held_threshold: float = 0.5  # a key is down above this
     offset_threshold: float = 0.5  # a peak of the offset plane above this ends a note that is falling
     gap: float = 0.04  # a key silent for a shorter time than this still sounds
     lead: float = 0.1  # the frame plane may light up this much after the onset
@@ -93,11 +94,14 @@ def struck_notes(
         options: thresholds.
     """
     offset = np.empty(len(key))
+    released = None if posteriorgram.held is None else np.empty(len(key))
     for k in np.unique(key):
         rows = slice(*np.searchsorted(key, (k, k + 1)))
         offset[rows] = _ends(frame[rows], onset[rows], int(k), posteriorgram, options)
+        if released is not None:
+            released[rows] = _releases(frame[rows], onset[rows], int(k), posteriorgram, options)
     velocity = _velocities(posteriorgram, frame, key)
-    return _finished(onset, offset, key, velocity, prob, options)
+    return _finished(onset, offset, key, velocity, prob, options, released)
 
 
 def runs(roll: PianoRoll, posteriorgram: Posteriorgram, options: TrackOptions) -> Notes:
@@ -121,22 +125,42 @@ def _ends(
     frame: Indices, onset: Times, key: int, posteriorgram: Posteriorgram, options: TrackOptions
 ) -> Times:
     """Offsets (N,) seconds of N strokes of one key, in time: silence or an offset peak."""
-    count, hop, start = posteriorgram.count, posteriorgram.hop, posteriorgram.start
     level = posteriorgram.frame[:, key]
-    sounds = level >= options.frame_threshold
+    first, end, lights = _stretches(frame, level, options.frame_threshold, posteriorgram.hop, options)
+    if posteriorgram.offset is not None:
+        peaks = _offset_peaks(posteriorgram.offset[:, key], level, options.offset_threshold)
+        peaks = np.append(peaks, posteriorgram.count)
+        peak = peaks[np.searchsorted(peaks, first, side="right")]
+        end = np.where(peak < end, peak, end)
+    return np.where(lights, end * posteriorgram.hop + posteriorgram.start, onset + options.shortest)
+
+
+def _releases(
+    frame: Indices, onset: Times, key: int, posteriorgram: Posteriorgram, options: TrackOptions
+) -> Times:
+    """(N,) seconds at which the key of N strokes, in time, goes up."""
+    assert posteriorgram.held is not None
+    level = posteriorgram.held[:, key]
+    _, end, lights = _stretches(frame, level, options.held_threshold, posteriorgram.hop, options)
+    return np.where(lights, end * posteriorgram.hop + posteriorgram.start, onset + options.shortest)
+
+
+def _stretches(
+    frame: Indices, level: Floats, threshold: float, hop: float, options: TrackOptions
+) -> tuple[Indices, Times, npt.NDArray[np.bool_]]:
+    """Where N strokes of a key light up its level (T,), where that falls again, and whether it lit up at all.
+
+    Both in frames, the end between two of them.
+    """
+    count = len(level)
+    sounds = level >= threshold
     lit = np.append(np.flatnonzero(sounds), count)
     first = lit[np.searchsorted(lit, frame)]  # first frame that sounds
     lights = (first < count) & ((first - frame) * hop <= options.lead)
     first = np.minimum(first, count - 1)
     silences = np.append(_silences(sounds, max(1, round(options.gap / hop))), count)
     end = silences[np.searchsorted(silences, first, side="right")]
-    offset = np.where(end < count, _crossings(level, end, options.frame_threshold), count - 0.5) * hop + start
-    if posteriorgram.offset is not None:
-        peaks = np.append(_offset_peaks(posteriorgram.offset[:, key], level, options.offset_threshold), count)
-        peak = peaks[np.searchsorted(peaks, first, side="right")]
-        offset = np.where(peak < end, peak * hop + start, offset)
-    offset = np.where(lights, offset, onset + options.shortest)
-    return np.asarray(offset)
+    return first, np.where(end < count, _crossings(level, end, threshold), count - 0.5), lights
 
 
 def _silences(sounds: npt.NDArray[np.bool_], gap: int) -> Indices:
@@ -170,7 +194,13 @@ def _velocities(posteriorgram: Posteriorgram, frame: Indices, key: Indices) -> I
 
 
 def _finished(
-    onset: Times, offset: Times, key: Indices, velocity: Indices, prob: Floats, options: TrackOptions
+    onset: Times,
+    offset: Times,
+    key: Indices,
+    velocity: Indices,
+    prob: Floats,
+    options: TrackOptions,
+    released: Times | None = None,
 ) -> Notes:
     """Shifts, the key's next stroke, least length and `Notes`."""
     assert ((key >= 0) & (key < KEYS)).all()
@@ -182,11 +212,15 @@ def _finished(
     offset[order] = np.minimum(offset[order], following)
     # Two strokes may be shifted to the same moment; no note may have length zero.
     keep = (offset - onset >= options.min_note) & (offset > onset)
+    if released is not None:
+        least = np.minimum(onset + options.shortest, offset)
+        released = np.clip(released + options.offset_shift, least, offset)[keep]
     return Notes.make(
         onset[keep],
         offset[keep],
         pitch_of(key[keep]),
         velocity[keep],
         np.asarray(prob)[keep],
+        released,
         place="tracking",
     )

@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from symbolic.drums import Strokes, read_drums
 from symbolic.errors import NotebeamError
-from symbolic.midi import Strokes, read_drums
 
 Roll = NDArray[np.bool_]  # (T, D)
 MADE_VELOCITY = 90  # a roll says nothing about loudness
@@ -91,7 +91,7 @@ def drum_roll(strokes: Strokes, kit: Kit = GENERAL_KIT, divisions: int = 4) -> R
 
 
 def strokes_of(roll: Roll, kit: Kit = GENERAL_KIT, divisions: int = 4, tempo: float = 120.0) -> Strokes:
-    """Strokes of a roll (T, D), all equally loud, for `symbolic.midi.write_drums`."""
+    """Strokes of a roll (T, D), all equally loud, for `symbolic.drums.write_drums`."""
     _check(divisions)
     if roll.ndim != 2 or roll.shape[1] != len(kit):
         raise NotebeamError("strokes_of(roll)", roll.shape, f"shape (T, {len(kit)}), a column a piece")
@@ -112,7 +112,7 @@ def read_drum_rolls(
 
     Args:
         paths: files, or a folder that is searched for .mid and .midi, all levels, in order of their paths.
-        kit, divisions: as in `drum_roll`. part: as in `symbolic.midi.read_drums`.
+        kit, divisions: as in `drum_roll`. part: as in `symbolic.drums.read_drums`.
     """
     if isinstance(paths, str | os.PathLike):
         folder = Path(paths)

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symbolic.datasets.drums import GENERAL_KIT, Kit, Piece, drum_roll, found_kit, read_drum_rolls, strokes_of
+from symbolic.drums import Strokes, read_drums, write_drums
 from symbolic.errors import NotebeamError
-from symbolic.midi import Strokes, read_drums, read_midi, write_drums
+from symbolic.midi import read_midi
 
 
 def write_channel(

@@ -270,3 +270,29 @@ def test_damage_anywhere_gives_notes_or_one_line(tmp_path: Path) -> None:
 def test_a_missing_file_is_the_system_s_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_midi(tmp_path / "missing.mid")
+
+
+def test_keys_and_pedal_give_the_sounding_notes_back(tmp_path: Path) -> None:
+    """Legato pedalling: each chord's keys are down when the pedal changes, and go up under the new pedal."""
+    onset, changes = np.arange(0.0, 4.0, 1.0), np.arange(1.05, 5.0, 1.0)
+    notes = Notes.make(onset, changes, [60, 62, 64, 65], [64] * 4, key_offset=onset + 0.6)
+    path = tmp_path / "pedal.mid"
+    write_midi(path, notes, pedal=True)
+    sounding, keys = read_midi(path), read_midi(path, pedal="keys")
+    assert np.abs(sounding.offset - notes.offset).max() < 1e-3
+    assert np.abs(keys.offset - (onset + 0.6)).max() < 1e-3
+    assert sounding.key_offset is not None and np.array_equal(sounding.key_offset, keys.offset)
+    moves = [(tick, m.value) for tick, m in absolute(path) if m.type == "control_change" and m.control == 64]
+    assert [value for _, value in moves] == [127, 0] * 4
+
+
+def test_the_pedal_catches_a_key_that_goes_up_with_it(tmp_path: Path) -> None:
+    write_midi(tmp_path / "a.mid", Notes.make([0.0], [2.0], [60], [64], key_offset=[0.5]), pedal=True)
+    kinds = [m.type for _, m in absolute(tmp_path / "a.mid")]
+    assert kinds.index("control_change") < kinds.index("note_off")
+
+
+def test_without_keys_there_is_no_pedal_to_write(tmp_path: Path) -> None:
+    with pytest.raises(NotebeamError, match="pedal: got .notes without key offsets"):
+        write_midi(tmp_path / "a.mid", Notes.make([0.0], [2.0], [60], [64]), pedal=True)
+    assert not list(tmp_path.iterdir())

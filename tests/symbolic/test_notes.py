@@ -99,7 +99,11 @@ def test_a_table_has_two_kinds_of_offset(tmp_path: Path) -> None:
     notes = read_tsv(path)
     assert notes.onset.tolist() == [0.522, 1.38] and notes.offset.tolist() == [6.707, 5.744]
     assert notes.pitch.tolist() == [62, 61] and notes.velocity.tolist() == [74, 69]
-    assert read_tsv(path, "key_offset").offset.tolist() == [6.702, 2.24]
+    assert notes.key_offset is not None and notes.key_offset.tolist() == [6.702, 2.24]
+    moved = notes.cut(0.5, 3.0).shifted(1.0)
+    assert moved.key_offset is not None and moved.key_offset.tolist() == [4.0, 3.24]
+    path.write_text("onset\toffset\tpitch\tvelocity\n0\t1\t60\t64\n")
+    assert read_tsv(path).key_offset is None
 
 
 @pytest.mark.parametrize(
@@ -115,6 +119,8 @@ def test_a_table_has_two_kinds_of_offset(tmp_path: Path) -> None:
         ),
         (HEADER + "0\t1\t1\t200\t64\n", r"line 2 pitch: got 200"),
         (HEADER + "nan\t1\t1\t60\t64\n", r"line 2 onset: got nan"),
+        (HEADER + "-0.1\t1\t1\t60\t64\n", r"line 2 onset: got -0\.1, expected seconds >= 0"),
+        (HEADER + "1\t2\t0.5\t60\t64\n", r"line 2 key_offset: got 0\.5, expected .*after the onset"),
     ],
 )
 def test_a_damaged_table_is_refused_with_file_and_line(tmp_path: Path, text: str, message: str) -> None:
@@ -145,7 +151,13 @@ def test_the_csv_is_what_the_readme_of_formats_says(tmp_path: Path) -> None:
 def test_a_table_that_is_written_is_read_back(tmp_path: Path) -> None:
     notes = Notes.make([0.1234, 1.0], [0.5, 2.5], [60, 108], [1, 127])
     write_tsv(tmp_path / "notes.tsv", notes)
-    for column in ("offset", "key_offset"):
-        found = read_tsv(tmp_path / "notes.tsv", column)
-        assert found.onset.tolist() == [0.1234, 1.0] and found.offset.tolist() == [0.5, 2.5]
-        assert found.pitch.tolist() == [60, 108] and found.velocity.tolist() == [1, 127]
+    found = read_tsv(tmp_path / "notes.tsv")
+    assert found.onset.tolist() == [0.1234, 1.0] and found.offset.tolist() == [0.5, 2.5]
+    assert found.pitch.tolist() == [60, 108] and found.velocity.tolist() == [1, 127]
+    assert found.key_offset is not None and found.key_offset.tolist() == [0.5, 2.5]
+
+
+def test_the_shortest_notes_survive_a_table(tmp_path: Path) -> None:
+    notes = Notes.make([0.12344], [0.12345], [60], [64], key_offset=[0.123441])
+    write_tsv(tmp_path / "notes.tsv", notes)
+    assert len(read_tsv(tmp_path / "notes.tsv")) == 1
