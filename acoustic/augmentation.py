@@ -1,4 +1,4 @@
-"""What a microphone and a room do to a sound, at random: level, equaliser, reverberation, noise.
+"""What rooms, microphones and recorders do to a sound, at random.
 
 Is: functions of a batch of audio and a generator. None of them moves an onset.
 Is not: detuning, which moves the notes too and so belongs to whoever cuts the clips (training.corpus).
@@ -25,19 +25,41 @@ class AugmentOptions:
     room_chance: float = 0.5
     decay_seconds: tuple[float, float] = (0.15, 1.4)  # until the reverberation is 60 dB down
     direct_db: tuple[float, float] = (-2.0, 18.0)  # direct sound above the reverberation
+    band_chance: float = 0.2  # of hearing a part of the spectrum alone, as through a telephone
+    lowest_hz: tuple[float, float] = (30.0, 300.0)  # of that band
+    highest_hz: tuple[float, float] = (2500.0, 7000.0)
+    compression_chance: float = 0.2
+    drive: tuple[float, float] = (0.5, 4.0)  # of the peak into the compressor's tanh
 
     def __post_init__(self) -> None:
-        if not 0 <= self.room_chance <= 1:
-            raise NotebeamError("AugmentOptions.room_chance", self.room_chance, "a probability")
+        for name in ("room_chance", "band_chance", "compression_chance"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise NotebeamError(f"AugmentOptions.{name}", getattr(self, name), "a probability")
+        if min(self.drive) <= 0:
+            raise NotebeamError("AugmentOptions.drive", self.drive, "numbers above 0")
 
 
-def augment(audio: Tensor, options: AugmentOptions, rate_hz: int, generator: torch.Generator) -> Tensor:
-    """Every clip of (B, S) through a room, an equaliser, noise and a gain of its own."""
+def augment(
+    audio: Tensor,
+    options: AugmentOptions,
+    rate_hz: int,
+    generator: torch.Generator,
+    plain: Tensor | None = None,
+) -> Tensor:
+    """Every clip of (B, S) through a room, an equaliser, maybe a band and a compressor, noise and a gain.
+
+    `plain` (B,) bool: clips that go through noise and gain alone.
+    """
     clips, samples = audio.shape
     size = 2 ** math.ceil(math.log2(samples + rate_hz))  # room for one second of reverberation
     response = equaliser(clips, size // 2 + 1, options.equaliser_db, generator)
     response = response * torch.fft.rfft(rooms(clips, options, rate_hz, generator), size)
-    heard = torch.fft.irfft(torch.fft.rfft(audio, size) * response, size)[:, :samples]
+    response = response * bands(clips, size // 2 + 1, options, rate_hz, generator)
+    heard = compressed(
+        torch.fft.irfft(torch.fft.rfft(audio, size) * response, size)[:, :samples], options, generator
+    )
+    if plain is not None:
+        heard = torch.where(plain[:, None], audio, heard)
     level = heard.square().mean(dim=1, keepdim=True).sqrt().clamp(min=SILENCE)
     amount = level * decibels(uniform(clips, options.noise_db, generator))
     heard = heard + amount * coloured_noise(clips, samples, generator)
@@ -67,6 +89,28 @@ def equaliser(clips: int, lines: int, spread_db: float, generator: torch.Generat
     grid = torch.stack([position, torch.zeros_like(position)], dim=-1).expand(clips, 1, lines, 2)
     curve = torch.nn.functional.grid_sample(nodes[:, :, None], grid, align_corners=True)
     return decibels(curve[:, 0, 0])
+
+
+def bands(
+    clips: int, lines: int, options: AugmentOptions, rate_hz: int, generator: torch.Generator
+) -> Tensor:
+    """(B, lines) gains of bands with slopes of 24 dB an octave; 1 for clips that are heard whole."""
+    hertz = torch.arange(lines).clamp(min=0.5) * (rate_hz / 2 / (lines - 1))
+    lowest, highest = (
+        uniform(clips, bounds, generator) for bounds in (options.lowest_hz, options.highest_hz)
+    )
+    gains = 1 / ((1 + (lowest / hertz) ** 8) * (1 + (hertz / highest) ** 8)).sqrt()
+    chosen = torch.rand(clips, 1, generator=generator) < options.band_chance
+    return torch.where(chosen, gains, 1.0)
+
+
+def compressed(audio: Tensor, options: AugmentOptions, generator: torch.Generator) -> Tensor:
+    """(B, S) with loud samples held back, for some of the clips; peaks stay where they are."""
+    peak = audio.abs().amax(dim=1, keepdim=True).clamp(min=SILENCE)
+    drive = uniform(len(audio), options.drive, generator)
+    held = torch.tanh(drive * audio / peak) * peak / torch.tanh(drive)
+    chosen = torch.rand(len(audio), 1, generator=generator) < options.compression_chance
+    return torch.where(chosen, held, audio)
 
 
 def coloured_noise(clips: int, samples: int, generator: torch.Generator) -> Tensor:

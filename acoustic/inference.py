@@ -4,9 +4,11 @@ Is: chunks with enough context that the result does not depend on them.
 Is not: reading audio (audio), spectra (features), the weights' files (model).
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +16,15 @@ import torch
 from torch import Tensor
 
 from acoustic.audio import Samples, duration, read_blocks
+from acoustic.calibration import Scaling
 from acoustic.features import frame_count, margin_samples, spectra
 from acoustic.model import load_network
-from acoustic.network import HEADS, HarmonicNet
+from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
 from symbolic.posteriorgram import Posteriorgram
 
 CHUNK_SECONDS = 20.0
-Planes = npt.NDArray[np.float32]  # (4, T, 88), in the order of HEADS
+MEAN_VELOCITY = 64 / 127  # of every recording: what is heard tells how its notes differ, not how loud it was
+Planes = npt.NDArray[np.float32]  # (5, T, 88), in the order of HEADS
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Listener:
 
     network: HarmonicNet
     name: str
+    scalings: Mapping[str, Scaling] = field(default_factory=dict)  # of heads whose probabilities need one
+    half: bool = False  # bfloat16 in the network: sooner where the processor knows it
 
     def posteriorgram(
         self,
@@ -39,8 +45,8 @@ class Listener:
     ) -> Posteriorgram:
         """What the network hears in a recording between `start` and `stop` seconds.
 
-        Frame 0 is centred on `start`, so the times are those of the recording. Memory grows only
-        with the result (70 kB a second), not with the spectra.
+        Frame 0 is centred on `start`, so the times are those of the recording. Velocities are relative to
+        the mean of what was read. Memory grows only with the result (90 kB a second), not with the spectra.
 
         Args:
             progress: called after each chunk with the part done, 0 to 1, as far as the file tells its length.
@@ -52,21 +58,20 @@ class Listener:
         end = min(x for x in (stop, known, float("inf")) if x is not None)
         parts: list[Planes] = []
         seconds = 0.0
-        for planes, heard in listen(
-            read_blocks(path, start, stop, self.network.features.rate_hz), self.network
+        for planes, reached in listen(
+            read_blocks(path, start, stop, self.network.features.rate_hz), self.network, half=self.half
         ):
             parts.append(planes)
-            seconds = heard
+            seconds = reached
             if progress is not None and end < float("inf"):
                 progress(min(1.0, seconds / max(end - start, 1e-9)))
-        onset, frame, offset, velocity = (np.concatenate([p[i] for p in parts]) for i in range(len(HEADS)))
-        del parts  # an hour of it is 250 MB
-        assert HEADS == ("onset", "frame", "offset", "velocity")
+        heard: dict[str, Any] = {name: np.concatenate([p[i] for p in parts]) for i, name in enumerate(HEADS)}
+        del parts  # an hour of it is 300 MB
+        for head, scaling in self.scalings.items():
+            heard[head] = scaling(heard[head])
+        heard["velocity"] = centred(heard["velocity"], heard["onset"])
         return Posteriorgram(
-            frame=frame,
-            onset=onset,
-            offset=offset,
-            velocity=velocity,
+            **heard,
             hop=self.network.features.hop,
             start=start,
             duration=start + seconds if known is None else known,
@@ -75,14 +80,19 @@ class Listener:
         )
 
 
-def load_listener(name: str | Path, device: torch.device | str = "cpu") -> Listener:
+def load_listener(name: str | Path, device: torch.device | str = "cpu", *, half: bool = False) -> Listener:
     """A shipped model by name, or a .safetensors file with its card; see `model.load_network`."""
     network, card = load_network(name, device)
-    return Listener(network.to(memory_format=torch.channels_last), card.name)  # type: ignore[call-overload]
+    network = fused(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Listener(network, card.name, card.scalings, half)
 
 
 def listen(
-    blocks: Iterable[Samples], network: HarmonicNet, chunk_seconds: float = CHUNK_SECONDS
+    blocks: Iterable[Samples],
+    network: HarmonicNet,
+    chunk_seconds: float = CHUNK_SECONDS,
+    *,
+    half: bool = False,
 ) -> Iterator[tuple[Planes, float]]:
     """Posteriors of consecutive chunks, with the seconds heard so far.
 
@@ -102,7 +112,8 @@ def listen(
         held, total = np.concatenate([held, block]), total + len(block)
         # Enough for the last frame of the right context, whose centre lies within the recording.
         while total >= (chunk + size + reach) * hop + margin:
-            yield _chunk(held, origin, chunk, size, reach, network), (chunk + size) * features.hop
+            planes = _chunk(held, origin, chunk, size, reach, network, half=half)
+            yield planes, (chunk + size) * features.hop
             chunk += size
             keep = max(0, chunk - reach)
             held, origin = held[(keep - origin) * hop :], keep
@@ -111,28 +122,42 @@ def listen(
     while chunk < frames:
         count = min(size, frames - chunk)
         context = min(reach, frames - chunk - count)
-        yield (
-            _chunk(held, origin, chunk, count, context, network),
-            min(total / features.rate_hz, (chunk + count) * features.hop),
-        )
+        planes = _chunk(held, origin, chunk, count, context, network, half=half)
+        yield planes, min(total / features.rate_hz, (chunk + count) * features.hop)
         chunk += count
 
 
-def _chunk(held: Samples, origin: int, chunk: int, count: int, context: int, network: HarmonicNet) -> Planes:
-    """(4, count, 88) posteriors of the frames from `chunk`, with those held before and `context` after."""
+def _chunk(
+    held: Samples, origin: int, chunk: int, count: int, context: int, network: HarmonicNet, *, half: bool
+) -> Planes:
+    """(5, count, 88) posteriors of the frames from `chunk`, with those held before and `context` after."""
     features = network.features
     before = min(chunk - origin, network.options.reach_frames)
     first, frames = chunk - before - origin, before + count + context
     hop = features.hop_samples
     samples = held[first * hop : (first + frames - 1) * hop + 2 * margin_samples(features)]
-    logits = posteriors(torch.from_numpy(samples)[None], network)[0]
+    logits = posteriors(torch.from_numpy(samples)[None], network, half=half)[0]
     result: Planes = logits[:, before : before + count].cpu().numpy()
     return result
 
 
 @torch.inference_mode()
-def posteriors(audio: Tensor, network: HarmonicNet) -> Tensor:
-    """(B, 4, T, 88) probabilities of padded audio (B, S); see `features.spectra` for the padding."""
+def posteriors(audio: Tensor, network: HarmonicNet, *, half: bool = False) -> Tensor:
+    """(B, 5, T, 88) of padded audio (B, S): probabilities, and velocities / 127 but for a constant.
+
+    See `features.spectra` for the padding.
+    """
     device = network.heads.weight.device
     spectrum = spectra(audio.to(device), network.features)
-    return torch.sigmoid(network(spectrum).float())
+    with torch.autocast(device.type, torch.bfloat16) if half else nullcontext():
+        outputs: Tensor = network(spectrum).float()
+    outputs[:, : len(PROBABILITIES)].sigmoid_()
+    return outputs
+
+
+def centred(velocity: Planes, onset: Planes) -> Planes:
+    """(T, 88) velocities in 0..1 whose mean over what was most likely struck is `MEAN_VELOCITY`."""
+    struck = onset >= 0.5 * onset.max(initial=0.0)
+    mean = velocity[struck].mean() if struck.any() else 0.0
+    result: Planes = np.clip(velocity + np.float32(MEAN_VELOCITY - mean), 0.0, 1.0)
+    return result

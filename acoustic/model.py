@@ -6,14 +6,15 @@ Is not: listening with them (inference).
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from acoustic.calibration import Scaling
 from acoustic.features import FeatureOptions
-from acoustic.network import HarmonicNet, NetworkOptions
+from acoustic.network import PROBABILITIES, HarmonicNet, NetworkOptions
 from symbolic.config import options_from
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
@@ -33,7 +34,14 @@ class ModelCard:
     licence: str = ""
     command: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)  # steps, minutes, losses
+    scalings: Mapping[str, Scaling] = field(default_factory=dict)  # by head; see acoustic.calibration
+    scores: Mapping[str, Any] = field(default_factory=dict)  # on which recordings, by which command
     kind: str = KIND
+
+    def __post_init__(self) -> None:
+        for head, value in self.scalings.items():
+            if head not in PROBABILITIES:
+                raise NotebeamError(f"scalings.{head}", value, f"one of {', '.join(PROBABILITIES)}")
 
 
 def list_models() -> list[str]:
@@ -58,15 +66,19 @@ def save_network(path: Path, network: HarmonicNet, card: ModelCard) -> None:
         save_file(tensors, temporary)
 
 
+def update_card(path: Path, **fields: object) -> None:
+    """Replace fields of the card at `path`: what was measured once the weights were there."""
+    card = replace(read_card(path), **fields)  # type: ignore[arg-type]
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(asdict(card), indent=2) + "\n")
+
+
 def load_network(name: str | Path, device: torch.device | str = "cpu") -> tuple[HarmonicNet, ModelCard]:
     """A network in evaluation mode, by the name of a shipped model or the path of a .safetensors file.
 
     Raises:
         NotebeamError: an unknown name, a file that is no such model, or a card that does not fit it.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     path = weights_path(name)
     if not path.is_file():
         raise NotebeamError(
@@ -74,13 +86,29 @@ def load_network(name: str | Path, device: torch.device | str = "cpu") -> tuple[
         )
     card = read_card(path.with_suffix(".json"))
     network = HarmonicNet(card.features, card.network)
+    tensors = read_weights(path)
     try:
-        network.load_state_dict(load_file(path))
-    except SafetensorError as error:
-        raise NotebeamError(str(path), "not a safetensors file", "weights of an acoustic model") from error
+        network.load_state_dict(tensors)
     except RuntimeError as error:
         raise NotebeamError(str(path), "weights of another shape", "those that its card describes") from error
     return network.eval().to(device), card
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a file.
+
+    Raises:
+        NotebeamError: no such file, or no safetensors.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise NotebeamError(str(path), "no such file", "weights of an acoustic model")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise NotebeamError(str(path), "not a safetensors file", "weights of an acoustic model") from error
 
 
 def read_card(path: Path) -> ModelCard:
@@ -100,4 +128,8 @@ def read_card(path: Path) -> ModelCard:
         raise NotebeamError(str(path), found, f"the card of a {KIND}")
     table["features"] = options_from(FeatureOptions, table.get("features", {}), f"{path}: features")
     table["network"] = options_from(NetworkOptions, table.get("network", {}), f"{path}: network")
+    scalings = table.get("scalings", {})
+    table["scalings"] = {
+        head: options_from(Scaling, value, f"{path}: scalings.{head}") for head, value in scalings.items()
+    }
     return options_from(ModelCard, table, str(path))

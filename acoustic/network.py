@@ -5,21 +5,29 @@ Is not: spectra (features), losses (training), audio in chunks (inference).
 
 A harmonic of a note lies at the same distance above its fundamental for every key once frequency is
 logarithmic (Bittner et al. 2017, harmonic stacking): shifted copies of the spectrum become channels, and
-convolutions tied across pitch then see all partials of a key at one place.
+convolutions tied across pitch then see all partials of a key at one place. Not tied are a bias of each
+register, and the place on the keyboard from which velocities are read.
+
+How hard a key was struck is read apart, from levels: the trunk learns under random equalisers and rooms to
+hear a note whatever its level, and so to forget what a velocity is read from.
 """
 
+import copy
 import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from acoustic.features import FeatureOptions
 from symbolic.errors import NotebeamError
 from symbolic.pitch import KEYS
 
-HEADS = ("onset", "frame", "offset", "velocity")
+PROBABILITIES = ("onset", "frame", "offset", "held")  # held: until the key is released, whatever sounds on
+HEADS = (*PROBABILITIES, "velocity")
+TOUCH_FRAMES = 7  # around a strike, from which its velocity is read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +36,19 @@ class NetworkOptions:
 
     harmonics: tuple[float, ...] = (0.5, 1, 2, 3, 4, 5, 6, 7, 8)
     spectral_channels: int = 24  # while bins are finer than keys
-    channels: int = 48  # from one bin a key on
-    blocks: int = 6  # block i looks 2 ** i frames to either side
+    channels: int = 48  # from one bin a key on; 24 gave gradients of bfloat16 that were not finite on a CPU
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32)  # of each block: frames it looks to either side
+    touch_channels: int = 32  # that read the velocity
 
     def __post_init__(self) -> None:
-        sizes = (self.spectral_channels, self.channels, self.blocks)
-        if min(sizes) < 1 or not self.harmonics or min(self.harmonics) <= 0:
+        sizes = (self.spectral_channels, self.channels, self.touch_channels, *self.dilations)
+        if min(sizes) < 1 or not self.dilations or not self.harmonics or min(self.harmonics) <= 0:
             raise NotebeamError("NetworkOptions", self, "positive sizes and positive harmonics")
 
     @property
     def reach_frames(self) -> int:
         """Frames on either side that can change a frame's output."""
-        return 1 + int(2**self.blocks)
+        return max(2 + sum(self.dilations), TOUCH_FRAMES // 2)
 
 
 def stack_harmonics(spectrum: Tensor, harmonics: tuple[float, ...], bins_per_semitone: int) -> Tensor:
@@ -62,16 +71,20 @@ class Block(nn.Module):
         self.time = nn.Conv2d(channels, channels, (3, 1), padding=(dilation, 0), dilation=(dilation, 1))
         self.octaves = nn.Conv2d(channels, channels, (1, 3), padding=(0, 12), dilation=(1, 12))
         self.keys = nn.Conv2d(channels, channels, (1, 3), padding=(0, 1), bias=False)
-        self.norm = nn.BatchNorm2d(channels)
+        self.norm: nn.Module = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, D) -> the same."""
-        y = F.relu(self.octaves(F.relu(self.time(x))))
-        return F.relu(x + self.norm(self.keys(y)))
+        y = F.relu(self.octaves(F.relu(self.time(x), inplace=True)), inplace=True)
+        return F.relu(x + self.norm(self.keys(y)), inplace=True)
 
 
 class HarmonicNet(nn.Module):
-    """Spectra (B, windows, T, M) -> logits (B, 4, T, 88) in the order of `HEADS`."""
+    """Spectra (B, windows, T, M) -> (B, 5, T, 88) in the order of `HEADS`.
+
+    Logits of `PROBABILITIES`; the velocity as it is, in units of 127, but for a constant of the recording:
+    it is learnt from differences within a clip (`training.loop.losses`).
+    """
 
     def __init__(self, features: FeatureOptions, options: NetworkOptions) -> None:
         super().__init__()
@@ -79,23 +92,75 @@ class HarmonicNet(nn.Module):
         inputs = len(features.windows) * len(options.harmonics)
         narrow, wide, step = options.spectral_channels, options.channels, features.bins_per_semitone
         self.fine = nn.Conv2d(inputs, narrow, 3, padding=1, bias=False)
-        self.fine_norm = nn.BatchNorm2d(narrow)
+        self.fine_norm: nn.Module = nn.BatchNorm2d(narrow)
         # Stride `step` from the first bin of each key: one column a key, centred on it.
         self.to_keys = nn.Conv2d(narrow, wide, (3, step), stride=(1, step), padding=(1, 0), bias=False)
-        self.keys_norm = nn.BatchNorm2d(wide)
-        # The one thing that is not tied: how a register sounds (bass strings, undamped treble).
+        self.keys_norm: nn.Module = nn.BatchNorm2d(wide)
+        # Not tied: how a register sounds (bass strings, undamped treble).
         self.register_bias = nn.Parameter(torch.zeros(1, wide, 1, KEYS))
-        self.blocks = nn.ModuleList(Block(wide, 2**i) for i in range(options.blocks))
-        self.heads = nn.Conv2d(wide, len(HEADS), 1)
+        self.blocks = nn.ModuleList(Block(wide, dilation) for dilation in options.dilations)
+        self.heads = nn.Conv2d(wide, len(PROBABILITIES), 1)
+        self.touch = Touch(len(options.harmonics), options.touch_channels, step)
         with torch.no_grad():  # sigmoid(-4) is about how often a key is on, starts and ends
             assert self.heads.bias is not None
-            self.heads.bias[:3] = -4.0
+            self.heads.bias[:] = -4.0
 
     def forward(self, spectrum: Tensor) -> Tensor:
-        stacked = stack_harmonics(spectrum, self.options.harmonics, self.features.bins_per_semitone)
-        x = F.relu(self.fine_norm(self.fine(stacked.contiguous(memory_format=torch.channels_last))))
-        x = F.relu(self.keys_norm(self.to_keys(x)) + self.register_bias)
+        stacked = self._stacked(spectrum)
+        x = F.relu(self.fine_norm(self.fine(stacked)), inplace=True)
+        x = F.relu(self.keys_norm(self.to_keys(x)) + self.register_bias, inplace=True)
         for block in self.blocks:
             x = block(x)
-        logits: Tensor = self.heads(x)
-        return logits
+        return torch.cat([self.heads(x), self._touched(stacked)], dim=1)
+
+    def velocities(self, spectrum: Tensor) -> Tensor:
+        """The velocity alone, (B, T, 88); the trunk need not run for it."""
+        return self._touched(self._stacked(spectrum))[:, 0]
+
+    def _stacked(self, spectrum: Tensor) -> Tensor:
+        stacked = stack_harmonics(spectrum, self.options.harmonics, self.features.bins_per_semitone)
+        return stacked.contiguous(memory_format=torch.channels_last)
+
+    def _touched(self, stacked: Tensor) -> Tensor:
+        # Harmonics lie one after the other, each with all windows.
+        windows = len(self.features.windows)
+        finest = min(range(windows), key=self.features.windows.__getitem__)
+        velocity: Tensor = self.touch(stacked[:, finest::windows])
+        return velocity
+
+
+def fused(network: HarmonicNet) -> HarmonicNet:
+    """A copy for listening whose convolutions hold the normalisations that follow them: the same, sooner."""
+    result = copy.deepcopy(network).eval()
+    pairs = [(result, "fine", "fine_norm"), (result, "to_keys", "keys_norm")]
+    for module, convolution, norm in [*pairs, *((block, "keys", "norm") for block in result.blocks)]:
+        both = fuse_conv_bn_eval(getattr(module, convolution), getattr(module, norm))
+        setattr(module, convolution, both)
+        setattr(module, norm, nn.Identity())
+    return result
+
+
+class Touch(nn.Module):
+    """Velocity from how the levels of a key's harmonics rise around a strike, and from where the key lies.
+
+    Reads the window that is finest in time alone: in the longer one a strike is smeared over its past.
+    """
+
+    place: Tensor
+
+    def __init__(self, harmonics: int, channels: int, step: int) -> None:
+        super().__init__()
+        self.step = step
+        self.levels = nn.Conv2d(harmonics, channels, (TOUCH_FRAMES, 1), padding=(TOUCH_FRAMES // 2, 0))
+        self.register = nn.Conv2d(2, channels, 1, bias=False)
+        self.inner = nn.Conv2d(channels, channels, 1)
+        self.velocity = nn.Conv2d(channels, 1, 1)
+        place = torch.linspace(0, 1, KEYS)
+        self.register_buffer("place", torch.stack([place, place**2])[None, :, None], persistent=False)
+
+    def forward(self, stacked: Tensor) -> Tensor:
+        """(B, harmonics, T, 88 * step), log magnitudes -> (B, 1, T, 88)."""
+        loudest = F.max_pool2d(stacked, (1, self.step))
+        levels = F.relu(self.levels(loudest) + self.register(self.place), inplace=True)
+        velocity: Tensor = self.velocity(F.relu(self.inner(levels), inplace=True))
+        return velocity

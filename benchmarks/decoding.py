@@ -31,6 +31,7 @@ from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.options import DecodeOptions, Plane
 from symbolic.priors.product import Product
 from symbolic.priors.registry import Prior, list_priors, load_prior
+from transcribe.presets import MODEL
 
 QUESTION = "How fast is decoding, on what does its time depend, and how much of the machine does it use?"
 KEYS = (
@@ -160,7 +161,7 @@ def real(device: torch.device) -> Iterator[Row]:
     """Recordings of `maps/real-dev` at 20 ms, the first alone and the first eight together."""
     from benchmarks.development import hear
 
-    heard = [one.posteriorgram for one in hear("harmonic", cached=True)[:8]]
+    heard = [one.posteriorgram for one in hear(MODEL, cached=True)[:8]]
     planes: tuple[tuple[Plane, str], ...] = (
         ("struck", "event-rnn-nade/piano"),
         ("struck", "lstm-nade/jsb"),

@@ -35,12 +35,15 @@ class Heard:
     seconds: float  # of work to hear it; 0 where it came from the cache
 
 
-def hear(model: str, *, cached: bool) -> list[Heard]:
+def hear(model: str, *, cached: bool, half: bool = False) -> list[Heard]:
     """All recordings; with `cached`, posteriorgrams of the same weights are kept between calls."""
-    listener = load_listener(model)
+    listener = load_listener(model, half=half)
     weights = weights_path(model)
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
-    folder = datasets.cache_folder() / "posteriorgrams" / f"{weights.stem}-{digest}"
+    digest = hashlib.sha256(
+        weights.read_bytes() + repr(sorted(listener.scalings.items())).encode()
+    ).hexdigest()[:12]
+    name = f"{weights.stem}-{digest}" + ("-half" if half else "")
+    folder = datasets.cache_folder() / "posteriorgrams" / name
     folder.mkdir(parents=True, exist_ok=True)
     heard = []
     for recording in read_maps("real-dev"):

@@ -19,6 +19,12 @@ from symbolic.files import replacing
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "numpy", "mir_eval", "librosa", "soundfile")
+MADE = (
+    ":!benchmarks/results",
+    ":!README.md",
+    ":!docs",
+    ":!acoustic/weights",
+)  # changes that benchmarks themselves make
 Row = Mapping[str, str | int | float]
 
 
@@ -69,7 +75,7 @@ def origin() -> dict[str, str]:
     """Where and when figures are made."""
     return {
         "commit": _git("rev-parse", "--short", "HEAD")
-        + ("+" if _git("status", "--porcelain", "-uno") else ""),
+        + ("+" if _git("status", "--porcelain", "-uno", "--", ".", *MADE) else ""),
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
     }

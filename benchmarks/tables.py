@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import decoding_tables
+from benchmarks import acoustic_tables, decoding_tables
 from benchmarks.markdown import markdown
 from benchmarks.published import TITLES
 from benchmarks.report import read_report
@@ -298,6 +298,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "real_sequences": real_sequences,
     "partition": partition,
     "generation": generation,
+    **acoustic_tables.TABLES,
     **decoding_tables.TABLES,
 }
 

@@ -66,8 +66,8 @@ class Setting:
         return own.get(d.method, search) | {"onset_shift": self.track.onset_shift}
 
 
-# Nats for each note on top of what the prior charges; 0.85 is a threshold of 0.7 where there is no prior.
-STARTS = (0.4, 0.85, 1.3)
+# Nats for each note on top of what the prior charges; 0.2 is a threshold of 0.55 where there is no prior.
+STARTS = (-0.2, 0.2, 0.6)
 
 
 def grid(name: str) -> Iterator[DecodeOptions]:

@@ -191,7 +191,7 @@ def write_midi(
 
     Time 0 is second 0; what begins before it begins there. Without `pedal` sounding lengths are written as
     they are and no pedal (CC64), so that every player and reader gives the same notes back, within 0.6 ms.
-    With it notes last until their keys are released, and the pedal lets sound what sounds longer.
+    With it notes last until their keys are released, and the pedal (see `pedal_spans`) lets them sound on.
     A note ends before its key is struck again; of two notes of a key at one tick the louder stays.
 
     Args:
@@ -205,7 +205,7 @@ def write_midi(
     """
     import mido
 
-    if pedal and notes.key_offset is None:
+    if pedal and len(notes) and notes.key_offset is None:
         raise NotebeamError("write_midi: pedal", "notes without key offsets", "notes that have them")
 
     microseconds = microseconds_a_quarter(tempo, "write_midi(tempo)")
@@ -240,8 +240,7 @@ def _append_notes(track: "mido.MidiTrack", notes: Notes, ticks_per_second: float
         return np.rint(np.maximum(seconds, 0) * ticks_per_second).astype(np.int64)
 
     stop, spans = notes.offset, None
-    if pedal:
-        assert notes.key_offset is not None
+    if pedal and notes.key_offset is not None:
         down, up = pedal_spans(notes)
         stop, spans = np.minimum(notes.key_offset, notes.offset), (ticks(down), ticks(up))
     columns = ticks(notes.onset), ticks(stop), notes.pitch, notes.velocity
@@ -252,8 +251,9 @@ def _append_notes(track: "mido.MidiTrack", notes: Notes, ticks_per_second: float
 def pedal_spans(notes: Notes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Starts and ends (S,), seconds, of the stretches in which some note sounds on after its key's release.
 
-    A pianist changes the pedal while the new keys are down, so that these stretches end where it went up:
-    on the real recordings' tables they give every sounding offset back.
+    A pianist changes the pedal while the new keys are down, so that these stretches end where it went up.
+    They give all sounding offsets back where notes and pedal agree, as those of a real performance do; a note
+    that ended while another rang on by its pedal sounds as long as that one.
     """
     assert notes.key_offset is not None
     rings = notes.offset - notes.key_offset > RINGING

@@ -184,9 +184,9 @@ def write_tsv(path: str | os.PathLike[str], notes: Notes) -> None:
     """Write a table that `read_tsv` reads; unknown key offsets are taken to be the sounding ones."""
     key_offset = notes.offset if notes.key_offset is None else notes.key_offset
     # At least the last digit written, or a very short note would come back without length.
-    shortest = notes.onset + 1e-4
-    ends = np.maximum(notes.offset, shortest), np.maximum(key_offset, shortest)
-    columns = zip(notes.onset, *ends, notes.pitch, notes.velocity, strict=True)
+    onset = notes.onset.round(4)
+    ends = (np.maximum(column.round(4), onset + 1e-4) for column in (notes.offset, key_offset))
+    columns = zip(onset, *ends, notes.pitch, notes.velocity, strict=True)
     rows = [f"{on:.4f}\t{off:.4f}\t{up:.4f}\t{pitch}\t{velocity}" for on, off, up, pitch, velocity in columns]
     with replacing(path) as temporary:
         temporary.write_text("\n".join(["onset\toffset\tkey_offset\tpitch\tvelocity", *rows, ""]))

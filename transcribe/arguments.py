@@ -98,6 +98,7 @@ def _add_notes(group: argparse._ArgumentGroup) -> None:
 
 def _add_running(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--device", choices=DEVICES, help="where the models run (default: auto)")
+    group.add_argument("--half", action="store_true", help="listen in bfloat16: sooner on new processors")
     group.add_argument("--threads", type=count, metavar="N", help="threads of the CPU (default: all)")
     group.add_argument("-q", "--quiet", action="store_true", help="no bar and no notices, only errors")
     group.add_argument("--version", action=Version, nargs=0, help="print the version and exit")

@@ -88,6 +88,7 @@ def options_of(args: argparse.Namespace) -> TranscribeOptions:
     options = {
         "model": args.model,
         "device": args.device,
+        "half": args.half,
         "start": args.start,
         "stop": args.stop,
         "prior": args.prior,
@@ -122,6 +123,9 @@ def _transcribe(job: Job, transcriber: Transcriber, args: argparse.Namespace) ->
             file=sys.stderr,
         ) as bar:
             result = transcriber(job.source, lambda fraction: _advance(bar, fraction))
+        if args.pedal and len(result.notes) and result.notes.key_offset is None:
+            expected = "posteriors that have one, decoded by strokes, for --pedal"
+            raise NotebeamError(str(job.source), "no plane `held`", expected)
         _write(job, result, args.tempo, pedal=args.pedal)
     except (NotebeamError, OSError) as error:
         line = str(error)

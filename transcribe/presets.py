@@ -11,27 +11,27 @@ from symbolic.decoding.options import DecodeOptions, Method, Transitions
 from symbolic.errors import NotebeamError
 from transcribe.tracking import TrackOptions
 
-MODEL = "harmonic"
+MODEL = "piano"
 PRIOR = "event-rnn-nade/piano"
 METHOD: Method = "beam"
-TRACK = TrackOptions(frame_threshold=0.4, offset_threshold=0.9)
-# Seconds added to every onset that this acoustic model heard: real pianos sound later than their MIDI says.
+TRACK = TrackOptions(frame_threshold=0.3, offset_threshold=0.8)
+# Seconds added to every onset that our acoustic models heard: real pianos sound later than their MIDI says.
 # Other systems' posteriorgrams are left as they are.
-ONSET_SHIFTS = {"harmonic": -0.02}
+ONSET_SHIFTS = dict.fromkeys(("piano", "piano-small", "piano-free"), -0.02)
 
 # With the prior; its step and plane come from its card.
 PRESETS: dict[str, DecodeOptions] = {
-    "threshold": DecodeOptions(method="threshold", threshold=0.7, prior_weight=0.0),
+    "threshold": DecodeOptions(method="threshold", threshold=0.55, prior_weight=0.0),
     "hmm": DecodeOptions(method="hmm", transitions=Transitions.tuned(0.7, 0.8)),
-    "greedy": DecodeOptions(method="greedy", prior_weight=0.05, note_penalty=0.65),
-    "beam": DecodeOptions(method="beam", prior_weight=0.05, note_penalty=0.65),
+    "greedy": DecodeOptions(method="greedy", prior_weight=0.05, note_penalty=0.0),
+    "beam": DecodeOptions(method="beam", prior_weight=0.05, note_penalty=0.0),
 }
 # The HMM with transitions counted in performances, which the user must bring (`Transitions.counted`).
-HMM_COUNTED = DecodeOptions(method="hmm", prior_weight=0.05, note_penalty=0.55)
+HMM_COUNTED = DecodeOptions(method="hmm", prior_weight=0.05, note_penalty=-0.1)
 # Nats that the prior charges for a note that is right, about: a penalty takes back what a weight adds.
 NOTE_PRICE = 4.0
 # Without a prior a search has only the penalty to say when a key is struck: the threshold's log(p / (1 - p)).
-ALONE_PENALTY = 0.85
+ALONE_PENALTY = 0.2
 
 
 def preset(method: str = METHOD, *, prior: bool = True, weight: float | None = None) -> DecodeOptions:

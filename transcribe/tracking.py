@@ -213,7 +213,7 @@ def _finished(
     # Two strokes may be shifted to the same moment; no note may have length zero.
     keep = (offset - onset >= options.min_note) & (offset > onset)
     if released is not None:
-        least = np.minimum(onset + options.shortest, offset)
+        least = np.minimum(onset + max(options.shortest, 1e-3), offset)
         released = np.clip(released + options.offset_shift, least, offset)[keep]
     return Notes.make(
         onset[keep],

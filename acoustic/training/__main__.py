@@ -19,6 +19,7 @@ from acoustic.network import HarmonicNet, NetworkOptions
 from acoustic.training.corpus import Clips, CorpusOptions, Track, load_track
 from acoustic.training.loop import LoopOptions, Training
 from acoustic.training.renderings import rendered
+from acoustic.training.starting import began_as, begin_with
 from symbolic.config import options_from, read_toml
 from symbolic.datasets.maps import read_maps
 from symbolic.errors import NotebeamError
@@ -31,51 +32,77 @@ SECTIONS: dict[str, Any] = {
     "loop": LoopOptions,
 }
 VALID_STEPS = 8
+HELD_OUT = 20  # one of so many renderings, where there is nothing else
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """Top of the config: what the run is called and where it writes."""
 
-    name: str = "harmonic"
+    name: str
     seed: int = 0
+    start: str = ""  # a file of weights to begin with, wherever they fit; its path as seen from the config
     data: str = ""
     licence: str = ""
 
 
 def tracks(options: CorpusOptions) -> tuple[list[list[Track]], list[Track]]:
-    """([synthesised, rendered] for training, synthesised for validation), apart by composition."""
+    """([synthesised, rendered] for training, some for validation): no composition of MAPS is in both.
+
+    Recordings of MAPS are held out, or every twentieth rendering where the training takes renderings alone.
+    """
+    synthesised: list[Track] = []
+    renderings: list[Track] = []
+    valid: list[Track] = []
+    if options.rendered_share:
+        renderings = [load_track(audio, table) for audio, table in rendered(options.performances)]
+        if not renderings:
+            found = f"{options.rendered_share}, no renderings in the cache"
+            raise NotebeamError(
+                "corpus.rendered_share", found, "python -m acoustic.training.renderings first"
+            )
+    if options.rendered_share == 1:
+        return [[], [t for i, t in enumerate(renderings) if i % HELD_OUT]], renderings[::HELD_OUT]
     recordings = read_maps("synth")
     compositions = sorted({recording.composition for recording in recordings})
     held = set(compositions[:: -(-len(compositions) // max(options.valid_compositions, 1))])
-    loaded = [(r.composition in held, load_track(r.audio, r.table)) for r in recordings]
-    synthesised = [track for valid, track in loaded if not valid]
-    renderings = [load_track(audio, table) for audio, table in rendered()]
-    if options.rendered_share and not renderings:
-        raise NotebeamError("corpus.rendered_share", options.rendered_share, "0, or renderings in the cache")
-    return [synthesised, renderings], [track for valid, track in loaded if valid]
+    for recording in recordings:
+        part = valid if recording.composition in held else synthesised
+        part.append(load_track(recording.audio, recording.table))
+    return [synthesised, renderings], valid
 
 
-def train(config: Path, out: Path, *, resume: bool) -> None:
-    """Train by a config into folder `out`: checkpoints on the way, NAME.safetensors and card at the end."""
-    table = read_toml(config)
+def train(table: dict[str, Any], config: Path, out: Path, *, resume: bool) -> Path:
+    """Train by the table of a config into folder `out`: checkpoints on the way, weights and card at the end.
+
+    Returns:
+        The file of weights, `out`/NAME.safetensors.
+    """
+    table = dict(table)
     parts: dict[str, Any] = {
         name: options_from(kind, table.pop(name, {}), f"{config}: {name}") for name, kind in SECTIONS.items()
     }
     run = options_from(Run, table, str(config))
     features, sizes, corpus, augment, loop = parts.values()
     torch.manual_seed(run.seed)
-    training = Training(HarmonicNet(features, sizes), loop, out)
+    network = HarmonicNet(features, sizes)
+    start: dict[str, Any] = {}
+    if run.start:
+        start = began_as(config.parent / run.start)
+        fresh = begin_with(network, config.parent / run.start)
+        logging.info("begun with %s; %d tensors are new", run.start, len(fresh))
+    training = Training(network, loop, out)
     if resume:
         training.resume()
     groups, valid = tracks(corpus)
     shares = [1 - corpus.rendered_share, corpus.rendered_share]
-    clips = Clips(groups, shares, corpus, features, augment, steps=10**7, seed=run.seed)
+    clips = Clips(groups, shares, corpus, features, augment, steps=loop.steps, seed=run.seed)
     held_out = Clips([valid], [1.0], corpus, features, None, steps=VALID_STEPS, seed=run.seed)
     hours = [sum(len(t.samples) for t in group) / features.rate_hz / 3600 for group in groups]
     logging.info("%.2f h synthesised, %.2f h rendered, resumed at step %d", *hours, training.step)
     training.run(clips, held_out)
     figures = {
+        "start": start,
         "steps": training.step,
         "minutes": round(training.seconds / 60, 1),
         "hours_synthesised": round(hours[0], 2),
@@ -86,7 +113,9 @@ def train(config: Path, out: Path, *, resume: bool) -> None:
     command = f"python -m acoustic.training {config}"
     card = ModelCard(name=run.name, features=features, network=sizes, data=run.data, licence=run.licence,
                      command=command, training=figures)  # fmt: skip
-    save_network(out / f"{run.name}.safetensors", training.averaged(), card)
+    path = out / f"{run.name}.safetensors"
+    save_network(path, training.averaged(), card)
+    return path
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -100,7 +129,7 @@ def main(argv: list[str] | None = None) -> int:
     handlers: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(out / "log.txt")]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers)
     try:
-        train(args.config, out, resume=args.resume)
+        train(read_toml(args.config), args.config, out, resume=args.resume)
     except (NotebeamError, OSError) as error:
         sys.stderr.write(f"acoustic.training: {error}\n")
         return 1

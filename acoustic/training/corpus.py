@@ -17,12 +17,14 @@ from torch.utils.data import Dataset
 from acoustic.audio import RATE_HZ, Samples, read_audio
 from acoustic.augmentation import AugmentOptions, augment
 from acoustic.features import FeatureOptions, margin_samples, spectra
+from acoustic.training.renderings import SETS
 from symbolic import datasets
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes, read_tsv
 from symbolic.pitch import KEYS, LOWEST
 
 FULL_SCALE = 32767
+GROUPS = ("synthesised", "rendered")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,18 +34,28 @@ class CorpusOptions:
     seconds: float = 5.0
     clips: int = 8  # B
     rendered_share: float = 0.5  # of clips that come from rendered performances rather than MAPS
+    performances: tuple[str, ...] = SETS  # that were rendered
     semitone_chance: float = 0.3  # of a clip that is played a semitone higher or lower
     cents: float = 10.0  # standard deviation of the detuning
     valid_compositions: int = 4  # of MAPS' synthesised ones, held out
+    plain_chance: float = 0.3  # of a clip with gain and noise alone, from which velocities may be learnt
+    velocities: tuple[str, ...] = ("synthesised",)  # groups whose levels mean something
 
     def __post_init__(self) -> None:
         if self.seconds <= 0 or self.clips < 1 or not 0 <= self.rendered_share <= 1:
             raise NotebeamError("CorpusOptions", self, "seconds > 0, clips >= 1, rendered_share in 0..1")
+        for name in ("semitone_chance", "plain_chance"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise NotebeamError(f"CorpusOptions.{name}", getattr(self, name), "a probability")
+        if not self.performances or not set(self.performances) <= set(SETS):
+            raise NotebeamError("CorpusOptions.performances", self.performances, f"some of {', '.join(SETS)}")
+        if not set(self.velocities) <= set(GROUPS):
+            raise NotebeamError("CorpusOptions.velocities", self.velocities, f"some of {', '.join(GROUPS)}")
 
 
 @dataclass(frozen=True)
 class Track:
-    """One recording: samples (S,) int16, memory-mapped, and its notes."""
+    """One recording: samples (S,) int16, memory-mapped, and its notes with their keys' offsets."""
 
     samples: npt.NDArray[np.int16]
     notes: Notes
@@ -57,7 +69,9 @@ class Batch:
     onset: Tensor
     frame: Tensor
     offset: Tensor
+    held: Tensor
     velocity: Tensor  # meaningful where onset > 0.5
+    has_velocity: Tensor  # (B,) bool: whether the clip's levels tell of its velocities
 
 
 def load_track(audio: Path, table: Path) -> Track:
@@ -65,7 +79,7 @@ def load_track(audio: Path, table: Path) -> Track:
     from symbolic.files import replacing
 
     cached = datasets.cache_folder() / "decoded" / f"{audio.parent.name}-{audio.stem}.npy"
-    if not cached.exists():
+    if not cached.exists() or cached.stat().st_mtime < audio.stat().st_mtime:
         cached.parent.mkdir(parents=True, exist_ok=True)
         samples = np.round(read_audio(audio).clip(-1, 1) * FULL_SCALE).astype(np.int16)
         with replacing(cached) as temporary:
@@ -83,19 +97,32 @@ def targets(notes: Notes, frames: int, hop: float) -> dict[str, npt.NDArray[np.f
     shape = (frames, KEYS)
     onset, offset, velocity = (np.zeros(shape, dtype=np.float32) for _ in range(3))
     key = notes.pitch - LOWEST
+    key_offset = notes.offset if notes.key_offset is None else notes.key_offset
     _mark(onset, notes.onset / hop, key, width=2)
     _mark(offset, notes.offset / hop, key, width=3)
-    frame = np.zeros((frames + 1, KEYS), dtype=np.float32)
     first = np.round(notes.onset / hop).astype(int)
-    last = np.maximum(np.round(notes.offset / hop).astype(int), first + 1)
-    np.add.at(frame, (first.clip(0, frames), key), 1)
-    np.add.at(frame, (last.clip(0, frames), key), -1)
-    frame = (frame.cumsum(axis=0)[:frames] > 0).astype(np.float32)
     for step in range(-2, 3):
         row = first + step
         inside = (row >= 0) & (row < frames)
         velocity[row[inside], key[inside]] = notes.velocity[inside] / 127
-    return {"onset": onset, "frame": frame, "offset": offset, "velocity": velocity}
+    return {
+        "onset": onset,
+        "frame": _spans(notes, notes.offset, frames, hop),
+        "offset": offset,
+        "held": _spans(notes, key_offset, frames, hop),
+        "velocity": velocity,
+    }
+
+
+def _spans(notes: Notes, stop: npt.NDArray[np.float64], frames: int, hop: float) -> npt.NDArray[np.float32]:
+    """(T, 88) 1 from each note's onset up to `stop` (N,) seconds, one frame at least."""
+    key = notes.pitch - LOWEST
+    first = np.round(notes.onset / hop).astype(int)
+    last = np.maximum(np.round(stop / hop).astype(int), first + 1)
+    steps = np.zeros((frames + 1, KEYS), dtype=np.int32)
+    np.add.at(steps, (first.clip(0, frames), key), 1)
+    np.add.at(steps, (last.clip(0, frames), key), -1)
+    return (steps.cumsum(axis=0)[:frames] > 0).astype(np.float32)
 
 
 def _mark(
@@ -108,6 +135,13 @@ def _mark(
         value = np.clip(width - np.abs(row - at), 0, 1).astype(np.float32)
         inside = (row >= 0) & (row < len(plane))
         np.maximum.at(plane, (row[inside], key[inside]), value[inside])
+
+
+@dataclass(frozen=True)
+class _Clip:
+    samples: Samples  # (S,) with the margin that spectra need
+    notes: Notes  # in seconds from frame 0
+    group: int  # in GROUPS
 
 
 class Clips(Dataset[Batch]):
@@ -136,17 +170,20 @@ class Clips(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         draw = np.random.default_rng((self.seed, step))
         cut = [self._clip(draw) for _ in range(self.options.clips)]
-        audio = torch.from_numpy(np.stack([samples for samples, _ in cut]))
-        if self.augmentation is not None:
+        audio = torch.from_numpy(np.stack([clip.samples for clip in cut]))
+        plain = torch.from_numpy(draw.random(len(cut)) < self.options.plain_chance)
+        if self.augmentation is None:
+            plain[:] = True
+        else:
             generator = torch.Generator().manual_seed(int(draw.integers(2**62)))
-            audio = augment(audio, self.augmentation, self.features.rate_hz, generator)
-        planes = [targets(notes, self.frames, self.features.hop) for _, notes in cut]
+            audio = augment(audio, self.augmentation, self.features.rate_hz, generator, plain)
+        planes = [targets(clip.notes, self.frames, self.features.hop) for clip in cut]
         stacked = {name: torch.from_numpy(np.stack([p[name] for p in planes])) for name in planes[0]}
-        return Batch(spectrum=spectra(audio, self.features), **stacked)
+        told = torch.tensor([GROUPS[clip.group] in self.options.velocities for clip in cut])
+        return Batch(spectrum=spectra(audio, self.features), has_velocity=plain & told, **stacked)
 
-    def _clip(self, draw: np.random.Generator) -> tuple[Samples, Notes]:
-        """(S,) samples with the margin that spectra need, and the notes in seconds from frame 0."""
-        group = draw.choice(len(self.groups), p=np.array(self.shares))
+    def _clip(self, draw: np.random.Generator) -> "_Clip":
+        group = int(draw.choice(len(self.groups), p=np.array(self.shares)))
         chance = self.chances[group]
         track = self.groups[group][draw.choice(len(chance), p=chance / chance.sum())]
         bend = self.augmentation is not None
@@ -161,13 +198,15 @@ class Clips(Dataset[Batch]):
         # Also those still sounding from before; their strike lies before frame 0.
         chosen = (near.onset < stop) & (near.offset > start) & (near.pitch + shift >= LOWEST)
         chosen &= near.pitch + shift < LOWEST + KEYS
+        key_offset = near.offset if near.key_offset is None else near.key_offset
         notes = Notes.make(
             (near.onset[chosen] - start) / speed,
             (near.offset[chosen] - start) / speed,
             near.pitch[chosen] + shift,
             near.velocity[chosen],
+            key_offset=(key_offset[chosen] - start) / speed,
         )
-        return samples, notes
+        return _Clip(samples, notes, group)
 
     def _play(self, track: Track, start: float, speed: float) -> Samples:
         """The clip from `start` seconds, `speed` times as fast and high."""

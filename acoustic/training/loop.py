@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from acoustic.network import HEADS, HarmonicNet
+from acoustic.network import HEADS, PROBABILITIES, HarmonicNet
 from acoustic.training.corpus import Batch, Clips
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
@@ -30,47 +31,63 @@ EVERY = 50  # steps between log lines
 
 @dataclass(frozen=True, kw_only=True)
 class LoopOptions:
-    """How long and how fast; the schedule is tied to the minutes, so that a run always ends decayed."""
+    """What learns, how long and how fast."""
 
-    minutes: float = 75.0  # of training, over all resumed parts
-    learning_rate: float = 3e-3  # at its highest, after a warm-up of 2 % of the time
+    learn: Literal["all", "touch"] = "all"  # touch: the velocities alone, in a fraction of the time
+
+    steps: int = 4000  # over all resumed parts; the schedule ends with them
+    learning_rate: float = 3e-3  # at its highest, after a warm-up of 2 % of the steps
     weight_decay: float = 1e-2
     ema: float = 0.998  # of the weights that are kept, a step
     clip_norm: float = 1.0
-    onset_weight: float = 2.0  # of its loss; frame has 1
+    onset_weight: float = 2.0  # of its loss
+    frame_weight: float = 1.0
     offset_weight: float = 0.5
-    velocity_weight: float = 0.5
+    held_weight: float = 0.5
+    velocity_weight: float = 20.0  # of a squared error, by weights of its own
     checkpoint_minutes: float = 5.0
     half_precision: bool = True  # bfloat16 in the convolutions
 
     def __post_init__(self) -> None:
-        if self.minutes <= 0 or self.learning_rate <= 0 or not 0 <= self.ema < 1:
-            raise NotebeamError("LoopOptions", self, "minutes > 0, learning_rate > 0, ema in 0..1")
+        if self.steps < 1 or self.learning_rate <= 0 or not 0 <= self.ema < 1:
+            raise NotebeamError("LoopOptions", self, "steps >= 1, learning_rate > 0, ema in 0..1")
 
 
-def losses(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
-    """Binary cross-entropy of each head in nats a frame, summed over keys; velocity only at onsets.
+def losses(outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+    """Loss of each head a frame, summed over keys: outputs (B, 5, T, 88) -> scalars by head.
 
-    logits (B, 4, T, 88) -> scalars by head.
+    Cross-entropy in nats for probabilities. The velocity's is its squared error at onsets, in the clips whose
+    levels mean something, beyond the clip's mean error: how loud a recording is as a whole says nothing.
     """
-    logits = logits.float()
-    frames = logits.shape[0] * logits.shape[2]
+    outputs = outputs.float()
+    frames = outputs.shape[0] * outputs.shape[2]
     result = {}
-    for index, name in enumerate(HEADS):
+    for index, name in enumerate(PROBABILITIES):
         target = getattr(batch, name)
-        if name == "velocity":
-            weight = (batch.onset > 0.5).float()
-            loss = F.binary_cross_entropy_with_logits(logits[:, index], target, weight, reduction="sum")
-        else:
-            loss = F.binary_cross_entropy_with_logits(logits[:, index], target, reduction="sum")
+        loss = F.binary_cross_entropy_with_logits(outputs[:, index], target, reduction="sum")
         result[name] = loss / frames
+    result["velocity"] = velocity_loss(outputs[:, HEADS.index("velocity")], batch)
     return result
+
+
+def velocity_loss(velocity: Tensor, batch: Batch) -> Tensor:
+    """That of `losses`, of velocities (B, T, 88)."""
+    weight = ((batch.onset > 0.5) & batch.has_velocity[:, None, None]).float()
+    error = velocity.float() - batch.velocity
+    mean = (weight * error).sum(dim=(1, 2)) / weight.sum(dim=(1, 2)).clamp(min=1)
+    loss: Tensor = (weight * (error - mean[:, None, None]).square()).sum()
+    return loss / (velocity.shape[0] * velocity.shape[1])
 
 
 def total(parts: dict[str, Tensor], options: LoopOptions) -> Tensor:
     """The weighted sum that is minimised."""
-    weights = {"onset": options.onset_weight, "frame": 1.0, "offset": options.offset_weight}
-    weights["velocity"] = options.velocity_weight
+    weights = {
+        "onset": options.onset_weight,
+        "frame": options.frame_weight,
+        "offset": options.offset_weight,
+        "held": options.held_weight,
+        "velocity": options.velocity_weight,
+    }
     return sum((weights[name] * loss for name, loss in parts.items()), torch.zeros(()))
 
 
@@ -94,11 +111,11 @@ class Training:
 
     @property
     def progress(self) -> float:
-        """Part of the time that is used, 0 to 1."""
-        return self.seconds / (60 * self.options.minutes)
+        """Part of the steps that is done, 0 to 1."""
+        return self.step / self.options.steps
 
     def run(self, clips: Clips, valid: Clips) -> None:
-        """Train until the time is used up; logs, checkpoints, and ends with a checkpoint."""
+        """Train until the steps are done; logs, checkpoints, and ends with a checkpoint."""
         saved, recent, counted = self.seconds, dict.fromkeys(HEADS, 0.0), 0
         begun = time.perf_counter()
         for batch in self._batches(clips):
@@ -115,24 +132,23 @@ class Training:
                 saved = self.seconds
                 self.save()
                 log.info("step %d  valid %s", self.step, self.validate(valid))
-            if self.progress >= 1:
-                break
         self.save()
         log.info("step %d  valid %s", self.step, self.validate(valid))
 
     def _batches(self, clips: Clips) -> Iterator[Batch]:
         # One worker cuts the next clips while the network works; it begins where the checkpoint ended.
-        order = range(self.step, len(clips))
+        order = range(self.step, self.options.steps)
         yield from DataLoader(clips, batch_size=None, sampler=order, num_workers=1, prefetch_factor=4)
 
     def _update(self, batch: Batch) -> dict[str, Tensor]:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.progress, self.options)
-        self.network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.options.half_precision):
-            logits = self.network(batch.spectrum)
-        parts = losses(logits, batch)
+        parts = self._losses(batch)
         self.optimizer.zero_grad(set_to_none=True)
+        if not all(bool(loss.isfinite()) for loss in parts.values()):
+            raise NotebeamError(
+                f"step {self.step}", "a loss that is not finite", "a lower rate, or half_precision = false"
+            )
         total(parts, self.options).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
         self.optimizer.step()
@@ -145,6 +161,15 @@ class Training:
             else:
                 self.average[name].copy_(value)
         return parts
+
+    def _losses(self, batch: Batch) -> dict[str, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.options.half_precision):
+            if self.options.learn == "touch":
+                self.network.eval()  # the trunk's normalisations keep what they know
+                return {"velocity": velocity_loss(self.network.velocities(batch.spectrum), batch)}
+            self.network.train()
+            outputs = self.network(batch.spectrum)
+        return losses(outputs, batch)
 
     def averaged(self) -> HarmonicNet:
         """A copy of the network with the averaged weights, ready to listen."""
@@ -191,6 +216,8 @@ class Training:
         tensors = load_file(path)
         with safe_open(path, "pt") as file:
             header = file.metadata()
+        if json.loads(header["options"]) != json.loads(json.dumps(asdict(self.options))):
+            raise NotebeamError(str(path), f"[loop] {header['options']}", "a checkpoint of this config")
         try:
             self.network.load_state_dict(_below(tensors, "network."))
         except RuntimeError as error:
@@ -205,6 +232,8 @@ class Training:
             slots.setdefault(int(number), {})[name] = value
         # In memory as the parameter is: the fused optimiser walks both side by side.
         for index, parameter in enumerate(self.network.parameters()):
+            if index not in slots:  # it does not learn
+                continue
             for name in ("exp_avg", "exp_avg_sq"):
                 slots[index][name] = torch.empty_like(parameter).copy_(slots[index][name])
         self.optimizer.load_state_dict({"state": slots, "param_groups": state["param_groups"]})

@@ -6,6 +6,7 @@ Is not: the sampler (acoustic.rendering).
 
 import argparse
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +28,7 @@ Item = TypeVar("Item")
 # The player piano is out of tune and has one layer of velocity: half as often as the others.
 PIANOS = ("headroom-close", "splendid", "headroom-decca", "upright-kw", "honky-fb",
           "splendid", "headroom-close", "upright-kw", "headroom-decca")  # fmt: skip
+SETS = ("asap", "pop909")
 PEAK = 0.5  # of full scale, so that 16 bits hold it; training draws its own gain
 
 
@@ -90,17 +92,18 @@ def render(item: Plan) -> str:
     return item.name
 
 
-def rendered() -> list[tuple[Path, Path]]:
-    """(audio, table) of every rendering in the cache."""
-    return [(sound, sound.with_suffix(".tsv")) for sound in sorted(folder().glob("*.flac"))]
+def rendered(performances: Sequence[str] = SETS) -> list[tuple[Path, Path]]:
+    """(audio, table) of every rendering in the cache whose performance is of one of these sets."""
+    sounds = sorted(sound for name in performances for sound in folder().glob(f"{name}-*.flac"))
+    return [(sound, sound.with_suffix(".tsv")) for sound in sounds]
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="acoustic.training.renderings", description="Render training audio."
     )
-    parser.add_argument("--asap", type=int, default=240, help="performances to take")
-    parser.add_argument("--pop909", type=int, default=80, help="songs to take")
+    parser.add_argument("--asap", type=int, default=474, help="performances to take")
+    parser.add_argument("--pop909", type=int, default=237, help="songs to take")
     parser.add_argument("--seconds", type=float, default=75.0, help="longest excerpt")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)

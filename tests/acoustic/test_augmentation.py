@@ -1,16 +1,31 @@
 """What a room and a microphone may do, and what they must not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from oracles_acoustic import sine
 
-from acoustic.augmentation import AugmentOptions, augment, coloured_noise, equaliser, rooms
+from acoustic.augmentation import (
+    AugmentOptions,
+    augment,
+    bands,
+    coloured_noise,
+    compressed,
+    equaliser,
+    rooms,
+)
 from symbolic.errors import NotebeamError
 
 NOTHING = AugmentOptions(
-    gain_db=(0.0, 0.0), equaliser_db=0.0, noise_db=(-200.0, -200.0), room_chance=0.0
-)  # fmt: skip
+    gain_db=(0.0, 0.0),
+    equaliser_db=0.0,
+    noise_db=(-200.0, -200.0),
+    room_chance=0.0,
+    band_chance=0.0,
+    compression_chance=0.0,
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -25,9 +40,7 @@ def test_ranges_of_nothing_change_nothing() -> None:
 def test_the_first_sound_stays_where_it_was() -> None:
     clicks = torch.zeros(16, 16_000)
     clicks[:, 5_000] = 0.5
-    heard = augment(
-        clicks, AugmentOptions(noise_db=(-200, -200), room_chance=1.0, equaliser_db=0.0), 16_000, generator()
-    )
+    heard = augment(clicks, replace(NOTHING, room_chance=1.0), 16_000, generator())
     assert heard.abs().argmax(dim=1).tolist() == [5_000] * 16
     assert heard[:, :4_990].abs().max() < 1e-4  # nothing before it
 
@@ -36,14 +49,14 @@ def test_gain_and_noise_have_the_level_asked_for() -> None:
     audio = torch.from_numpy(sine(440, 1.0))[None].repeat(8, 1)
     louder = augment(
         audio,
-        AugmentOptions(gain_db=(6.0206, 6.0206), equaliser_db=0, noise_db=(-200, -200), room_chance=0),
+        replace(NOTHING, gain_db=(6.0206, 6.0206)),
         16_000,
         generator(),
     )
     assert torch.allclose(louder, 2 * audio, atol=1e-3)
     noisy = augment(
         audio,
-        AugmentOptions(gain_db=(0, 0), equaliser_db=0, noise_db=(-20, -20), room_chance=0),
+        replace(NOTHING, noise_db=(-20, -20)),
         16_000,
         generator(),
     )
@@ -66,6 +79,33 @@ def test_equalisers_are_smooth_and_noise_is_of_unit_variance() -> None:
     ].max() < 0.1  # dB from line to line in the upper octaves
     assert curve.std() > 1
     assert coloured_noise(4, 9_000, generator()).std(dim=1).numpy() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_bands_pass_their_middle_and_fall_steeply_outside() -> None:
+    options = replace(NOTHING, band_chance=1.0, lowest_hz=(300.0, 300.0), highest_hz=(3000.0, 3000.0))
+    gains = 20 * bands(4, 8_001, options, 16_000, generator()).log10()  # a line each hertz
+    assert gains[:, 1_000].abs().max() < 0.1
+    assert gains[0, [300, 3_000]].numpy() == pytest.approx(-3.0, abs=0.1)
+    assert gains[0, [150, 6_000]].numpy() == pytest.approx(-24, abs=1)
+
+
+def test_compression_holds_back_what_is_loud_and_keeps_the_peak() -> None:
+    audio = torch.from_numpy(sine(440, 0.5))[None] * torch.tensor([[0.1], [1.0]])
+    audio = torch.cat([audio[:1], audio[1:]], dim=1)  # soft, then loud
+    options = replace(NOTHING, compression_chance=1.0, drive=(3.0, 3.0))
+    heard = compressed(audio, options, generator())
+    soft, loud = (part.abs().max() for part in heard.tensor_split(2, dim=1))
+    assert float(loud) == pytest.approx(float(audio.abs().max()), rel=1e-3)
+    assert float(soft) == pytest.approx(np.tanh(0.3) / np.tanh(3.0) * float(loud), rel=0.01)
+    assert torch.equal(compressed(audio, NOTHING, generator()), audio)
+
+
+def test_plain_clips_go_past_room_equaliser_band_and_compression() -> None:
+    audio = torch.from_numpy(np.stack([sine(440, 0.5), sine(440, 0.5)]))
+    options = replace(NOTHING, equaliser_db=10.0, room_chance=1.0, band_chance=1.0, compression_chance=1.0)
+    heard = augment(audio, options, 16_000, generator(), torch.tensor([True, False]))
+    assert torch.allclose(heard[0], audio[0], atol=1e-5)
+    assert (heard[1] - audio[1]).abs().max() > 0.01
 
 
 def test_a_chance_that_is_none_is_refused() -> None:

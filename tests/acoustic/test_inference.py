@@ -1,5 +1,6 @@
 """Listening in chunks is listening to the whole."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,20 @@ import soundfile
 import torch
 
 from acoustic.audio import Samples
+from acoustic.calibration import Scaling
 from acoustic.features import FeatureOptions, frame_count, margin_samples
-from acoustic.inference import Listener, listen, posteriors
+from acoustic.inference import MEAN_VELOCITY, Listener, centred, listen, load_listener, posteriors
+from acoustic.model import ModelCard, save_network, update_card
 from acoustic.network import HarmonicNet, NetworkOptions
+from symbolic.errors import NotebeamError
 
 
 def small_network() -> HarmonicNet:
     """Random, with biases away from 0 so that the edges of the audio can be told from silence."""
     torch.manual_seed(3)
-    network = HarmonicNet(FeatureOptions(), NetworkOptions(spectral_channels=3, channels=4, blocks=3)).eval()
+    network = HarmonicNet(
+        FeatureOptions(), NetworkOptions(spectral_channels=3, channels=4, dilations=(1, 2, 4))
+    ).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -28,7 +34,7 @@ def noise(samples: int) -> Samples:
 
 
 def whole(audio: Samples, network: HarmonicNet) -> np.ndarray:
-    """(4, T, 88) in one pass over the padded recording."""
+    """(5, T, 88) in one pass over the padded recording."""
     features = network.features
     frames, margin = frame_count(len(audio), features), margin_samples(features)
     wanted = 2 * margin + (frames - 1) * features.hop_samples
@@ -58,4 +64,48 @@ def test_a_part_of_a_recording_keeps_its_times(tmp_path: Path) -> None:
     assert heard.count == 75 and heard.times[0] == 1.0 and heard.hop == 0.02
     assert heard.duration == 3.0  # of the recording, not of the part
     assert told[-1] == 1.0 and heard.model == "small" and heard.source == "noise.wav"
-    assert heard.onset is not None and heard.velocity is not None and heard.offset is not None
+    planes = (heard.onset, heard.velocity, heard.offset, heard.held)
+    assert all(plane is not None for plane in planes)
+
+
+def test_a_card_s_scalings_are_applied_and_a_loaded_model_is_fused(tmp_path: Path) -> None:
+    network, path = small_network(), tmp_path / "noise.wav"
+    soundfile.write(path, noise(16_000), 16_000, subtype="FLOAT")
+    scaling = Scaling(temperature=2.0, bias=-1.0)
+    card = ModelCard(name="small", network=network.options, scalings={"onset": scaling})
+    save_network(tmp_path / "small.safetensors", network, card)
+    listener = load_listener(tmp_path / "small.safetensors")
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in listener.network.modules())
+    warm, plain = listener.posteriorgram(path), Listener(network, "small").posteriorgram(path)
+    assert warm.onset is not None and plain.onset is not None
+    assert np.abs(warm.onset - scaling(plain.onset)).max() < 1e-4
+    assert np.abs(warm.onset - plain.onset).max() > 0.01
+    assert np.abs(warm.frame - plain.frame).max() < 1e-4
+    update_card(tmp_path / "small.json", scalings={}, scores={"onset_f1": 0.5})
+    cold = load_listener(tmp_path / "small.safetensors").posteriorgram(path)
+    assert cold.onset is not None and np.abs(cold.onset - plain.onset).max() < 1e-4
+    for bad in ({"velocity": {}}, {"onset": {"temperature": 0.0}}, {"onset": {"bias": "hot"}}):
+        card_file = json.loads((tmp_path / "small.json").read_text()) | {"scalings": bad}
+        (tmp_path / "small.json").write_text(json.dumps(card_file))
+        with pytest.raises(NotebeamError, match="(?i)scaling"):
+            load_listener(tmp_path / "small.safetensors")
+
+
+def test_half_the_digits_hear_about_the_same() -> None:
+    network, audio = small_network(), noise(16_000)
+    (exact, _), (half, _) = (next(iter(listen([audio], network, half=h))) for h in (False, True))
+    difference = np.abs(exact - half)
+    assert 0 < difference.max() < 0.05 and half.dtype == np.float32
+
+
+def test_velocities_are_relative_to_the_recording() -> None:
+    draw = np.random.default_rng(0)
+    velocity = draw.normal(0.1, 0.05, (50, 88)).astype(np.float32)
+    onset = draw.random((50, 88)).astype(np.float32)
+    found, louder = centred(velocity, onset), centred(velocity + 3.0, onset)
+    assert found[onset > 0.5].mean() == pytest.approx(MEAN_VELOCITY, abs=1e-3)
+    assert np.abs(found - louder).max() < 1e-5
+    assert np.diff(found[onset > 0.5]) == pytest.approx(np.diff(velocity[onset > 0.5]), abs=1e-5)
+    # Nothing is sure: the likeliest say where the mean lies.
+    assert np.abs(centred(velocity - 1.0, onset * 0.4) - found).max() < 1e-5
+    assert centred(velocity[:0], onset[:0]).shape == (0, 88)

@@ -4,10 +4,17 @@ import pytest
 import torch
 
 from acoustic.features import FeatureOptions
-from acoustic.network import HarmonicNet, NetworkOptions, stack_harmonics
+from acoustic.network import (
+    HEADS,
+    PROBABILITIES,
+    HarmonicNet,
+    NetworkOptions,
+    fused,
+    stack_harmonics,
+)
 from symbolic.errors import NotebeamError
 
-SMALL = NetworkOptions(spectral_channels=3, channels=4, blocks=2)
+SMALL = NetworkOptions(spectral_channels=3, channels=4, dilations=(1, 2), touch_channels=8)
 
 
 def small_network() -> HarmonicNet:
@@ -40,8 +47,9 @@ def test_music_a_semitone_higher_is_heard_a_key_higher() -> None:
     with torch.inference_mode():
         low, high = network(spectrum), network(higher)
     inner = slice(30, 60)
-    assert torch.allclose(low[..., 30:60], high[..., 31:61], atol=1e-5)
-    assert (low[..., inner] - high[..., inner]).abs().max() > 1e-3
+    tied = slice(len(PROBABILITIES))
+    assert torch.allclose(low[:, tied, :, 30:60], high[:, tied, :, 31:61], atol=1e-5)
+    assert (low[:, tied, :, inner] - high[:, tied, :, inner]).abs().max() > 1e-3
 
 
 def test_no_output_depends_on_frames_beyond_its_reach() -> None:
@@ -55,6 +63,36 @@ def test_no_output_depends_on_frames_beyond_its_reach() -> None:
     assert difference[20 - reach] > 0 and difference[20 + reach] > 0  # the reach is stated exactly
 
 
+def test_normalisations_fuse_into_the_convolutions_before_them() -> None:
+    network = small_network()
+    for module in network.modules():  # as after a training
+        if isinstance(module, torch.nn.BatchNorm2d):
+            for value in (module.running_mean, module.weight, module.bias):
+                torch.nn.init.normal_(value)  # type: ignore[arg-type]
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)  # type: ignore[arg-type]
+    spectrum = torch.rand(1, 2, 20, 294)
+    with torch.inference_mode():
+        expected, found = network(spectrum), fused(network)(spectrum)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in fused(network).modules())
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())  # a copy
+    assert (expected - found).abs().max() < 1e-4 and expected.abs().max() > 0.1
+
+
+def test_velocities_depend_on_the_frames_around_a_strike_alone() -> None:
+    network = small_network()
+    spectrum = torch.rand(1, 2, 40, 294, generator=torch.Generator().manual_seed(2))
+    changed = spectrum.clone()
+    changed[:, 1, 20] += 1.0  # of the finer window
+    smeared = spectrum.clone()
+    smeared[:, 0] += 1.0
+    with torch.inference_mode():
+        before, after = network.velocities(spectrum), network.velocities(changed)
+        assert torch.equal(network.velocities(smeared), before)
+        assert torch.allclose(network(spectrum)[:, HEADS.index("velocity")], before, atol=1e-6)
+    difference = (before - after).abs().amax(dim=(0, 2))
+    assert torch.nonzero(difference)[:, 0].tolist() == list(range(17, 24))
+
+
 def test_bad_sizes_are_refused() -> None:
     with pytest.raises(NotebeamError, match="NetworkOptions"):
-        NetworkOptions(blocks=0)
+        NetworkOptions(dilations=())

@@ -9,8 +9,9 @@ from oracles_acoustic import rendered_note, sine
 
 from acoustic.audio import RATE_HZ
 from acoustic.rendering import ATTACK_SECONDS, SampledPiano, Touch
+from acoustic.training import renderings
 from symbolic.errors import NotebeamError
-from symbolic.notes import Notes
+from symbolic.notes import Notes, read_tsv
 
 HEADER = "piano,file,pitch,low_key,high_key,low_velocity,high_velocity,seconds,gain_db,level_db"
 TOUCH = Touch(dynamics=2.0, fade_seconds=0.1, level=0.5)
@@ -69,3 +70,27 @@ def test_an_unknown_piano_or_folder_is_refused(tmp_path: Path) -> None:
     piano(tmp_path)
     with pytest.raises(NotebeamError, match="got 'grand', expected one of toy"):
         SampledPiano(tmp_path, "grand")
+
+
+def test_an_interrupted_rendering_leaves_alone_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTEBEAM_CACHE", str(tmp_path / "cache"))
+    pianos = tmp_path / "data" / "pianos"
+    pianos.mkdir(parents=True)
+    piano(pianos)
+    renderings.folder().mkdir(parents=True)
+    monkeypatch.setenv("NOTEBEAM_DATA", str(tmp_path / "data"))
+    notes = Notes.make([0.1], [0.5], [69], [90], key_offset=[0.3])
+    item = renderings.Plan(name="asap-000-toy", notes=notes, piano="toy", seed=1)
+    renderings.render(item)
+    ((sound, table),) = renderings.rendered()
+    assert renderings.rendered(("pop909",)) == []
+    found = read_tsv(table)
+    assert found.key_offset is not None and found.key_offset.tolist() == [0.3]
+    sound.write_bytes(b"rendered before")
+    renderings.render(item)
+    assert sound.read_bytes() == b"rendered before"
+    table.unlink()  # interrupted between the two
+    renderings.render(item)
+    assert sound.read_bytes() != b"rendered before" and table.exists()

@@ -2,28 +2,34 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 from oracles_acoustic import onset_target, sine
+from safetensors.torch import save_file
 
 from acoustic.audio import RATE_HZ
 from acoustic.augmentation import AugmentOptions
 from acoustic.features import FeatureOptions
-from acoustic.model import load_network
-from acoustic.network import HEADS, HarmonicNet, NetworkOptions
+from acoustic.model import ModelCard, load_network, save_network
+from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, NetworkOptions
 from acoustic.training.corpus import Batch, Clips, CorpusOptions, Track, targets
-from acoustic.training.loop import LoopOptions, Training, learning_rate, losses, total
+from acoustic.training.loop import LoopOptions, Training, learning_rate, losses, total, velocity_loss
+from acoustic.training.starting import began_as, begin_with
+from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import hertz
 
 FEATURES = FeatureOptions()
-SMALL = NetworkOptions(spectral_channels=2, channels=3, blocks=1)
+SMALL = NetworkOptions(spectral_channels=2, channels=3, dilations=(1,))
 
 
 def some_notes() -> Notes:
@@ -38,8 +44,8 @@ def track(seconds: float = 6.0, pitch: int = 69) -> Track:
     return Track((samples * 32767).astype(np.int16), notes)
 
 
-def clips(augmentation: AugmentOptions | None, steps: int = 50, **options: float) -> Clips:
-    corpus = CorpusOptions(seconds=1.0, clips=4, rendered_share=0.0, **options)  # type: ignore[arg-type]
+def clips(augmentation: AugmentOptions | None, steps: int = 50, **options: Any) -> Clips:
+    corpus = CorpusOptions(seconds=1.0, clips=4, rendered_share=0.0, **options)
     return Clips([[track()], []], [1.0, 0.0], corpus, FEATURES, augmentation, steps=steps, seed=5)
 
 
@@ -54,6 +60,7 @@ def test_frame_targets_last_from_onset_to_offset_and_at_least_a_frame() -> None:
     planes = targets(some_notes(), 50, 0.02)
     assert np.flatnonzero(planes["frame"][:, 60 - 21]).tolist() == [*range(5, 22), *range(25, 44)]
     assert planes["frame"][:, 108 - 21].sum() == 1
+    assert np.array_equal(planes["held"], planes["frame"])  # nothing known of the keys
     # Velocity is there wherever the onset's target is above a half.
     assert (planes["velocity"][planes["onset"] > 0.5] > 0).all()
     assert planes["velocity"][25, 39] == 1.0
@@ -63,6 +70,12 @@ def test_notes_begun_before_the_clip_still_sound_in_it() -> None:
     planes = targets(Notes.make([-2.0], [0.1], [60], [64]), 10, 0.02)
     assert planes["frame"][:, 39].tolist() == [1, 1, 1, 1, 1, 0, 0, 0, 0, 0]
     assert planes["onset"].sum() == 0
+
+
+def test_keys_are_held_until_released_and_sound_on() -> None:
+    planes = targets(Notes.make([0.1], [0.5], [60], [64], key_offset=[0.2]), 50, 0.02)
+    assert np.flatnonzero(planes["frame"][:, 39]).tolist() == list(range(5, 25))
+    assert np.flatnonzero(planes["held"][:, 39]).tolist() == list(range(5, 10))
 
 
 def test_a_batch_is_a_function_of_its_number() -> None:
@@ -90,22 +103,96 @@ def test_a_tone_is_labelled_where_it_is_heard(augmentation: AugmentOptions | Non
     assert seen >= 3
 
 
-def test_the_loss_is_cross_entropy_summed_over_keys() -> None:
+def some_batch(draw: torch.Generator) -> Batch:
+    planes = {name: torch.rand(3, 5, 88, generator=draw) for name in HEADS}
+    return Batch(spectrum=torch.zeros(0), has_velocity=torch.tensor([True, False, True]), **planes)
+
+
+def test_losses_are_cross_entropies_summed_over_keys() -> None:
     draw = torch.Generator().manual_seed(0)
-    planes = {name: torch.rand(2, 5, 88, generator=draw) for name in HEADS}
-    batch = Batch(spectrum=torch.zeros(0), **planes)
-    logits = torch.randn(2, 4, 5, 88, generator=draw)
+    batch, logits = some_batch(draw), torch.randn(3, 5, 5, 88, generator=draw)
     prob = torch.sigmoid(logits).double()
     parts = losses(logits, batch)
-    for index, name in enumerate(HEADS):
-        p, q = planes[name].double(), prob[:, index]
+    for index, name in enumerate(PROBABILITIES):
+        p, q = getattr(batch, name).double(), prob[:, index]
         each = -(p * q.log() + (1 - p) * (1 - q).log())
-        if name == "velocity":
-            each = each * (planes["onset"] > 0.5)
-        assert float(parts[name]) == pytest.approx(float(each.sum()) / 10, rel=1e-5)
-    weighted = total(parts, LoopOptions(onset_weight=2, offset_weight=0.5, velocity_weight=0.5))
-    expected = 2 * parts["onset"] + parts["frame"] + 0.5 * parts["offset"] + 0.5 * parts["velocity"]
-    assert float(weighted) == pytest.approx(float(expected))
+        assert float(parts[name]) == pytest.approx(float(each.sum()) / 15, rel=1e-5)
+    options = LoopOptions(onset_weight=2, offset_weight=0.5, held_weight=0.25, velocity_weight=3)
+    expected = 2 * parts["onset"] + parts["frame"] + 0.5 * parts["offset"]
+    expected = expected + 0.25 * parts["held"] + 3 * parts["velocity"]
+    assert float(total(parts, options)) == pytest.approx(float(expected))
+
+
+def test_velocities_are_learnt_at_onsets_and_but_for_a_constant_of_the_clip() -> None:
+    draw = torch.Generator().manual_seed(0)
+    batch, outputs = some_batch(draw), torch.randn(3, 5, 5, 88, generator=draw)
+    expected = 0.0
+    for clip in (0, 2):  # the second clip's levels mean nothing
+        struck = batch.onset[clip] > 0.5
+        error = (outputs[clip, HEADS.index("velocity")] - batch.velocity[clip])[struck].double()
+        expected += float(((error - error.mean()) ** 2).sum())
+    found = float(losses(outputs, batch)["velocity"])
+    assert found == pytest.approx(expected / 15, rel=1e-5)
+    louder = outputs.clone()
+    louder[:, HEADS.index("velocity")] += torch.tensor([1.0, 2.0, -3.0])[:, None, None]
+    assert float(losses(louder, batch)["velocity"]) == pytest.approx(found, rel=1e-4)
+
+
+def test_velocities_alone_are_learnt_while_the_trunk_stays_as_it_is(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = HarmonicNet(FEATURES, SMALL)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    training = Training(network, LoopOptions(learn="touch", steps=10, half_precision=False), tmp_path)
+    batches = clips(AugmentOptions(), plain_chance=1.0)
+    for step in range(2):
+        training._update(batches[step])
+    moved = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved and all(name.startswith("touch.") for name in moved)
+    batch = batches[0]
+    with torch.inference_mode():
+        whole = losses(network(batch.spectrum), batch)["velocity"]
+        assert float(velocity_loss(network.velocities(batch.spectrum), batch)) == pytest.approx(float(whole))
+    training.save()
+    again = Training(HarmonicNet(FEATURES, SMALL), training.options, tmp_path)
+    again.resume()
+    for either in (training, again):
+        either._update(batches[2])
+    assert again.step == training.step == 3
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, again.network.state_dict()[name]), name
+    with pytest.raises(NotebeamError, match="expected a checkpoint of this config"):
+        Training(HarmonicNet(FEATURES, SMALL), LoopOptions(learn="all"), tmp_path).resume()
+
+
+def test_only_plain_clips_of_groups_that_tell_teach_velocities() -> None:
+    for velocities, plain, told in (
+        (("synthesised",), 1.0, True),
+        ((), 1.0, False),
+        (("synthesised",), 0.0, False),
+    ):
+        batch = clips(AugmentOptions(), velocities=velocities, plain_chance=plain)[0]
+        assert batch.has_velocity.tolist() == [told] * 4
+
+
+def test_a_network_grows_without_forgetting(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    small = HarmonicNet(FEATURES, SMALL).eval()
+    for norm in (small.fine_norm, small.keys_norm, small.blocks[0].norm):
+        torch.nn.init.normal_(norm.running_mean)  # type: ignore[arg-type, union-attr]
+    path = tmp_path / "small.safetensors"
+    save_network(path, small, ModelCard(name="small", network=SMALL))
+    large = HarmonicNet(FEATURES, replace(SMALL, dilations=(1, 4, 2))).eval()
+    fresh = begin_with(large, path)
+    assert fresh and all(name.startswith(("blocks.1.", "blocks.2.")) for name in fresh)
+    spectrum = torch.rand(1, 2, 20, FEATURES.bins)
+    with torch.inference_mode():
+        assert torch.equal(small(spectrum), large(spectrum))
+    assert began_as(path)["weights"] == "small.safetensors" and "training" in began_as(path)
+    with pytest.raises(NotebeamError, match="absent.*no such file"):
+        begin_with(large, tmp_path / "absent.safetensors")
+    save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(NotebeamError, match="no tensor that fits"):
+        begin_with(large, tmp_path / "other.safetensors")
 
 
 def test_the_rate_rises_and_ends_at_nothing() -> None:
@@ -118,7 +205,7 @@ def test_the_rate_rises_and_ends_at_nothing() -> None:
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
     def begun() -> Training:
         torch.manual_seed(0)
-        options = LoopOptions(minutes=1e9, half_precision=False)
+        options = LoopOptions(steps=10**9, half_precision=False)
         return Training(HarmonicNet(FEATURES, SMALL), options, tmp_path)
 
     batches = clips(AugmentOptions())
@@ -137,9 +224,9 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> Non
         assert torch.equal(value, second.averaged().state_dict()[name]), name
 
 
-def test_the_command_learns_a_tone_and_writes_weights_that_load(tmp_path: Path) -> None:
-    """A corpus of two tiny recordings in the layout of MAPS; six seconds of training."""
-    maps = tmp_path / "data" / "maps"
+def corpus_folder(folder: Path) -> Path:
+    """A corpus of two tiny recordings in the layout of MAPS."""
+    maps = folder / "data" / "maps"
     (maps / "synth").mkdir(parents=True)
     rows = ["set,name,composition,instrument,seconds,notes"]
     for number, pitch in enumerate((60, 67)):
@@ -150,30 +237,66 @@ def test_the_command_learns_a_tone_and_writes_weights_that_load(tmp_path: Path) 
         (maps / "synth" / f"{name}.tsv").write_text(table)
         rows.append(f"synth,{name},piece{number},X,6.0,1")
     (maps / "recordings.csv").write_text("\n".join(rows) + "\n")
-    config = tmp_path / "tiny.toml"
+    config = folder / "tiny.toml"
     config.write_text(
-        'name = "tiny"\n[network]\nspectral_channels = 2\nchannels = 3\nblocks = 1\n'
-        "[corpus]\nrendered_share = 0.0\nclips = 1\nvalid_compositions = 1\n[loop]\nminutes = 0.1\n"
+        'name = "tiny"\n[network]\nspectral_channels = 2\nchannels = 3\ndilations = [1]\n'
+        "[corpus]\nrendered_share = 0.0\nclips = 1\nvalid_compositions = 1\n[loop]\nsteps = 5\n"
     )
+    return config
+
+
+def command(config: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    folder = config.parent
     environment = os.environ | {
-        "NOTEBEAM_DATA": str(tmp_path / "data"),
-        "NOTEBEAM_CACHE": str(tmp_path / "cache"),
+        "NOTEBEAM_DATA": str(folder / "data"),
+        "NOTEBEAM_CACHE": str(folder / "cache"),
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-m", "acoustic.training", str(config), "--out", str(tmp_path / "run")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    words = [sys.executable, "-m", "acoustic.training", str(config), "--out", str(folder / "run"), *options]
+    return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_command_learns_a_tone_and_writes_weights_that_load(tmp_path: Path) -> None:
+    config = corpus_folder(tmp_path)
+    done = command(config)
     assert done.returncode == 0, done.stderr
     network, card = load_network(tmp_path / "run" / "tiny.safetensors")
-    assert card.name == "tiny" and card.training["steps"] > 0
+    assert card.name == "tiny" and card.training["steps"] == 5
     assert network.options.channels == 3
     assert json.loads((tmp_path / "run" / "tiny.json").read_text())["command"].endswith(str(config))
+    # Done is done: the checkpoint stands at the last step.
+    again = command(config, "--resume")
+    assert again.returncode == 0 and "resumed at step 5" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("piece1_X.tsv", None, r"piece1_X\.tsv: .*no such file"),
+        ("piece1_X.opus", None, r"piece1_X\.opus: .*no such file"),
+        ("piece1_X.opus", "not a sound", r"piece1_X\.opus"),
+        ("piece1_X.tsv", "3.0\t2.0\t2.0\t60\t80", r"piece1_X\.tsv line 2 offset: got 2\.0"),
+        ("piece1_X.tsv", "-3.0\t2.0\t2.0\t60\t80", r"piece1_X\.tsv line 2 onset: got -3\.0"),
+        ("piece1_X.tsv", "3.0\t4.0\t4.0\t10\t80", r"piece1_X\.tsv line 2 pitch: got 10"),
+    ],
+)
+def test_a_bad_recording_is_named_before_training(
+    tmp_path: Path, name: str, content: str | None, message: str
+) -> None:
+    config = corpus_folder(tmp_path)
+    path = tmp_path / "data" / "maps" / "synth" / name
+    header = "onset\toffset\tkey_offset\tpitch\tvelocity\n" if name.endswith("tsv") else ""
+    path.unlink() if content is None else path.write_text(header + content)
+    done = command(config)
+    assert done.returncode == 1
+    assert re.search(message, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "run" / "checkpoint.safetensors").exists()
 
 
 def test_an_unknown_option_is_one_line_that_names_it(tmp_path: Path) -> None:
     config = tmp_path / "bad.toml"
-    config.write_text("[loop]\nminuets = 3\n")
-    command = [sys.executable, "-m", "acoustic.training", str(config), "--out", str(tmp_path / "run")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    config.write_text("[loop]\nstepps = 3\n")
+    done = command(config)
     assert done.returncode == 1
-    assert done.stderr.strip().startswith(f"acoustic.training: {config}: loop.minuets: got 3")
+    assert done.stderr.strip().startswith(f"acoustic.training: {config}: loop.stepps: got 3")
     assert len(done.stderr.strip().splitlines()) == 1

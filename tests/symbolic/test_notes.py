@@ -158,6 +158,7 @@ def test_a_table_that_is_written_is_read_back(tmp_path: Path) -> None:
 
 
 def test_the_shortest_notes_survive_a_table(tmp_path: Path) -> None:
-    notes = Notes.make([0.12344], [0.12345], [60], [64], key_offset=[0.123441])
+    onset = np.arange(2000) * 0.05005 + 0.00005
+    notes = Notes.make(onset, onset + 1e-5, [60] * 2000, [64] * 2000, key_offset=onset + 1e-6)
     write_tsv(tmp_path / "notes.tsv", notes)
-    assert len(read_tsv(tmp_path / "notes.tsv")) == 1
+    assert len(read_tsv(tmp_path / "notes.tsv")) == 2000

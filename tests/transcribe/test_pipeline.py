@@ -23,6 +23,7 @@ from symbolic.priors.protocol import PriorCard
 from symbolic.priors.registry import build_prior, save_prior
 from transcribe import TranscribeOptions, Transcriber, pipeline, transcribe_posteriorgram
 from transcribe.pipeline import between, device_of
+from transcribe.presets import MODEL
 
 HOP = 0.02
 ALONE = TranscribeOptions(prior=None)
@@ -216,7 +217,7 @@ def test_the_pipelines_hmm_is_the_decoders_with_its_transitions() -> None:
 
 def test_only_what_the_built_in_model_heard_is_shifted() -> None:
     posteriorgram = heard(MUSIC, hop=HOP)
-    ours = replace(posteriorgram, model="harmonic")
+    ours = replace(posteriorgram, model=MODEL)
     other, own = (Transcriber(ALONE).decoded(p).notes for p in (posteriorgram, ours))
     np.testing.assert_allclose(own.onset, other.onset - 0.02)
     np.testing.assert_allclose(own.velocity, other.velocity)

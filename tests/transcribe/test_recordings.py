@@ -11,12 +11,12 @@ from oracles_transcribe import assert_same_notes
 from acoustic.features import FeatureOptions
 from acoustic.model import ModelCard, save_network
 from acoustic.network import HarmonicNet, NetworkOptions
-from symbolic.midi import read_midi
+from symbolic.midi import RINGING, read_midi
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.cli import main
 
 RATE_HZ = 16_000
-SIZES = NetworkOptions(harmonics=(1.0, 2.0), spectral_channels=2, channels=3, blocks=1)
+SIZES = NetworkOptions(harmonics=(1.0, 2.0), spectral_channels=2, channels=3, dilations=(1,))
 
 
 def saved_model(path: Path, *, deaf: bool) -> Path:
@@ -63,6 +63,39 @@ def test_audio_in_midi_out_and_its_posteriors_give_the_same(tmp_path: Path, keen
     heard = Posteriorgram.load(tmp_path / "heard.npz")
     assert heard.hop == pytest.approx(0.02)
     assert heard.count == pytest.approx(100, abs=2)
+
+
+def test_keys_and_pedal_are_the_same_notes_and_sound_no_shorter(tmp_path: Path, keen: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(2.0), RATE_HZ)
+    assert transcribed(keen, tmp_path / "a.wav", "-q", "--pedal", "-o", tmp_path / "pedal.mid") == 0
+    assert transcribed(keen, tmp_path / "a.wav", "-q") == 0
+    plain, pedal = read_midi(tmp_path / "a.mid"), read_midi(tmp_path / "pedal.mid")
+    assert np.array_equal(plain.onset, pedal.onset) and np.array_equal(plain.pitch, pedal.pitch)
+    assert (read_midi(tmp_path / "pedal.mid", "keys").offset <= plain.offset + 1e-3).all()
+    # Up to what the pedal is not held responsible for.
+    assert (pedal.offset >= plain.offset - RINGING - 1e-3).all()
+
+
+def test_half_the_digits_give_about_the_same(tmp_path: Path, keen: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(2.0), RATE_HZ)
+    heard = []
+    for words in ((), ("--half",)):
+        path = tmp_path / f"heard{len(words)}.npz"
+        assert transcribed(keen, tmp_path / "a.wav", "-q", "--save-posteriors", path, *words) == 0
+        heard.append(Posteriorgram.load(path).frame)
+    assert 0 < np.abs(heard[0] - heard[1]).max() < 0.2
+
+
+def test_posteriors_that_know_no_keys_have_no_pedal_to_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planes = np.zeros((50, 88), dtype=np.float32)
+    planes[10, 40] = 0.9
+    Posteriorgram(planes, planes, None, None, hop=0.02, duration=1.0).save(tmp_path / "a.npz")
+    words = [str(tmp_path / "a.npz"), "--pedal", "--prior", "none", "--device", "cpu"]
+    assert main([*words, "--csv", str(tmp_path / "a.csv")]) == 1
+    assert "no plane `held`" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
 def test_start_and_stop_keep_the_recordings_times(tmp_path: Path, keen: Path) -> None:

@@ -88,6 +88,20 @@ def test_the_frame_plane_may_light_up_late() -> None:
     assert tracked(late, [0], TrackOptions(lead=0.04)).offset.tolist() == [pytest.approx(0.03)]
 
 
+def test_keys_go_up_before_their_notes_end() -> None:
+    sounding = planes([0.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.1, 0.0, 0.0])
+    held = planes([0.0, 0.9, 0.9, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0]).frame
+    found = tracked(replace(sounding, held=held), [1])
+    assert found.offset.tolist() == [pytest.approx(5.5 * HOP)]
+    assert found.key_offset is not None and found.key_offset.tolist() == [pytest.approx(2.5 * HOP)]
+    # A key is never held beyond its note, and 30 ms at least.
+    long = tracked(replace(sounding, held=np.ones_like(held)), [1])
+    short = tracked(replace(sounding, held=np.zeros_like(held)), [1])
+    assert long.key_offset is not None and long.key_offset.tolist() == long.offset.tolist()
+    assert short.key_offset is not None and short.key_offset.tolist() == [pytest.approx(HOP + 0.03)]
+    assert tracked(sounding, [1]).key_offset is None
+
+
 def test_a_note_that_never_sounds_gets_the_least_length() -> None:
     assert tracked(planes([0.0] * 8), [2]).offset.tolist() == [pytest.approx(0.04 + 0.03)]
 

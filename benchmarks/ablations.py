@@ -1,0 +1,98 @@
+"""What does each part of the acoustic model pay?
+
+Is: the small model trained a short time again and again, each time with one thing changed, what each hears
+on the development recordings, and the difference to the unchanged one with its interval over compositions.
+Variants that are there already (in runs/ablations) are only scored, broken ones go on: it may be interrupted.
+Is not: the shipped models (benchmarks.acoustic_models), which train longer.
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from acoustic.training.__main__ import train
+from benchmarks.acoustic_models import SCORES, counts, scored
+from benchmarks.report import merge_report
+from benchmarks.tuning import interval
+from symbolic.config import read_toml
+
+CONFIG = Path("acoustic/training/configs/piano-small.toml")
+FOLDER = Path("runs/ablations")
+Overrides = dict[str, dict[str, Any]]
+
+# Each variant: sections of the config that differ.
+VARIANTS: dict[str, Overrides] = {
+    "as it is": {},
+    "another seed": {"": {"seed": 12}},
+    "features: long window alone": {"features": {"windows": [4096]}},
+    "features: short window alone": {"features": {"windows": [1024]}},
+    "features: one bin a semitone": {"features": {"bins_per_semitone": 1}},
+    "harmonics: the fundamental alone": {"network": {"harmonics": [1]}},
+    "harmonics: 0.5 to 4": {"network": {"harmonics": [0.5, 1, 2, 3, 4]}},
+    "receptive field: 0.14 s to a side": {"network": {"dilations": [1, 1, 1, 1, 1]}},
+    "capacity: half the channels": {"network": {"channels": 16}},
+    "capacity: twice the channels": {"network": {"channels": 64}},
+    "heads: onset alone": {
+        "loop": {"frame_weight": 0.0, "offset_weight": 0.0, "held_weight": 0.0, "velocity_weight": 0.0}
+    },
+    "loss: onsets weigh 1": {"loop": {"onset_weight": 1.0}},
+    "loss: onsets weigh 5": {"loop": {"onset_weight": 5.0}},
+    "data: no rendered performances": {"corpus": {"rendered_share": 0.0}},
+    "data: rendered performances alone": {"corpus": {"rendered_share": 1.0, "velocities": ["rendered"]}},
+    "augmentation: gain and noise alone": {"corpus": {"plain_chance": 1.0}},
+}
+
+
+def table_of(overrides: Overrides, steps: int) -> dict[str, Any]:
+    """The config's table with a variant's changes."""
+    table = read_toml(CONFIG)
+    table.setdefault("loop", {})["steps"] = steps
+    for section, changes in overrides.items():
+        (table.setdefault(section, {}) if section else table).update(changes)
+    return table
+
+
+def weights_of(name: str, steps: int) -> Path:
+    """The variant's weights, trained unless they are there."""
+    table = table_of(VARIANTS[name], steps)
+    digest = hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:8]
+    folder = FOLDER / f"{name.replace(':', '').replace(' ', '-')}-{digest}"
+    path = folder / "piano-small.safetensors"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        resume = (folder / "checkpoint.safetensors").exists()
+        train(table, CONFIG, folder, resume=resume)
+    return path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--steps", type=int, default=600)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    rows: list[dict[str, str | float]] = []
+    base: list[float] = []
+    for name in dict.fromkeys(["as it is", *args.variants]):
+        average, each, compositions = scored(str(weights_of(name, args.steps)))
+        base = base or each
+        low, high = interval(list(np.subtract(each, base)), compositions)
+        rows.append({"variant": name, **{key: round(average[key], 4) for key in SCORES}})
+        rows[-1] |= {"difference_low": round(low, 4), "difference_high": round(high, 4)}
+        print(rows[-1], flush=True)
+        rows[-1]["steps"] = args.steps
+    settings = {"config": str(CONFIG), "data": "maps/real-dev", **counts()}
+    question = "What does each part of the acoustic model pay?"
+    merge_report("ablations", question, settings, rows, ("variant", "steps"))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,123 @@
+"""What does each acoustic model hear, by plain thresholds, and what does it cost?
+
+Is: every score on the development recordings with one setting for all of them and all models, parameters,
+real-time factor, memory and start-up of listening alone. `--write-cards` puts the scores on the cards.
+Is not: the decoders (benchmarks.transcription) or the whole command (benchmarks.command).
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from multiprocessing import get_context
+
+import torch
+
+from acoustic.inference import load_listener
+from acoustic.model import list_models, load_network, update_card, weights_path
+from benchmarks.development import hear, macro
+from benchmarks.report import merge_report, origin, peak_memory_mb
+from benchmarks.tuning import interval
+from symbolic.datasets.maps import read_maps
+from transcribe.metrics import score
+from transcribe.pipeline import TranscribeOptions, Transcriber
+from transcribe.presets import preset
+
+Row = dict[str, str | float]
+SCORES = ("onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offset_f1",
+          "onset_offset_velocity_f1", "frame_f1")  # fmt: skip
+
+
+def scored(model: str, *, half: bool = False) -> tuple[dict[str, float], list[float], list[str]]:
+    """Average of every score by plain thresholds; onset F and composition of each recording."""
+    transcriber = Transcriber(TranscribeOptions(model=model, decode=preset("threshold"), prior=None))
+    heard = hear(model, cached=True, half=half)
+    found = [
+        score(h.reference, transcriber.decoded(h.posteriorgram).notes, h.recording.seconds) for h in heard
+    ]
+    return macro(found), [s["onset_f1"] for s in found], [h.recording.composition for h in heard]
+
+
+def listening(model: str, repeats: int, *, half: bool) -> tuple[float, int]:
+    """(least real-time factor of the passes, peak MB) of listening to all recordings, one after the other."""
+    listener = load_listener(model, half=half)
+    recordings = read_maps("real-dev")
+    length = sum(recording.seconds for recording in recordings)
+    walls = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        for recording in recordings:
+            listener.posteriorgram(recording.audio)
+        walls.append(time.perf_counter() - begun)
+    return min(walls) / length, peak_memory_mb()
+
+
+def start_up(model: str) -> float:
+    """Seconds from nothing to a model that is ready."""
+    program = f"from acoustic.inference import load_listener; load_listener({model!r})"
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-c", program], check=True)
+    return time.perf_counter() - begun
+
+
+def row_of(model: str, repeats: int, *, half: bool) -> Row:
+    """The table's row of one model."""
+    network, _ = load_network(model)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        factor, peak = pool.submit(listening, model, repeats, half=half).result()
+    path = weights_path(model)
+    average, each, compositions = scored(model, half=half)
+    low, high = interval(each, compositions)
+    return {
+        "model": path.stem,
+        "precision": "bfloat16" if half else "float32",
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "megabytes": round(path.stat().st_size / 1e6, 2),
+        **{name: round(average[name], 4) for name in SCORES},
+        "onset_f1_low": round(low, 4),
+        "onset_f1_high": round(high, 4),
+        "real_time_factor": round(factor, 4),
+        "peak_memory_mb": peak,
+        "start_up_seconds": round(min(start_up(model) for _ in range(3)), 2),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def counts() -> dict[str, int]:
+    """Recordings and compositions that scores are means over."""
+    recordings = read_maps("real-dev")
+    return {"recordings": len(recordings), "compositions": len({r.composition for r in recordings})}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--models", nargs="+", default=list_models(), help="names or .safetensors files")
+    parser.add_argument(
+        "--repeats", type=int, default=2, help="passes that are timed, of which the best counts"
+    )
+    parser.add_argument("--write-cards", action="store_true")
+    args = parser.parse_args()
+    rows = []
+    for model, half in product(args.models, (False, True)):
+        rows.append(row_of(model, args.repeats, half=half))
+        print(rows[-1], flush=True)
+        if args.write_cards and not half:
+            kept = {name: rows[-1][name] for name in SCORES} | {
+                "on": "maps/real-dev (MAPS ENSTDkCl and ENSTDkAm); none of its compositions is in training",
+                **counts(),
+                "command": "python -m benchmarks.acoustic_models",
+                **{key: value for key, value in origin().items() if key in ("commit", "date")},
+            }
+            update_card(weights_path(model).with_suffix(".json"), scores=kept)
+    settings = {"data": "maps/real-dev", **counts(), "threshold": preset("threshold").threshold}
+    question = "What does each acoustic model hear, by plain thresholds, and what does it cost?"
+    merge_report("acoustic_models", question, settings, rows, ("model", "precision"))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,161 @@
+"""Do the acoustic model's probabilities mean what they say?
+
+Is: for each head a scaling fitted on the development recordings, what it is worth on compositions that it was
+not fitted on, and a reliability diagram (docs/calibration.png). `--write-card` keeps the scalings.
+Is not: a choice of thresholds (benchmarks.tuning).
+
+An onset is right if a note of its key was struck within 100 ms of it, the recording's median deviation taken
+off: whether it was heard, not how exactly. Other heads are compared frame by frame. Only what is in doubt
+counts, probabilities of at least 0.02.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from acoustic.calibration import Scaling, fit_scaling, log_loss, reliability
+from acoustic.inference import load_listener
+from acoustic.model import update_card, weights_path
+from acoustic.network import PROBABILITIES
+from acoustic.training.corpus import targets
+from benchmarks.development import Heard, hear
+from benchmarks.report import write_report
+from symbolic.decoding.evidence import find_peaks
+from symbolic.notes import Notes
+from symbolic.pitch import LOWEST
+from symbolic.posteriorgram import Posteriorgram
+from transcribe.metrics import WIDE_TOLERANCE, median_deviation
+from transcribe.presets import MODEL
+
+DOUBT = 0.02
+Pairs = tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]  # what was said (N,), what is true (N,)
+
+
+def said_and_true(heard: Heard) -> dict[str, Pairs]:
+    """The doubtful probabilities of each head on one recording, and the truth."""
+    p, reference = heard.posteriorgram, heard.reference
+    assert p.onset is not None and p.offset is not None and p.held is not None
+    peaks = find_peaks(p.onset)
+    sure = peaks.value >= DOUBT
+    key, prob, seconds = peaks.key[sure], peaks.value[sure], p.start + p.hop * peaks.place[sure]
+    likely = prob > 0.5
+    found = Notes.make(seconds[likely], seconds[likely] + 0.1, key[likely] + LOWEST, [64] * likely.sum())
+    deviation = median_deviation(reference, found)
+    pairs = {"onset": (prob, struck(key, seconds - deviation, prob, reference))}
+    planes = targets(reference.shifted(deviation), p.count, p.hop)
+    for head in ("frame", "offset", "held"):
+        plane = getattr(p, head)
+        doubtful = plane >= DOUBT
+        pairs[head] = plane[doubtful], planes[head][doubtful] > 0.5
+    return pairs
+
+
+def struck(
+    key: npt.NDArray[np.int64],
+    seconds: npt.NDArray[np.float64],
+    prob: npt.NDArray[np.float32],
+    reference: Notes,
+) -> npt.NDArray[np.bool_]:
+    """(N,) whether each peak is a note, the likeliest first; a note is found once."""
+    result = np.zeros(len(key), dtype=np.bool_)
+    free = {k: list(reference.onset[reference.pitch == k + LOWEST]) for k in np.unique(key)}
+    for i in np.argsort(-prob, kind="stable"):
+        left = free[key[i]]
+        nearest = min(left, key=lambda onset: abs(onset - seconds[i]), default=np.inf)
+        if abs(nearest - seconds[i]) <= WIDE_TOLERANCE:
+            left.remove(nearest)
+            result[i] = True
+    return result
+
+
+def joined(pairs: Sequence[Pairs]) -> Pairs:
+    """Pairs of several recordings as one."""
+    return np.concatenate([p for p, _ in pairs]), np.concatenate([t for _, t in pairs])
+
+
+def rows_of(head: str, pairs: Sequence[Pairs], compositions: Sequence[str]) -> list[dict[str, str | float]]:
+    """A summary and the bins of the diagram, before and after; after is cross-validated."""
+    prob, true = joined(pairs)
+    scaling = fit_scaling(prob, true)
+    fitted = {
+        name: fit_scaling(*joined([pair for pair, c in zip(pairs, compositions, strict=True) if c != name]))
+        for name in set(compositions)
+    }
+    after = [fitted[c](p) for (p, _), c in zip(pairs, compositions, strict=True)]
+    stages = {"before": prob, "after": np.concatenate(after)}
+    summary: dict[str, str | float] = {"head": head, "part": "summary", "doubtful": len(prob)}
+    summary |= {"temperature": round(scaling.temperature, 3), "bias": round(scaling.bias, 3)}
+    rows = [summary]
+    for stage, said in stages.items():
+        diagram = reliability(said, true)
+        summary[f"log_loss_{stage}"] = round(log_loss(said, true), 4)
+        summary[f"calibration_error_{stage}"] = round(diagram.error, 4)
+        rows += [
+            {"head": head, "part": stage, "said": round(s, 4), "true": round(t, 4), "count": int(n)}
+            for s, t, n in zip(diagram.said, diagram.true, diagram.count, strict=True)
+        ]
+    return rows
+
+
+def draw(rows: Sequence[dict[str, str | float]], path: Path) -> None:
+    """The reliability diagram of every head."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, len(PROBABILITIES), figsize=(12, 3.2), sharey=True)
+    for panel, head in zip(panels, PROBABILITIES, strict=True):
+        panel.plot([0, 1], [0, 1], color="0.8", linewidth=1)
+        for stage, style in (("before", "o--"), ("after", "o-")):
+            bins = [row for row in rows if row["head"] == head and row["part"] == stage]
+            panel.plot([b["said"] for b in bins], [b["true"] for b in bins], style, markersize=3, label=stage)
+        panel.set(title=head, xlabel="said", xlim=(0, 1), ylim=(0, 1))
+        panel.set_aspect("equal")
+    panels[0].set_ylabel("came true")
+    panels[0].legend(frameon=False)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def raw(posteriorgram: Posteriorgram, scalings: Mapping[str, Scaling]) -> Posteriorgram:
+    """What the network said before its card's scalings."""
+    planes = {head: scaling.inverse(getattr(posteriorgram, head)) for head, scaling in scalings.items()}
+    return replace(posteriorgram, **planes)  # type: ignore[arg-type]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default=MODEL)
+    parser.add_argument("--write-card", action="store_true", help="keep the scalings in the model's card")
+    parser.add_argument("--picture", type=Path, default=Path("docs/calibration.png"))
+    args = parser.parse_args()
+    used = load_listener(args.model).scalings
+    heard = [replace(h, posteriorgram=raw(h.posteriorgram, used)) for h in hear(args.model, cached=True)]
+    pairs = [said_and_true(h) for h in heard]
+    compositions = [h.recording.composition for h in heard]
+    rows = [row for head in PROBABILITIES for row in rows_of(head, [p[head] for p in pairs], compositions)]
+    summaries = [row for row in rows if row["part"] == "summary"]
+    for row in summaries:
+        print(row)
+    draw(rows, args.picture)
+    if args.write_card:
+        kept = {
+            str(row["head"]): Scaling(temperature=float(row["temperature"]), bias=float(row["bias"]))
+            for row in summaries
+        }
+        update_card(weights_path(args.model).with_suffix(".json"), scalings=kept)
+    settings = {"model": args.model, "data": "maps/real-dev", "recordings": len(heard), "doubt": DOUBT}
+    settings |= {"compositions": len(set(compositions))}
+    write_report("calibration", "Do the acoustic model's probabilities mean what they say?", settings, rows)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,226 @@
+"""What do noise, rooms, codecs and bad recordings cost?
+
+Is: note-onset F on the development recordings, each spoilt in one way after another, by the acoustic model
+with the shipped threshold; a table and a figure (docs/robustness.png).
+Is not: augmentation for training (acoustic.augmentation); the room here is an image-source model of another
+program, so that the network did not train on its like.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from acoustic.audio import RATE_HZ, read_audio
+from acoustic.inference import Listener, load_listener
+from benchmarks.development import macro
+from benchmarks.report import write_report
+from symbolic.datasets.maps import Recording, read_maps
+from symbolic.notes import Notes, read_tsv
+from transcribe.metrics import score
+from transcribe.pipeline import TranscribeOptions, Transcriber
+from transcribe.presets import MODEL, preset
+
+Samples = npt.NDArray[np.float32]
+MP3_HZ = 44_100  # at which mp3 knows rates from 32 to 320 kbit/s
+MP3_KBITS = (32, 320)
+MP3_DELAY = 1105  # samples, of LAME's encoder and the decoder
+ROOM_METRES, RT60_SECONDS = (6.5, 4.8, 2.7), 0.5  # a living room
+PIANO, MICROPHONE = (1.6, 1.3, 0.9), (3.7, 2.9, 1.4)  # 2.7 m apart
+
+
+def noisy(audio: Samples, snr_db: float) -> Samples:
+    """Pink noise so far below the recording's level."""
+    draw = np.random.default_rng(round(snr_db))
+    spectrum = np.fft.rfft(draw.normal(size=len(audio)))
+    spectrum /= np.sqrt(np.maximum(1, np.arange(len(spectrum))))
+    noise = np.fft.irfft(spectrum, len(audio))
+    level = np.sqrt(np.mean(audio**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
+    return np.asarray(audio + level * noise, dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def room_response() -> Samples:
+    """Of a shoebox room, by image sources (pyroomacoustics), from the arrival of the direct sound on."""
+    import pyroomacoustics
+
+    absorption, order = pyroomacoustics.inverse_sabine(RT60_SECONDS, ROOM_METRES)
+    room = pyroomacoustics.ShoeBox(
+        ROOM_METRES, fs=RATE_HZ, materials=pyroomacoustics.Material(absorption), max_order=min(order, 40)
+    )
+    room.add_source(PIANO)
+    room.add_microphone(MICROPHONE)
+    room.compute_rir()
+    response = np.asarray(room.rir[0][0])
+    metres = float(np.linalg.norm(np.subtract(PIANO, MICROPHONE)))
+    # The program's fractional delays are centred half a filter late.
+    late = pyroomacoustics.constants.get("frac_delay_length") // 2
+    direct = round(metres / pyroomacoustics.constants.get("c") * RATE_HZ) + late
+    return np.asarray(response[direct:], dtype=np.float32)
+
+
+def in_a_room(audio: Samples) -> Samples:
+    """Heard 2.7 m from the piano, as loud as before."""
+    from scipy.signal import fftconvolve
+
+    heard = fftconvolve(audio, room_response())[: len(audio)]
+    return np.asarray(heard / np.abs(heard).max() * np.abs(audio).max(), dtype=np.float32)
+
+
+def clipped(audio: Samples) -> Samples:
+    """So loud that one sample in fifty is cut off."""
+    limit = np.quantile(np.abs(audio), 0.98)
+    return np.asarray(np.clip(audio, -limit, limit) / limit * 0.99, dtype=np.float32)
+
+
+def telephone(audio: Samples) -> Samples:
+    """300 to 3400 Hz."""
+    from scipy.signal import butter, sosfilt
+
+    band = butter(6, (300, 3400), btype="bandpass", fs=RATE_HZ, output="sos")
+    return np.asarray(sosfilt(band, audio), dtype=np.float32)
+
+
+def written(audio: Samples, path: Path, rate_hz: int = RATE_HZ) -> Path:
+    """A FLAC at this rate."""
+    import soundfile
+    import soxr
+
+    if rate_hz != RATE_HZ:
+        audio = soxr.resample(audio, RATE_HZ, rate_hz)
+    peak = max(1.0, float(np.abs(audio).max(initial=0.0)))
+    soundfile.write(path.with_suffix(".flac"), audio / peak, rate_hz)
+    return path.with_suffix(".flac")
+
+
+def mp3(audio: Samples, path: Path, kbits: int) -> Path:
+    """What comes back from a constant-rate mp3 of a mono recording."""
+    import soundfile
+    import soxr
+
+    low, high = MP3_KBITS
+    level = min(0.9999, (high - kbits) / (high - low))  # libsndfile refuses 1
+    path = path.with_suffix(".mp3")
+    with soundfile.SoundFile(
+        path, "w", MP3_HZ, 1, format="MP3", bitrate_mode="CONSTANT", compression_level=level
+    ) as file:
+        file.write(soxr.resample(audio, RATE_HZ, MP3_HZ))
+    found = read_audio(path)
+    path.unlink()
+    # Files too small for the header that tells the encoder's delay come back late and longer.
+    late = round(MP3_DELAY / MP3_HZ * RATE_HZ) if len(found) > len(audio) + RATE_HZ // 100 else 0
+    return written(found[late:], path)
+
+
+def detuned(audio: Samples, path: Path, cents: float) -> Path:
+    """Played faster or slower; the notes' times move with it, see `moved`."""
+    import soxr
+
+    return written(soxr.resample(audio, RATE_HZ * 2 ** (cents / 1200), RATE_HZ), path)
+
+
+def moved(notes: Notes, cents: float) -> Notes:
+    """The notes of a detuned recording."""
+    speed = 2 ** (cents / 1200)
+    return Notes.make(notes.onset / speed, notes.offset / speed, notes.pitch, notes.velocity)
+
+
+def changed(change: Callable[[Samples], Samples], audio: Samples, path: Path) -> Path:
+    """A FLAC of changed samples."""
+    return written(change(audio), path)
+
+
+AS_RECORDED = "as recorded"
+# name -> (samples, path without suffix) -> file
+CONDITIONS: dict[str, Callable[[Samples, Path], Path]] = {
+    AS_RECORDED: written,
+    **{f"noise {db} dB": partial(changed, partial(noisy, snr_db=db)) for db in (30, 20, 10, 5)},
+    "room": partial(changed, in_a_room),
+    "mp3 64 kbit/s": partial(mp3, kbits=64),
+    "mp3 32 kbit/s": partial(mp3, kbits=32),
+    "telephone band": partial(changed, telephone),
+    "clipping": partial(changed, clipped),
+    "+50 cents": partial(detuned, cents=50.0),
+    "-50 cents": partial(detuned, cents=-50.0),
+    "8 kHz": partial(written, rate_hz=8_000),
+    "32 kHz": partial(written, rate_hz=32_000),
+}
+
+
+def scores(condition: str, model: str) -> dict[str, float]:
+    """Macro average of every score on recordings spoilt so."""
+    listener = load_listener(model)
+    transcriber = Transcriber(TranscribeOptions(model=model, decode=preset("threshold"), prior=None))
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        return macro([_score(r, condition, listener, transcriber, place) for r in read_maps("real-dev")])
+
+
+def _score(
+    recording: Recording, condition: str, listener: Listener, transcriber: Transcriber, folder: Path
+) -> dict[str, float]:
+    path = CONDITIONS[condition](read_audio(recording.audio), folder / recording.name)
+    heard = listener.posteriorgram(path)
+    path.unlink()
+    reference = read_tsv(recording.table)
+    if condition.endswith("cents"):
+        reference = moved(reference, float(condition.split()[0]))
+    return score(reference, transcriber.decoded(heard).notes)
+
+
+def draw(rows: list[dict[str, str | float]], path: Path) -> None:
+    """Bars of onset F, one a condition, and a line where the recordings are unspoilt."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names, values = [str(row["condition"]) for row in rows], [float(row["onset_f1"]) for row in rows]
+    figure, panel = plt.subplots(figsize=(9, 3.2))
+    panel.bar(names, values, color="0.6")
+    panel.axhline(values[0], color="black", linewidth=0.8)
+    panel.set(ylim=(0, 1), ylabel="note-onset F")
+    panel.tick_params("x", rotation=40)
+    for label in panel.get_xticklabels():
+        label.set_horizontalalignment("right")
+    for place, value in enumerate(values):
+        panel.text(place, value + 0.01, f"{value:.2f}", ha="center", fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default=MODEL)
+    parser.add_argument("--conditions", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--picture", type=Path, default=Path("docs/robustness.png"))
+    args = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each job
+    with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
+        found = pool.map(partial(scores, model=args.model), args.conditions)
+        rows: list[dict[str, str | float]] = []
+        for condition, values in zip(args.conditions, found, strict=True):
+            rounded = {key: round(value, 4) for key, value in values.items()}
+            rows.append({"condition": condition, **rounded})
+            print(condition, values["onset_f1"], flush=True)
+    settings = {"model": args.model, "data": "maps/real-dev", "decoder": "threshold"}
+    settings["recordings"] = len(read_maps("real-dev"))
+    settings |= {"room_metres": ROOM_METRES, "reverberation_seconds": RT60_SECONDS}
+    if args.conditions == list(CONDITIONS):  # a part is only printed
+        write_report("robustness", "What do noise, rooms, codecs and bad recordings cost?", settings, rows)
+        draw(rows, args.picture)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
