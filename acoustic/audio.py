@@ -24,6 +24,7 @@ SUFFIXES = frozenset(
 )
 # A container may announce a little more than it holds (mp3 padding); more than this is a cut file.
 MISSING_SECONDS = 0.25
+MISSING_SHARE = 0.02  # of an mp3: where no header counts its frames, its length is guessed from its bit rate
 LOUDEST = 64.0  # float files go over 1, but not by 36 dB: those hold integers
 
 
@@ -134,7 +135,10 @@ def _sndfile_blocks(
             yield rate_hz, block
     except soundfile.LibsndfileError as error:
         raise _cut(path, position / rate_hz, announced / rate_hz) from error
-    if last - position > MISSING_SECONDS * rate_hz:
+    missing = MISSING_SECONDS * rate_hz
+    if file.format == "MP3":
+        missing = max(missing, MISSING_SHARE * announced)
+    if last - position > missing:
         raise _cut(path, position / rate_hz, announced / rate_hz)
 
 

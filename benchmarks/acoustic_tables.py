@@ -107,7 +107,6 @@ def _source(name: str) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "acoustic_models": acoustic_models,
-    "ablations": ablations,
     "robustness": robustness,
     "calibration": calibration,
 }

@@ -78,20 +78,7 @@ def priors() -> str:
     return markdown(header, rows) + "\n\n" + _source("priors")
 
 
-def memory() -> str:
-    """An hour of music."""
-    rows = [
-        [
-            f"a stream that looks back {row['look_back']} steps" if row["look_back"] else "the whole at once",
-            str(row["megabytes_added"]),
-        ]
-        for row in _rows("memory of an hour")
-    ]
-    header = ["an hour at 20 ms, W = 16, K = 32", "MB beyond what was there"]
-    return markdown(header, rows) + "\n\n" + _source("memory of an hour")
-
-
-TABLES = {f"decoding_{table.__name__}": table for table in (real, naive, grid, growth, priors, memory)}
+TABLES = {f"decoding_{table.__name__}": table for table in (real, naive, grid, growth, priors)}
 
 
 def _rows(part: str) -> list[Row]:

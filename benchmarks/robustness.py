@@ -21,7 +21,7 @@ import numpy.typing as npt
 from acoustic.audio import RATE_HZ, read_audio
 from acoustic.inference import Listener, load_listener
 from benchmarks.development import macro
-from benchmarks.report import write_report
+from benchmarks.report import merge_report
 from symbolic.datasets.maps import Recording, read_maps
 from symbolic.notes import Notes, read_tsv
 from transcribe.metrics import score
@@ -211,13 +211,14 @@ def main() -> int:
         rows: list[dict[str, str | float]] = []
         for condition, values in zip(args.conditions, found, strict=True):
             rounded = {key: round(value, 4) for key, value in values.items()}
-            rows.append({"condition": condition, **rounded})
+            rows.append({"condition": condition, "model": args.model, **rounded})
             print(condition, values["onset_f1"], flush=True)
     settings = {"model": args.model, "data": "maps/real-dev", "decoder": "threshold"}
     settings["recordings"] = len(read_maps("real-dev"))
     settings |= {"room_metres": ROOM_METRES, "reverberation_seconds": RT60_SECONDS}
-    if args.conditions == list(CONDITIONS):  # a part is only printed
-        write_report("robustness", "What do noise, rooms, codecs and bad recordings cost?", settings, rows)
+    question = "What do noise, rooms, codecs and bad recordings cost?"
+    merge_report("robustness", question, settings, rows, ("condition", "model"))
+    if args.conditions == list(CONDITIONS):
         draw(rows, args.picture)
     return 0
 

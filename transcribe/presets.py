@@ -21,17 +21,17 @@ ONSET_SHIFTS = dict.fromkeys(("piano", "piano-small", "piano-free"), -0.02)
 
 # With the prior; its step and plane come from its card.
 PRESETS: dict[str, DecodeOptions] = {
-    "threshold": DecodeOptions(method="threshold", threshold=0.55, prior_weight=0.0),
-    "hmm": DecodeOptions(method="hmm", transitions=Transitions.tuned(0.7, 0.8)),
-    "greedy": DecodeOptions(method="greedy", prior_weight=0.05, note_penalty=0.0),
-    "beam": DecodeOptions(method="beam", prior_weight=0.05, note_penalty=0.0),
+    "threshold": DecodeOptions(method="threshold", threshold=0.6, prior_weight=0.0),
+    "hmm": DecodeOptions(method="hmm", transitions=Transitions.tuned(0.6, 0.5)),
+    "greedy": DecodeOptions(method="greedy", prior_weight=0.1, note_penalty=-0.2),
+    "beam": DecodeOptions(method="beam", prior_weight=0.1, note_penalty=-0.2),
 }
 # The HMM with transitions counted in performances, which the user must bring (`Transitions.counted`).
-HMM_COUNTED = DecodeOptions(method="hmm", prior_weight=0.05, note_penalty=-0.1)
+HMM_COUNTED = DecodeOptions(method="hmm", prior_weight=0.2, note_penalty=-0.6)
 # Nats that the prior charges for a note that is right, about: a penalty takes back what a weight adds.
 NOTE_PRICE = 4.0
 # Without a prior a search has only the penalty to say when a key is struck: the threshold's log(p / (1 - p)).
-ALONE_PENALTY = 0.2
+ALONE_PENALTY = 0.6
 
 
 def preset(method: str = METHOD, *, prior: bool = True, weight: float | None = None) -> DecodeOptions:
