@@ -184,14 +184,14 @@ def draw(rows: list[dict[str, str | float]], path: Path) -> None:
 
     names, values = [str(row["condition"]) for row in rows], [float(row["onset_f1"]) for row in rows]
     figure, panel = plt.subplots(figsize=(9, 3.2))
-    panel.bar(names, values, color="0.6")
+    panel.bar(names, values, color="0.45")
     panel.axhline(values[0], color="black", linewidth=0.8)
     panel.set(ylim=(0, 1), ylabel="note-onset F")
     panel.tick_params("x", rotation=40)
     for label in panel.get_xticklabels():
         label.set_horizontalalignment("right")
     for place, value in enumerate(values):
-        panel.text(place, value + 0.01, f"{value:.2f}", ha="center", fontsize=8)
+        panel.text(place, value - 0.07, f"{value:.2f}", ha="center", fontsize=8, color="white")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 

@@ -72,7 +72,7 @@ def test_the_beam_is_the_naive_one_on_a_real_recording() -> None:
     from transcribe.presets import MODEL
 
     heard = load_listener(MODEL).posteriorgram(EXAMPLES / "gymnopedie.flac", stop=8.0)
-    for plane, floor in (("struck", 0.01), ("active", 0.05)):
+    for plane, floor in (("struck", 0.003), ("active", 0.05)):
         clip = evidence_of(heard, frames_clock(heard, 0.08), plane)
         assert (clip.prob > floor).sum() > 20
         options = replace(PRUNED, prior_weight=0.3, switchable=3, floor=floor, prune=8.0)
