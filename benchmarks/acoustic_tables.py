@@ -4,13 +4,10 @@ Is: one function a table.
 Is not: a measurement, or the places in the README (benchmarks.tables).
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from benchmarks.markdown import markdown
+from benchmarks.markdown import markdown, rows_of, source
 from benchmarks.report import read_report
-
-Row = Mapping[str, Any]
 
 
 def acoustic_models() -> str:
@@ -38,32 +35,15 @@ def acoustic_models() -> str:
             str(row["peak_memory_mb"]),
             f"{row['start_up_seconds']:.1f} s",
         ]
-        for row in _rows("acoustic_models")
+        for row in rows_of(read_report("acoustic_models"))
     ]
-    return markdown(header, rows) + "\n\n" + _source("acoustic_models")
-
-
-def ablations() -> str:
-    """One thing changed at a time."""
-    header = ["the small model, trained briefly", "onset F", "difference, 95 % interval"]
-    header += ["deviation removed, 100 ms", "+ offset", "+ velocity", "frame F"]
-    names = ("onset_f1_aligned_100ms", "onset_offset_f1", "onset_offset_velocity_f1", "frame_f1")
-    rows = [
-        [
-            row["variant"],
-            f"{row['onset_f1']:.3f}",
-            f"{row['difference_low']:+.3f} to {row['difference_high']:+.3f}" if number else "",
-            *(f"{row[name]:.3f}" for name in names),
-        ]
-        for number, row in enumerate(_rows("ablations"))
-    ]
-    return markdown(header, rows) + "\n\n" + _source("ablations")
+    return markdown(header, rows) + "\n\n" + source(read_report("acoustic_models"))
 
 
 def robustness() -> str:
     """Spoilt recordings."""
     header = ["the recordings", "onset F", "change", "deviation removed, 100 ms", "frame F"]
-    unspoilt = next(row for row in _rows("robustness") if row["condition"] == "as recorded")
+    unspoilt = next(row for row in rows_of(read_report("robustness")) if row["condition"] == "as recorded")
     rows = [
         [
             row["condition"],
@@ -72,9 +52,9 @@ def robustness() -> str:
             f"{row['onset_f1_aligned_100ms']:.3f}",
             f"{row['frame_f1']:.3f}",
         ]
-        for row in _rows("robustness")
+        for row in rows_of(read_report("robustness"))
     ]
-    return markdown(header, rows) + "\n\n" + _source("robustness")
+    return markdown(header, rows) + "\n\n" + source(read_report("robustness"))
 
 
 def calibration() -> str:
@@ -89,20 +69,10 @@ def calibration() -> str:
             f"{row['bias']:+.2f}",
             *(f"{row[name]:.3f}" for name in names),
         ]
-        for row in _rows("calibration")
+        for row in rows_of(read_report("calibration"))
         if row["part"] == "summary"
     ]
-    return markdown(header, rows) + "\n\n" + _source("calibration")
-
-
-def _rows(name: str) -> list[Row]:
-    rows: list[Row] = read_report(name)["rows"]  # type: ignore[assignment]
-    return rows
-
-
-def _source(name: str) -> str:
-    report = read_report(name)
-    return f"`{report['command']}`, commit {report['commit']}, {report['date']}, {report['machine']}."
+    return markdown(header, rows) + "\n\n" + source(read_report("calibration"))
 
 
 TABLES: dict[str, Callable[[], str]] = {

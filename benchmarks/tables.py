@@ -6,28 +6,21 @@ Is not: a measurement.
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from benchmarks import acoustic_tables, decoding_tables
-from benchmarks.markdown import markdown
+from benchmarks.markdown import Report, markdown, rows_of, source
 from benchmarks.published import TITLES
 from benchmarks.report import read_report
 
 README = Path(__file__).parent.parent / "README.md"
-Report = Mapping[str, Any]
 SET_TITLES = {
     "piano_midi": "Piano-midi.de",
     "nottingham": "Nottingham",
     "musedata": "MuseData",
     "jsb": "JSB chorales",
 }
-
-
-def source(report: Report) -> str:
-    """Where the figures come from, in one line."""
-    return f"`{report['command']}`, commit {report['commit']}, {report['date']}, {report['machine']}."
 
 
 def f3(value: float) -> str:
@@ -42,7 +35,7 @@ def transcription() -> str:
              "onset_offset_f1", "onset_offset_velocity_f1", "frame_f1", "frame_accuracy")  # fmt: skip
     header = ["decoder", "onset P", "onset R", "**onset F**", "deviation removed", "and 100 ms", "+ offset"]
     header += ["+ velocity", "frame F", "frame accuracy", "real-time factor", "peak MB"]
-    average = [row for row in _rows(report) if row["recording"] == "macro average"]
+    average = [row for row in rows_of(report) if row["recording"] == "macro average"]
     rows = [
         [
             row["decoder"],
@@ -70,7 +63,7 @@ def recordings() -> str:
     ]
     rows = [
         [row["recording"], *(f3(row[name]) for name in names), f"{1000 * row['median_deviation']:+.0f} ms"]
-        for row in _rows(report)
+        for row in rows_of(report)
         if row["decoder"] == "beam"
     ]
     return markdown(header, rows)
@@ -92,7 +85,7 @@ def tuning() -> str:
             ),
             ", ".join(f"{k[5:]} {v}" for k, v in row.items() if k.startswith("best_")),
         ]
-        for row in _rows(report)
+        for row in rows_of(report)
     ]
     return markdown(header, rows) + "\n\n" + source(report)
 
@@ -108,7 +101,7 @@ def command() -> str:
             f3(row["real_time_factor"]),
             f"{row['peak_memory_mb']} MB",
         ]
-        for row in _rows(report)
+        for row in rows_of(report)
     ]
     return markdown(header, rows) + "\n\n" + source(report)
 
@@ -127,7 +120,7 @@ def priors() -> str:
             f"{row['parameters']:,}",
             f"{row['training_minutes']:.1f}",
         ]
-        for row in _rows(report)
+        for row in rows_of(report)
         if row["dataset"] not in SET_TITLES
     ]
     return markdown(header, rows) + "\n\n" + source(report)
@@ -136,7 +129,7 @@ def priors() -> str:
 def symbolic_models() -> str:
     """Every symbolic model on the classic sets, ours / published: log-likelihood, then expected ACC12."""
     report = read_report("symbolic_models")
-    cells = {(row["row"], row["set"]): row for row in _rows(report)}
+    cells = {(row["row"], row["set"]): row for row in rows_of(report)}
     names = dict.fromkeys([*TITLES, *(row for row, _ in cells)])
     header = ["nats a step, ours / published", *SET_TITLES.values()]
     header += [f"ACC12 %, {title}" for title in SET_TITLES.values()]
@@ -162,7 +155,7 @@ def symbolic_models() -> str:
 def symbolic_costs() -> str:
     """What training cost: parameters, minutes, the update that was kept, on each set."""
     report = read_report("symbolic_models")
-    cells = {(row["row"], row["set"]): row for row in _rows(report) if row["kind"] != "closed form"}
+    cells = {(row["row"], row["set"]): row for row in rows_of(report) if row["kind"] != "closed form"}
     names = dict.fromkeys([*TITLES, *(row for row, _ in cells)])
     header = ["parameters; minutes; update kept; seed", *SET_TITLES.values()]
     rows = [
@@ -186,7 +179,7 @@ def padding() -> str:
             *(f"{row[name]:.2f}" for name in names),
             *(f"{100 * row[name]:.1f}" for name in ("acc12", "acc12_padded", "bay")),
         ]
-        for row in _rows(report)
+        for row in rows_of(report)
     ]
     return markdown(header, rows) + "\n\n" + source(report)
 
@@ -220,7 +213,7 @@ def real_sequences() -> str:
             f"{row['parameters']:,}" if "parameters" in row else "",
             cell(row, "training_minutes", 1),
         ]
-        for row in _rows(report)
+        for row in rows_of(report)
     ]
     return markdown(header, rows) + "\n\n" + source(report)
 
@@ -228,17 +221,17 @@ def real_sequences() -> str:
 def generation() -> str:
     """What can be counted in real and drawn music."""
     report = read_report("generation")
-    names = [name for name in _rows(report)[0] if name not in ("music", "pieces")]
-    rows = [[name.replace("_", " "), *(f"{row[name]:.3g}" for row in _rows(report))] for name in names]
-    header = ["", *(f"{row['music']}, {row['pieces']} pieces" for row in _rows(report))]
+    names = [name for name in rows_of(report)[0] if name not in ("music", "pieces")]
+    rows = [[name.replace("_", " "), *(f"{row[name]:.3g}" for row in rows_of(report))] for name in names]
+    header = ["", *(f"{row['music']}, {row['pieces']} pieces" for row in rows_of(report))]
     return markdown(header, rows) + "\n\n" + source(report)
 
 
 def partition() -> str:
     """One RBM type's log-likelihood by the number of temperatures of AIS."""
     report = read_report("partition")
-    counts = list(dict.fromkeys(row["temperatures"] for row in _rows(report)))
-    cells = {(row["base"], row["temperatures"]): row for row in _rows(report)}
+    counts = list(dict.fromkeys(row["temperatures"] for row in rows_of(report)))
+    cells = {(row["base"], row["temperatures"]): row for row in rows_of(report)}
     rows = [
         [
             base,
@@ -248,7 +241,7 @@ def partition() -> str:
                 for count in counts
             ),
         ]
-        for base in dict.fromkeys(row["base"] for row in _rows(report))
+        for base in dict.fromkeys(row["base"] for row in rows_of(report))
     ]
     return markdown(["base \\ temperatures", *map(str, counts)], rows) + "\n\n" + source(report)
 
@@ -279,11 +272,6 @@ def _cost(row: Report | None) -> str:
     parts = [f"{row['parameters']:,}" if "parameters" in row else "–"]
     parts += [f"{row['minutes']:.1f}" if "minutes" in row else "–", "–" if update is None else str(update)]
     return "; ".join([*parts, str(row.get("seed", "–"))])
-
-
-def _rows(report: Report) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = report["rows"]
-    return rows
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -61,13 +61,13 @@ def read_midi(
     kept = (pitch >= LOWEST) & (pitch <= HIGHEST) & (velocity > 0)
     onset, offset, pitch, velocity = onset[kept], (onset + length)[kept], pitch[kept], velocity[kept]
     onset, offset, pitch, velocity = one_note_a_stroke(onset, offset, pitch, velocity)
-    released = until_struck_again(onset, offset, pitch)
+    sounding = released = until_struck_again(onset, offset, pitch)
     if pedal == "extend":
         controls = [track.controls.numpy() for track in chosen]
-        offset = extended(offset, *_pedal_spans(controls, end=int(offset.max(initial=0))))
-    offset = until_struck_again(onset, offset, pitch)
+        rung = extended(offset, *_pedal_spans(controls, end=int(offset.max(initial=0))))
+        sounding = until_struck_again(onset, rung, pitch)
     seconds = Seconds.of(score)
-    ends = {"offset": seconds.at(offset), "key_offset": seconds.at(released)}
+    ends = {"offset": seconds.at(sounding), "key_offset": seconds.at(released)}
     return Notes.make(seconds.at(onset), **ends, pitch=pitch, velocity=velocity, place=str(path))
 
 
