@@ -43,15 +43,16 @@ class FeatureOptions:
 
 
 @lru_cache(maxsize=8)
-def filterbank(options: FeatureOptions, window: int) -> Tensor:
+def filterbank(options: FeatureOptions, window: int, cents: float = 0.0) -> Tensor:
     """(window // 2 + 1, M) triangles that read a magnitude spectrum on the log-frequency axis.
 
-    Bin m is centred on LOWEST + (m - c) / bins_per_semitone, c the middle bin of a key's bins. Where the
-    spectrum is coarser than the axis, a triangle spans two spectral lines and so interpolates.
+    Bin m is centred on LOWEST + (m - c) / bins_per_semitone, c the middle bin of a key's bins, A4 lying
+    `cents` above 440 Hz. Where the spectrum is coarser than the axis, a triangle spans two spectral lines
+    and so interpolates.
     """
     centre = (options.bins_per_semitone - 1) / 2
     pitch = LOWEST + (torch.arange(options.bins, dtype=torch.float64) - centre) / options.bins_per_semitone
-    hertz = A4_HZ * 2 ** ((pitch - A4_PITCH) / 12)
+    hertz = A4_HZ * 2 ** ((pitch - A4_PITCH) / 12 + cents / 1200)
     lines = torch.arange(window // 2 + 1, dtype=torch.float64) * options.rate_hz / window
     spacing = options.rate_hz / window
     # To the next bin's centre, but never less than to the next line.
@@ -72,12 +73,13 @@ def margin_samples(options: FeatureOptions) -> int:
     return max(options.windows) // 2
 
 
-def spectra(audio: Tensor, options: FeatureOptions) -> Tensor:
+def spectra(audio: Tensor, options: FeatureOptions, cents: float = 0.0) -> Tensor:
     """Log magnitudes of the frames of padded audio.
 
     Args:
         audio: (B, margin + hop * (T - 1) + margin) samples at `rate_hz`, the first frame centred on
             sample `margin_samples`; pad with zeros where a recording has no more.
+        cents: how far the recording's A4 lies above 440 Hz; its keys are read where they are.
 
     Returns:
         (B, windows, T, M), 0 at -60 dB of full scale and 1 for each 20 dB above it, never below -2. Where a
@@ -93,5 +95,5 @@ def spectra(audio: Tensor, options: FeatureOptions) -> Tensor:
             inner, window, options.hop_samples, window=taper, center=False, return_complex=True
         )
         magnitude = frames.abs().transpose(1, 2) / (taper.sum() / 2)  # (B, T, lines), 1 for a full-scale sine
-        planes.append(magnitude @ filterbank(options, window).to(audio.device))
+        planes.append(magnitude @ filterbank(options, window, cents).to(audio.device))
     return 3.0 + torch.stack(planes, dim=1).clamp(min=1e-5).log10()

@@ -6,7 +6,7 @@ Is not: reading audio (audio), spectra (features), the weights' files (model).
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acoustic.audio import Samples, duration, read_blocks
+from acoustic.audio import Samples, duration, read_audio, read_blocks
 from acoustic.calibration import Scaling
 from acoustic.features import frame_count, margin_samples, spectra
 from acoustic.model import load_network
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
+from acoustic.tuning import estimate_cents
 from symbolic.posteriorgram import Posteriorgram
 
 CHUNK_SECONDS = 20.0
+TUNING_SECONDS = 120.0  # of a recording, from which its tuning is estimated
 MEAN_VELOCITY = 64 / 127  # of every recording: what is heard tells how its notes differ, not how loud it was
 Planes = npt.NDArray[np.float32]  # (5, T, 88), in the order of HEADS
 
@@ -35,6 +37,7 @@ class Listener:
     name: str
     scalings: Mapping[str, Scaling] = field(default_factory=dict)  # of heads whose probabilities need one
     half: bool = False  # bfloat16 in the network: sooner where the processor knows it
+    cents: float | None = None  # of a recording's A4 above 440 Hz; None: estimated from its first two minutes
 
     def posteriorgram(
         self,
@@ -54,13 +57,14 @@ class Listener:
         Raises:
             NotebeamError: see `acoustic.audio.read_blocks`.
         """
-        known = duration(path)
+        known, rate_hz, cents = duration(path), self.network.features.rate_hz, self.cents
+        if cents is None:
+            first = min(start + TUNING_SECONDS, float("inf") if stop is None else stop)
+            cents = estimate_cents(read_audio(path, start, first, rate_hz), rate_hz)
         end = min(x for x in (stop, known, float("inf")) if x is not None)
         parts: list[Planes] = []
         seconds = 0.0
-        for planes, reached in listen(
-            read_blocks(path, start, stop, self.network.features.rate_hz), self.network, half=self.half
-        ):
+        for planes, reached in listen(read_blocks(path, start, stop, rate_hz), replace(self, cents=cents)):
             parts.append(planes)
             seconds = reached
             if progress is not None and end < float("inf"):
@@ -80,19 +84,17 @@ class Listener:
         )
 
 
-def load_listener(name: str | Path, device: torch.device | str = "cpu", *, half: bool = False) -> Listener:
-    """A shipped model by name, or a .safetensors file with its card; see `model.load_network`."""
+def load_listener(
+    name: str | Path, device: torch.device | str = "cpu", *, half: bool = False, cents: float | None = None
+) -> Listener:
+    """A shipped model by name, or a .safetensors file with its card; see `model.load_network`, `Listener`."""
     network, card = load_network(name, device)
     network = fused(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Listener(network, card.name, card.scalings, half)
+    return Listener(network, card.name, card.scalings, half, cents)
 
 
 def listen(
-    blocks: Iterable[Samples],
-    network: HarmonicNet,
-    chunk_seconds: float = CHUNK_SECONDS,
-    *,
-    half: bool = False,
+    blocks: Iterable[Samples], listener: Listener, chunk_seconds: float = CHUNK_SECONDS
 ) -> Iterator[tuple[Planes, float]]:
     """Posteriors of consecutive chunks, with the seconds heard so far.
 
@@ -102,7 +104,7 @@ def listen(
         frames      |..reach..|....chunk....|..reach..|
         samples   |margin|                       |margin|
     """
-    features = network.features
+    network, features = listener.network, listener.network.features
     hop, margin, reach = features.hop_samples, margin_samples(features), network.options.reach_frames
     size = max(1, round(chunk_seconds / features.hop))
     # `held` begins `margin` samples before frame `origin`.
@@ -112,7 +114,7 @@ def listen(
         held, total = np.concatenate([held, block]), total + len(block)
         # Enough for the last frame of the right context, whose centre lies within the recording.
         while total >= (chunk + size + reach) * hop + margin:
-            planes = _chunk(held, origin, chunk, size, reach, network, half=half)
+            planes = _chunk(held, origin, chunk, size, reach, listener)
             yield planes, (chunk + size) * features.hop
             chunk += size
             keep = max(0, chunk - reach)
@@ -122,34 +124,32 @@ def listen(
     while chunk < frames:
         count = min(size, frames - chunk)
         context = min(reach, frames - chunk - count)
-        planes = _chunk(held, origin, chunk, count, context, network, half=half)
+        planes = _chunk(held, origin, chunk, count, context, listener)
         yield planes, min(total / features.rate_hz, (chunk + count) * features.hop)
         chunk += count
 
 
-def _chunk(
-    held: Samples, origin: int, chunk: int, count: int, context: int, network: HarmonicNet, *, half: bool
-) -> Planes:
+def _chunk(held: Samples, origin: int, chunk: int, count: int, context: int, listener: Listener) -> Planes:
     """(5, count, 88) posteriors of the frames from `chunk`, with those held before and `context` after."""
-    features = network.features
-    before = min(chunk - origin, network.options.reach_frames)
+    features = listener.network.features
+    before = min(chunk - origin, listener.network.options.reach_frames)
     first, frames = chunk - before - origin, before + count + context
     hop = features.hop_samples
     samples = held[first * hop : (first + frames - 1) * hop + 2 * margin_samples(features)]
-    logits = posteriors(torch.from_numpy(samples)[None], network, half=half)[0]
+    logits = posteriors(torch.from_numpy(samples)[None], listener)[0]
     result: Planes = logits[:, before : before + count].cpu().numpy()
     return result
 
 
 @torch.inference_mode()
-def posteriors(audio: Tensor, network: HarmonicNet, *, half: bool = False) -> Tensor:
+def posteriors(audio: Tensor, listener: Listener) -> Tensor:
     """(B, 5, T, 88) of padded audio (B, S): probabilities, and velocities / 127 but for a constant.
 
-    See `features.spectra` for the padding.
+    See `features.spectra` for the padding. Where `listener.cents` is None A4 is 440 Hz.
     """
-    device = network.heads.weight.device
-    spectrum = spectra(audio.to(device), network.features)
-    with torch.autocast(device.type, torch.bfloat16) if half else nullcontext():
+    network, device = listener.network, listener.network.heads.weight.device
+    spectrum = spectra(audio.to(device), network.features, listener.cents or 0.0)
+    with torch.autocast(device.type, torch.bfloat16) if listener.half else nullcontext():
         outputs: Tensor = network(spectrum).float()
     outputs[:, : len(PROBABILITIES)].sigmoid_()
     return outputs

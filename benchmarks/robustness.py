@@ -147,8 +147,7 @@ CONDITIONS: dict[str, Callable[[Samples, Path], Path]] = {
     "mp3 32 kbit/s": partial(mp3, kbits=32),
     "telephone band": partial(changed, telephone),
     "clipping": partial(changed, clipped),
-    "+50 cents": partial(detuned, cents=50.0),
-    "-50 cents": partial(detuned, cents=-50.0),
+    **{f"{cents:+d} cents": partial(detuned, cents=cents) for cents in (30, -30, 50, -50)},
     "8 kHz": partial(written, rate_hz=8_000),
     "32 kHz": partial(written, rate_hz=32_000),
 }

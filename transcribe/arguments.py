@@ -87,6 +87,12 @@ def _add_models(group: argparse._ArgumentGroup) -> None:
 def _add_notes(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--start", type=seconds, metavar="S", help="begin here: seconds or m:ss")
     group.add_argument("--stop", type=seconds, metavar="S", help="end here; times stay the recording's")
+    group.add_argument(
+        "--tuning",
+        type=concert_pitch,
+        metavar="HZ",
+        help="of A4 (default: heard, nearest to 440)",
+    )
     group.add_argument("--min-note", type=milliseconds, metavar="MS", help="drop shorter notes (default: 0)")
     group.add_argument(
         "--pedal", action="store_true", help="write keys and pedal (CC64), not how long notes sound"
@@ -145,6 +151,12 @@ def milliseconds(text: str) -> float:
 def tempo(text: str) -> float:
     """Beats a minute; MIDI's three bytes end below 3.6."""
     return _within(float(text), 4.0, 1000.0)
+
+
+@_reader("Hz of A4, from 370 to 523")
+def concert_pitch(text: str) -> float:
+    """Hz of A4, three semitones either way of 440."""
+    return _within(float(text), 370.0, 523.0)
 
 
 def count(text: str) -> int:

@@ -89,6 +89,7 @@ def options_of(args: argparse.Namespace) -> TranscribeOptions:
         "model": args.model,
         "device": args.device,
         "half": args.half,
+        "tuning": args.tuning,
         "start": args.start,
         "stop": args.stop,
         "prior": args.prior,

@@ -6,6 +6,7 @@ Is not: any of the parts, or the files that are written (transcribe.cli).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -51,6 +52,7 @@ class TranscribeOptions:
     track: TrackOptions = TRACK
     device: str = "auto"
     half: bool = False  # listen in bfloat16: sooner where the processor knows it, a little less exact
+    tuning: float | None = None  # Hz of A4; None: estimated, within half a semitone of 440
     start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
     stop: float | None = None  # seconds
 
@@ -62,6 +64,8 @@ class TranscribeOptions:
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
             raise NotebeamError("TranscribeOptions.device", self.device, f"one of {', '.join(DEVICES)}")
+        if self.tuning is not None and not self.tuning > 0:
+            raise NotebeamError("TranscribeOptions.tuning", self.tuning, "Hz of A4, above 0")
         if not self.start >= 0:
             raise NotebeamError("TranscribeOptions.start", self.start, "seconds >= 0")
         if self.stop is not None and not self.stop > self.start:
@@ -132,10 +136,13 @@ class Transcriber:
     def _heard(self) -> Listener:
         """The acoustic model, loaded once."""
         if self._listener is None:
+            from acoustic.features import A4_HZ
             from acoustic.inference import load_listener
 
+            options = self.options
+            cents = None if options.tuning is None else 1200 * math.log2(options.tuning / A4_HZ)
             self._listener = load_listener(
-                self.options.model, device_of(self.options.device), half=self.options.half
+                options.model, device_of(options.device), half=options.half, cents=cents
             )
         return self._listener
 

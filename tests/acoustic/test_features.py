@@ -33,6 +33,17 @@ def test_a_tone_peaks_at_the_middle_bin_of_its_key(pitch: int) -> None:
         assert float(spectrum.max()) == pytest.approx(3 + np.log10(0.5), abs=0.12)
 
 
+@pytest.mark.parametrize("cents", [-40.0, 35.0, 100.0])
+def test_keys_are_read_where_the_tuning_has_them(cents: float) -> None:
+    # A spectrum of an axis moved by so much is that of the oracle's axis moved.
+    audio = sine(330.0, 0.6)
+    found = spectra(torch.from_numpy(audio)[None], OPTIONS, cents)[0, 0, 5]
+    axis = np.array([440 * 2 ** ((21 + (m - 1) / 3 - 69) / 12 + cents / 1200) for m in range(OPTIONS.bins)])
+    centre = margin_samples(OPTIONS) + 5 * OPTIONS.hop_samples
+    expected = log_spectrum(audio[centre - 2048 : centre + 2048], axis, 16_000, 2 ** (1 / 36))
+    assert np.abs(found.numpy() - expected).max() < 2e-3
+
+
 def test_bins_above_half_the_rate_stay_empty() -> None:
     low = FeatureOptions(rate_hz=4_000, windows=(1024,))
     bank = filterbank(low, 1024)

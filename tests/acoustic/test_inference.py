@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from oracles_acoustic import sine
 
 from acoustic.audio import Samples
 from acoustic.calibration import Scaling
@@ -15,6 +16,7 @@ from acoustic.inference import MEAN_VELOCITY, Listener, centred, listen, load_li
 from acoustic.model import ModelCard, save_network, update_card
 from acoustic.network import HarmonicNet, NetworkOptions
 from symbolic.errors import NotebeamError
+from symbolic.pitch import hertz
 
 
 def small_network() -> HarmonicNet:
@@ -39,7 +41,7 @@ def whole(audio: Samples, network: HarmonicNet) -> np.ndarray:
     frames, margin = frame_count(len(audio), features), margin_samples(features)
     wanted = 2 * margin + (frames - 1) * features.hop_samples
     padded = np.pad(audio, (margin, wanted - margin - len(audio)))
-    return posteriors(torch.from_numpy(padded)[None], network)[0].numpy()
+    return posteriors(torch.from_numpy(padded)[None], Listener(network, "small"))[0].numpy()
 
 
 @pytest.mark.parametrize("samples", [1, 320, 5_000, 16_000, 51_234])
@@ -48,7 +50,7 @@ def whole(audio: Samples, network: HarmonicNet) -> np.ndarray:
 def test_chunks_and_blocks_leave_no_trace(samples: int, chunk_seconds: float, block: int) -> None:
     network, audio = small_network(), noise(samples)
     blocks = [audio[first : first + block] for first in range(0, samples, block)]
-    parts = list(listen(blocks, network, chunk_seconds))
+    parts = list(listen(blocks, Listener(network, "small"), chunk_seconds))
     found = np.concatenate([planes for planes, _ in parts], axis=1)
     expected = whole(audio, network)
     assert found.shape == expected.shape
@@ -93,9 +95,21 @@ def test_a_card_s_scalings_are_applied_and_a_loaded_model_is_fused(tmp_path: Pat
 
 def test_half_the_digits_hear_about_the_same() -> None:
     network, audio = small_network(), noise(16_000)
-    (exact, _), (half, _) = (next(iter(listen([audio], network, half=h))) for h in (False, True))
+    listeners = (Listener(network, "small", half=half) for half in (False, True))
+    (exact, _), (half, _) = (next(iter(listen([audio], listener))) for listener in listeners)
     difference = np.abs(exact - half)
     assert 0 < difference.max() < 0.05 and half.dtype == np.float32
+
+
+def test_the_tuning_is_estimated_where_it_is_not_told(tmp_path: Path) -> None:
+    path, network = tmp_path / "sharp.wav", small_network()
+    chord = sum(sine(float(hertz(np.array(p))) * 2 ** (35 / 1200), 3.0) for p in (45, 60, 67))
+    soundfile.write(path, 0.3 * chord, 16_000, subtype="FLOAT")
+    heard, told, deaf = (
+        Listener(network, "small", cents=cents).posteriorgram(path).frame for cents in (None, 35.0, 0.0)
+    )
+    difference, wanted = np.abs(heard - told).mean(), np.abs(deaf - told).mean()
+    assert difference < 0.1 * wanted
 
 
 def test_velocities_are_relative_to_the_recording() -> None:

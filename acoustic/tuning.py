@@ -1,0 +1,46 @@
+"""How far a recording lies above or below A4 = 440 Hz.
+
+Is: an estimate from the peaks of its spectrum, within half a semitone either way.
+Is not: the shift of the spectra that it calls for (features).
+
+The idea is that of librosa's `estimate_tuning`; the mean here is one around the circle of a semitone, so that
+a recording that lies just above +50 cents and just below -50 cents is not taken for one in tune, and
+librosa, slow to import, is not needed for a command that takes seconds.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from acoustic.audio import Samples
+from acoustic.features import A4_HZ
+
+WINDOW = 8192  # samples; lines of 2 Hz at 16 kHz, between which peaks are interpolated
+BAND_HZ = (100.0, 1500.0)  # below, lines are wider than cents; above, strings are stiff
+FAINT = 0.05  # of a frame's loudest line: peaks below it are not counted
+AGREEMENT = 0.2  # length of the mean, 1 where all peaks agree: below it nothing is in tune with anything
+
+
+def estimate_cents(audio: Samples, rate_hz: int) -> float:
+    """Cents above A4 = 440 Hz, -50 to 50, of audio (S,); 0 where no pitch stands out."""
+    window = torch.hann_window(WINDOW)
+    spectrum = torch.stft(
+        torch.from_numpy(audio), WINDOW, WINDOW // 2, window=window, pad_mode="constant", return_complex=True
+    )
+    level = spectrum.abs().numpy()  # (lines, T)
+    below, middle, above = level[:-2], level[1:-1], level[2:]
+    line = np.arange(1, len(level) - 1)[:, None]
+    lowest, highest = (hertz * WINDOW / rate_hz for hertz in BAND_HZ)
+    loud = middle > FAINT * middle.max(axis=0, keepdims=True)
+    peak = loud & (middle > below) & (middle >= above) & (line > lowest) & (line < highest)
+    if not peak.any():
+        return 0.0
+    # The top of a parabola through log levels.
+    left, top, right = (np.log(part[peak].astype(np.float64) + 1e-12) for part in (below, middle, above))
+    place = np.nonzero(peak)[0] + 1 + (left - right) / (2 * (left - 2 * top + right))
+    semitones = 12 * np.log2(place * rate_hz / WINDOW / A4_HZ)
+    mean = np.average(np.exp(2j * math.pi * semitones), weights=middle[peak])
+    if abs(mean) < AGREEMENT:
+        return 0.0
+    return float(100 * np.angle(mean) / (2 * math.pi))

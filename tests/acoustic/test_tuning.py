@@ -1,0 +1,44 @@
+"""How far off 440 Hz a recording is: chords, noise, silence, and music resampled."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soxr
+from oracles_acoustic import sine
+
+from acoustic.audio import read_audio
+from acoustic.tuning import estimate_cents
+from symbolic.pitch import hertz
+
+RATE_HZ = 16_000
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def chord(cents: float, seconds: float = 2.0) -> np.ndarray:
+    tones = [sine(float(hertz(np.array(p))) * 2 ** (cents / 1200), seconds) for p in (50, 57, 66, 74)]
+    return np.asarray(0.2 * sum(tones), dtype=np.float32)
+
+
+@pytest.mark.parametrize("cents", [-49.0, -20.0, 0.0, 5.0, 45.0])
+def test_chords_are_as_far_off_as_they_were_made(cents: float) -> None:
+    assert estimate_cents(chord(cents), RATE_HZ) == pytest.approx(cents, abs=1.0)
+
+
+def test_beyond_half_a_semitone_the_next_key_is_nearer() -> None:
+    assert estimate_cents(chord(60.0), RATE_HZ) == pytest.approx(-40.0, abs=1.0)
+
+
+def test_music_played_faster_is_as_much_higher() -> None:
+    music = read_audio(EXAMPLES / "gymnopedie.flac", 0.0, 20.0)
+    straight = estimate_cents(music, RATE_HZ)
+    assert abs(straight) < 8  # a piano's own stretch and tuning
+    bent = soxr.resample(music, RATE_HZ * 2 ** (30 / 1200), RATE_HZ)
+    assert estimate_cents(bent, RATE_HZ) == pytest.approx(straight + 30, abs=2.0)
+
+
+def test_what_has_no_pitch_is_left_alone() -> None:
+    draw = np.random.default_rng(0)
+    assert estimate_cents(draw.normal(0, 0.1, 5 * RATE_HZ).astype(np.float32), RATE_HZ) == 0.0
+    for samples in (0, 1, 50_000):
+        assert estimate_cents(np.zeros(samples, dtype=np.float32), RATE_HZ) == 0.0
