@@ -79,6 +79,17 @@ def evidence(prob: np.ndarray) -> Evidence:
     return Evidence(prob.astype(np.float32), time, np.zeros(prob.shape, dtype=np.int32), clock)
 
 
+def sparse_clips(seed: int, lengths: tuple[int, ...], keys: int, doubt: float = 0.3) -> list[Evidence]:
+    """Most steps leave no doubt, some a little; where doubts lie differs from clip to clip."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for steps in lengths:
+        prob = np.where(generator.random((steps, keys)) < 0.2, 0.999, 0.001)
+        unsure = (generator.random((steps, 1)) < doubt) & (generator.random((steps, keys)) < 0.6)
+        found.append(evidence(np.where(unsure, generator.uniform(0.1, 0.9, (steps, keys)), prob)))
+    return found
+
+
 def loud_prior(keys: int, seed: int = 0) -> Prior:
     """An LSTM-NADE whose weights are large enough for the past to matter."""
     torch.manual_seed(seed)

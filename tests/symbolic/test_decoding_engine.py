@@ -15,6 +15,7 @@ from oracles_decoding import (
     naive_beam,
     naive_nade,
     random_table,
+    sparse_clips,
 )
 
 from symbolic.clock import Clock
@@ -36,17 +37,6 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 PRUNED = DecodeOptions(
     beam_width=5, candidates=6, switchable=4, prune=4.0, hash_steps=3, n_best=5, floor=0.05
 )
-
-
-def sparse_clips(seed: int, lengths: tuple[int, ...], keys: int, doubt: float = 0.3) -> list[Evidence]:
-    """Most steps leave no doubt, some a little; where doubts lie differs from clip to clip."""
-    generator = np.random.default_rng(seed)
-    found = []
-    for steps in lengths:
-        prob = np.where(generator.random((steps, keys)) < 0.2, 0.999, 0.001)
-        unsure = (generator.random((steps, 1)) < doubt) & (generator.random((steps, keys)) < 0.6)
-        found.append(evidence(np.where(unsure, generator.uniform(0.1, 0.9, (steps, keys)), prob)))
-    return found
 
 
 def assert_is_naive(clips: list[Evidence], prior: Prior, options: DecodeOptions) -> None:

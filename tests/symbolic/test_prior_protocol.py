@@ -1,11 +1,17 @@
 """What every prior must keep, whatever its model: one number by every way of asking, a true distribution."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
+from oracles_decoding import sparse_clips
 from oracles_priors import all_columns
 from torch import Tensor
 from torch.testing import assert_close
 
+from symbolic.decoding.decode import decode_evidence
+from symbolic.decoding.options import DecodeOptions
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import share
 from symbolic.priors.protocol import select
@@ -202,3 +208,18 @@ def test_steps_without_a_choice_are_played_as_one_by_one(model: str) -> None:
     alone = prior.log_prob(state, rolls[:, 0, None])[:, 0]
     assert_close(play(prior, state, rolls, torch.ones(4, dtype=torch.long))[0], alone)
     assert found[1] == 0
+
+
+@pytest.mark.parametrize("name", sorted(PRIORS.keys() - REAL))
+def test_a_batch_and_a_stream_decode_as_each_clip_alone(name: str) -> None:
+    prior, clips = small_prior(name).float().eval(), sparse_clips(5, (60, 9, 41), keys=6)
+    options = DecodeOptions(
+        beam_width=4, candidates=4, switchable=3, prune=4.0, hash_steps=2, n_best=3, floor=0.05
+    )
+    together = decode_evidence(clips, prior, options)
+    streamed = decode_evidence(clips, prior, replace(options, look_back=50))
+    for clip, one, other in zip(clips, together, streamed, strict=True):
+        alone = decode_evidence([clip], prior, options)[0]
+        for found in (one, other):
+            np.testing.assert_array_equal(found.rolls, alone.rolls)
+            np.testing.assert_allclose(found.costs, alone.costs, atol=1e-3)
