@@ -33,7 +33,7 @@ EVERY = 50  # steps between log lines
 class LoopOptions:
     """What learns, how long and how fast."""
 
-    learn: Literal["all", "touch"] = "all"  # touch: the velocities alone, in a fraction of the time
+    learn: Literal["all", "trunk", "touch"] = "all"  # trunk: all but velocities; touch: they alone
 
     steps: int = 4000  # over all resumed parts; the schedule ends with them
     learning_rate: float = 3e-3  # at its highest, after a warm-up of 2 % of the steps
@@ -103,6 +103,7 @@ class Training:
     def __init__(self, network: HarmonicNet, options: LoopOptions, folder: Path) -> None:
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.options, self.folder = options, folder
+        network.touch.requires_grad_(options.learn != "trunk")
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
         )

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -138,16 +138,19 @@ def test_velocities_are_learnt_at_onsets_and_but_for_a_constant_of_the_clip() ->
     assert float(losses(louder, batch)["velocity"]) == pytest.approx(found, rel=1e-4)
 
 
-def test_velocities_alone_are_learnt_while_the_trunk_stays_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("learn", ["touch", "trunk"])
+def test_one_part_is_learnt_while_the_other_stays_as_it_is(
+    tmp_path: Path, learn: Literal["touch", "trunk"]
+) -> None:
     torch.manual_seed(0)
     network = HarmonicNet(FEATURES, SMALL)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    training = Training(network, LoopOptions(learn="touch", steps=10, half_precision=False), tmp_path)
+    training = Training(network, LoopOptions(learn=learn, steps=10, half_precision=False), tmp_path)
     batches = clips(AugmentOptions(), plain_chance=1.0)
     for step in range(2):
         training._update(batches[step])
     moved = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
-    assert moved and all(name.startswith("touch.") for name in moved)
+    assert moved and all(name.startswith("touch.") == (learn == "touch") for name in moved)
     batch = batches[0]
     with torch.inference_mode():
         whole = losses(network(batch.spectrum), batch)["velocity"]
