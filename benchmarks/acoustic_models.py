@@ -9,6 +9,7 @@ import argparse
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from multiprocessing import get_context
@@ -17,7 +18,7 @@ import torch
 
 from acoustic.inference import load_listener
 from acoustic.model import list_models, load_network, update_card, weights_path
-from benchmarks.development import hear, macro
+from benchmarks.development import Heard, hear, macro
 from benchmarks.report import merge_report, origin, peak_memory_mb
 from benchmarks.tuning import interval
 from symbolic.datasets.maps import read_maps
@@ -30,10 +31,9 @@ SCORES = ("onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offse
           "onset_offset_velocity_f1", "frame_f1")  # fmt: skip
 
 
-def scored(model: str, *, half: bool = False) -> tuple[dict[str, float], list[float], list[str]]:
+def scored(heard: Sequence[Heard]) -> tuple[dict[str, float], list[float], list[str]]:
     """Average of every score by plain thresholds; onset F and composition of each recording."""
-    transcriber = Transcriber(TranscribeOptions(model=model, decode=preset("threshold"), prior=None))
-    heard = hear(model, cached=True, half=half)
+    transcriber = Transcriber(TranscribeOptions(decode=preset("threshold"), prior=None))
     found = [
         score(h.reference, transcriber.decoded(h.posteriorgram).notes, h.recording.seconds) for h in heard
     ]
@@ -68,7 +68,7 @@ def row_of(model: str, repeats: int, *, half: bool) -> Row:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         factor, peak = pool.submit(listening, model, repeats, half=half).result()
     path = weights_path(model)
-    average, each, compositions = scored(model, half=half)
+    average, each, compositions = scored(hear(model, cached=True, half=half))
     low, high = interval(each, compositions)
     return {
         "model": path.stem,

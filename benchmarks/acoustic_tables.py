@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from benchmarks.markdown import markdown, rows_of, source
 from benchmarks.report import read_report
+from transcribe.presets import MODEL
 
 
 def acoustic_models() -> str:
@@ -40,10 +41,28 @@ def acoustic_models() -> str:
     return markdown(header, rows) + "\n\n" + source(read_report("acoustic_models"))
 
 
+def ablations() -> str:
+    """One thing changed at a time."""
+    header = ["the small model, trained briefly", "onset F", "difference, 95 % interval"]
+    header += ["deviation removed, 100 ms", "+ offset", "+ velocity", "frame F"]
+    names = ("onset_f1_aligned_100ms", "onset_offset_f1", "onset_offset_velocity_f1", "frame_f1")
+    rows = [
+        [
+            row["variant"],
+            f"{row['onset_f1']:.3f}",
+            f"{row['difference_low']:+.3f} to {row['difference_high']:+.3f}" if number else "",
+            *(f"{row[name]:.3f}" for name in names),
+        ]
+        for number, row in enumerate(rows_of(read_report("ablations")))
+    ]
+    return markdown(header, rows) + "\n\n" + source(read_report("ablations"))
+
+
 def robustness() -> str:
     """Spoilt recordings."""
     header = ["the recordings", "onset F", "change", "deviation removed, 100 ms", "frame F"]
-    unspoilt = next(row for row in rows_of(read_report("robustness")) if row["condition"] == "as recorded")
+    heard = [row for row in rows_of(read_report("robustness")) if row["model"] == MODEL]
+    unspoilt = next(row for row in heard if row["condition"] == "as recorded")
     rows = [
         [
             row["condition"],
@@ -52,18 +71,19 @@ def robustness() -> str:
             f"{row['onset_f1_aligned_100ms']:.3f}",
             f"{row['frame_f1']:.3f}",
         ]
-        for row in rows_of(read_report("robustness"))
+        for row in heard
     ]
     return markdown(header, rows) + "\n\n" + source(read_report("robustness"))
 
 
 def calibration() -> str:
     """Scalings, and what they are worth on compositions that they were not fitted on."""
-    header = ["head", "temperature", "bias", "nats, as the network says", "scaled"]
+    header = ["model", "head", "temperature", "bias", "nats, as the network says", "scaled"]
     header += ["calibration error, as the network says", "scaled"]
     names = ("log_loss_before", "log_loss_after", "calibration_error_before", "calibration_error_after")
     rows = [
         [
+            f"`{row['model']}`",
             row["head"],
             f"{row['temperature']:.2f}",
             f"{row['bias']:+.2f}",
@@ -77,6 +97,7 @@ def calibration() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "acoustic_models": acoustic_models,
+    "ablations": ablations,
     "robustness": robustness,
     "calibration": calibration,
 }

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from acoustic.calibration import Scaling, fit_scaling, log_loss, reliability
 from acoustic.inference import load_listener
-from acoustic.model import update_card, weights_path
+from acoustic.model import list_models, update_card, weights_path
 from acoustic.network import PROBABILITIES
 from acoustic.training.corpus import targets
 from benchmarks.development import Heard, hear
@@ -29,9 +29,9 @@ from symbolic.notes import Notes
 from symbolic.pitch import LOWEST
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.metrics import WIDE_TOLERANCE, median_deviation
-from transcribe.presets import MODEL
 
 DOUBT = 0.02
+Row = dict[str, str | float]
 Pairs = tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]  # what was said (N,), what is true (N,)
 
 
@@ -77,7 +77,7 @@ def joined(pairs: Sequence[Pairs]) -> Pairs:
     return np.concatenate([p for p, _ in pairs]), np.concatenate([t for _, t in pairs])
 
 
-def rows_of(head: str, pairs: Sequence[Pairs], compositions: Sequence[str]) -> list[dict[str, str | float]]:
+def rows_of(head: str, pairs: Sequence[Pairs], compositions: Sequence[str]) -> list[Row]:
     """A summary and the bins of the diagram, before and after; after is cross-validated."""
     prob, true = joined(pairs)
     scaling = fit_scaling(prob, true)
@@ -87,7 +87,7 @@ def rows_of(head: str, pairs: Sequence[Pairs], compositions: Sequence[str]) -> l
     }
     after = [fitted[c](p) for (p, _), c in zip(pairs, compositions, strict=True)]
     stages = {"before": prob, "after": np.concatenate(after)}
-    summary: dict[str, str | float] = {"head": head, "part": "summary", "doubtful": len(prob)}
+    summary: Row = {"head": head, "part": "summary", "doubtful": len(prob)}
     summary |= {"temperature": round(scaling.temperature, 3), "bias": round(scaling.bias, 3)}
     rows = [summary]
     for stage, said in stages.items():
@@ -101,7 +101,7 @@ def rows_of(head: str, pairs: Sequence[Pairs], compositions: Sequence[str]) -> l
     return rows
 
 
-def draw(rows: Sequence[dict[str, str | float]], path: Path) -> None:
+def draw(rows: Sequence[Row], path: Path) -> None:
     """The reliability diagram of every head."""
     import matplotlib
 
@@ -122,37 +122,52 @@ def draw(rows: Sequence[dict[str, str | float]], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def raw(posteriorgram: Posteriorgram, scalings: Mapping[str, Scaling]) -> Posteriorgram:
-    """What the network said before its card's scalings."""
-    planes = {head: scaling.inverse(getattr(posteriorgram, head)) for head, scaling in scalings.items()}
+def scaled(posteriorgram: Posteriorgram, scalings: Mapping[str, Scaling]) -> Posteriorgram:
+    """Every head's probabilities through its scaling."""
+    planes = {head: scaling(getattr(posteriorgram, head)) for head, scaling in scalings.items()}
     return replace(posteriorgram, **planes)  # type: ignore[arg-type]
+
+
+def calibrated(model: str, *, write_card: bool) -> tuple[list[Row], int, int]:
+    """(rows, recordings, compositions) of one model."""
+    undo = {head: scaling.inverse for head, scaling in load_listener(model).scalings.items()}
+    heard = [replace(h, posteriorgram=scaled(h.posteriorgram, undo)) for h in hear(model, cached=True)]
+    pairs = [said_and_true(h) for h in heard]
+    compositions = [h.recording.composition for h in heard]
+    rows = [row for head in PROBABILITIES for row in rows_of(head, [p[head] for p in pairs], compositions)]
+    if write_card:
+        kept = {
+            str(row["head"]): Scaling(temperature=float(row["temperature"]), bias=float(row["bias"]))
+            for row in rows
+            if row["part"] == "summary"
+        }
+        update_card(weights_path(model).with_suffix(".json"), scalings=kept)
+    name = weights_path(model).stem
+    return [{"model": name, **row} for row in rows], len(heard), len(set(compositions))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default=MODEL)
-    parser.add_argument("--write-card", action="store_true", help="keep the scalings in the model's card")
-    parser.add_argument("--picture", type=Path, default=Path("docs/calibration.png"))
+    parser.add_argument("--models", nargs="+", default=list_models(), help="names or .safetensors files")
+    parser.add_argument("--write-card", action="store_true", help="keep the scalings in the models' cards")
+    parser.add_argument(
+        "--picture", type=Path, default=Path("docs/calibration.png"), help="of the first model"
+    )
     args = parser.parse_args()
-    used = load_listener(args.model).scalings
-    heard = [replace(h, posteriorgram=raw(h.posteriorgram, used)) for h in hear(args.model, cached=True)]
-    pairs = [said_and_true(h) for h in heard]
-    compositions = [h.recording.composition for h in heard]
-    rows = [row for head in PROBABILITIES for row in rows_of(head, [p[head] for p in pairs], compositions)]
-    summaries = [row for row in rows if row["part"] == "summary"]
-    for row in summaries:
-        print(row)
-    draw(rows, args.picture)
-    if args.write_card:
-        kept = {
-            str(row["head"]): Scaling(temperature=float(row["temperature"]), bias=float(row["bias"]))
-            for row in summaries
-        }
-        update_card(weights_path(args.model).with_suffix(".json"), scalings=kept)
-    settings = {"model": args.model, "data": "maps/real-dev", "recordings": len(heard), "doubt": DOUBT}
-    settings |= {"compositions": len(set(compositions))}
+    rows: list[Row] = []
+    recordings = compositions = 0
+    for model in args.models:
+        found, recordings, compositions = calibrated(model, write_card=args.write_card)
+        if not rows:
+            draw(found, args.picture)
+        rows += found
+        for row in found:
+            if row["part"] == "summary":
+                print(row, flush=True)
+    settings = {"data": "maps/real-dev", "recordings": recordings, "compositions": compositions}
+    settings |= {"doubt": DOUBT}
     write_report("calibration", "Do the acoustic model's probabilities mean what they say?", settings, rows)
     return 0
 
