@@ -7,6 +7,7 @@ Is not: reading audio (audio), spectra (features), the weights' files (model).
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acoustic.audio import Samples, duration, read_audio, read_blocks
+from acoustic.audio import Samples, duration, read_blocks
 from acoustic.calibration import Scaling
+from acoustic.concert_pitch import estimate_cents
 from acoustic.features import frame_count, margin_samples, spectra
 from acoustic.model import load_network
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
-from acoustic.tuning import estimate_cents
 from symbolic.posteriorgram import Posteriorgram
 
 CHUNK_SECONDS = 20.0
@@ -37,7 +38,7 @@ class Listener:
     name: str
     scalings: Mapping[str, Scaling] = field(default_factory=dict)  # of heads whose probabilities need one
     half: bool = False  # bfloat16 in the network: sooner where the processor knows it
-    cents: float | None = None  # of a recording's A4 above 440 Hz; None: estimated from its first two minutes
+    cents: float | None = None  # of a recording's A4 above 440 Hz; None: `posteriorgram` estimates it
 
     def posteriorgram(
         self,
@@ -49,7 +50,8 @@ class Listener:
         """What the network hears in a recording between `start` and `stop` seconds.
 
         Frame 0 is centred on `start`, so the times are those of the recording. Velocities are relative to
-        the mean of what was read. Memory grows only with the result (90 kB a second), not with the spectra.
+        the mean of what was read; the tuning, unless told, is that of the first two minutes read. Memory
+        grows only with the result (90 kB a second), not with the spectra.
 
         Args:
             progress: called after each chunk with the part done, 0 to 1, as far as the file tells its length.
@@ -58,13 +60,14 @@ class Listener:
             NotebeamError: see `acoustic.audio.read_blocks`.
         """
         known, rate_hz, cents = duration(path), self.network.features.rate_hz, self.cents
+        blocks = read_blocks(path, start, stop, rate_hz)
         if cents is None:
-            first = min(start + TUNING_SECONDS, float("inf") if stop is None else stop)
-            cents = estimate_cents(read_audio(path, start, first, rate_hz), rate_hz)
+            first = _first(blocks, round(TUNING_SECONDS * rate_hz))
+            cents, blocks = estimate_cents(first, rate_hz), chain([first], blocks)
         end = min(x for x in (stop, known, float("inf")) if x is not None)
         parts: list[Planes] = []
         seconds = 0.0
-        for planes, reached in listen(read_blocks(path, start, stop, rate_hz), replace(self, cents=cents)):
+        for planes, reached in listen(blocks, replace(self, cents=cents)):
             parts.append(planes)
             seconds = reached
             if progress is not None and end < float("inf"):
@@ -82,6 +85,14 @@ class Listener:
             source=path.name,
             model=self.name,
         )
+
+
+def _first(blocks: Iterator[Samples], wanted: int) -> Samples:
+    """Blocks that hold the first `wanted` samples, as one; no more are taken."""
+    found = [np.zeros(0, dtype=np.float32)]
+    while sum(map(len, found)) < wanted and (block := next(blocks, None)) is not None:
+        found.append(block)
+    return np.concatenate(found)
 
 
 def load_listener(
@@ -136,8 +147,8 @@ def _chunk(held: Samples, origin: int, chunk: int, count: int, context: int, lis
     first, frames = chunk - before - origin, before + count + context
     hop = features.hop_samples
     samples = held[first * hop : (first + frames - 1) * hop + 2 * margin_samples(features)]
-    logits = posteriors(torch.from_numpy(samples)[None], listener)[0]
-    result: Planes = logits[:, before : before + count].cpu().numpy()
+    heard = posteriors(torch.from_numpy(samples)[None], listener)[0]
+    result: Planes = heard[:, before : before + count].cpu().numpy()
     return result
 
 

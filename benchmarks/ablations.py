@@ -95,19 +95,20 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=300)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    rows: list[dict[str, str | float]] = []
+    settings = {"config": str(CONFIG), "data": "maps/real-dev", **counts()}
+    question = "What does each part of the acoustic model pay?"
     base: list[float] = []
     for name in dict.fromkeys(["as it is", *args.variants]):
         average, each, compositions = scored(heard_by(weights_of(name, args.steps)))
         base = base or each
-        low, high = interval(list(np.subtract(each, base)), compositions)
-        rows.append({"variant": name, **{key: round(average[key], 4) for key in SCORES}})
-        rows[-1] |= {"difference_low": round(low, 4), "difference_high": round(high, 4)}
-        print(rows[-1], flush=True)
-        rows[-1]["steps"] = args.steps
-    settings = {"config": str(CONFIG), "data": "maps/real-dev", **counts()}
-    question = "What does each part of the acoustic model pay?"
-    merge_report("ablations", question, settings, rows, ("variant", "steps"))
+        difference = list(np.subtract(each, base))
+        low, high = interval(difference, compositions)
+        row: dict[str, str | float] = {"variant": name, "steps": args.steps}
+        row |= {key: round(average[key], 4) for key in SCORES}
+        row |= {"difference": round(float(np.mean(difference)), 4)}
+        row |= {"difference_low": round(low, 4), "difference_high": round(high, 4)}
+        print(row, flush=True)
+        merge_report("ablations", question, settings, [row], ("variant", "steps"))
     return 0
 
 

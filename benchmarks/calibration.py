@@ -23,12 +23,13 @@ from acoustic.model import list_models, update_card, weights_path
 from acoustic.network import PROBABILITIES
 from acoustic.training.corpus import targets
 from benchmarks.development import Heard, hear
-from benchmarks.report import write_report
+from benchmarks.report import RESULTS, read_report, write_report
 from symbolic.decoding.evidence import find_peaks
 from symbolic.notes import Notes
 from symbolic.pitch import LOWEST
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.metrics import WIDE_TOLERANCE, median_deviation
+from transcribe.presets import MODEL
 
 DOUBT = 0.02
 Row = dict[str, str | float]
@@ -152,15 +153,15 @@ def main() -> int:
     )
     parser.add_argument("--models", nargs="+", default=list_models(), help="names or .safetensors files")
     parser.add_argument("--write-card", action="store_true", help="keep the scalings in the models' cards")
-    parser.add_argument(
-        "--picture", type=Path, default=Path("docs/calibration.png"), help="of the first model"
-    )
+    parser.add_argument("--picture", type=Path, default=Path("docs/calibration.png"), help=f"of {MODEL}")
     args = parser.parse_args()
-    rows: list[Row] = []
+    kept = read_report("calibration")["rows"] if (RESULTS / "calibration.json").is_file() else []
+    names = {weights_path(model).stem for model in args.models}
+    rows: list[Row] = [row for row in kept if row["model"] not in names]  # type: ignore[attr-defined]
     recordings = compositions = 0
     for model in args.models:
         found, recordings, compositions = calibrated(model, write_card=args.write_card)
-        if not rows:
+        if model == MODEL:
             draw(found, args.picture)
         rows += found
         for row in found:

@@ -8,9 +8,11 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from acoustic import audio, concert_pitch, features, inference, network
 from acoustic.inference import Listener, load_listener
 from acoustic.model import weights_path
 from symbolic import datasets
@@ -22,6 +24,7 @@ from symbolic.posteriorgram import Posteriorgram
 from symbolic.training.config import DataConfig
 from symbolic.training.data import frames_roll
 
+LISTENING = (audio, concert_pitch, features, inference, network)  # the code that hears
 STEP = 0.04  # seconds, of the piano prior
 
 
@@ -36,12 +39,12 @@ class Heard:
 
 
 def hear(model: str, *, cached: bool, half: bool = False) -> list[Heard]:
-    """All recordings; with `cached`, posteriorgrams of the same weights are kept between calls."""
+    """All recordings; with `cached`, those of the same weights and code are kept between calls."""
     listener = load_listener(model, half=half)
     weights = weights_path(model)
-    digest = hashlib.sha256(
-        weights.read_bytes() + repr(sorted(listener.scalings.items())).encode()
-    ).hexdigest()[:12]
+    parts = [weights.read_bytes(), repr(sorted(listener.scalings.items())).encode()]
+    parts += [Path(str(module.__file__)).read_bytes() for module in LISTENING]
+    digest = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
     name = f"{weights.stem}-{digest}" + ("-half" if half else "")
     folder = datasets.cache_folder() / "posteriorgrams" / name
     folder.mkdir(parents=True, exist_ok=True)

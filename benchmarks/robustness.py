@@ -190,7 +190,8 @@ def draw(rows: list[dict[str, str | float]], path: Path) -> None:
     for label in panel.get_xticklabels():
         label.set_horizontalalignment("right")
     for place, value in enumerate(values):
-        panel.text(place, value - 0.07, f"{value:.2f}", ha="center", fontsize=8, color="white")
+        high, colour = (value - 0.07, "white") if value > 0.1 else (value + 0.02, "black")
+        panel.text(place, high, f"{value:.2f}", ha="center", fontsize=8, color=colour)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 

@@ -89,7 +89,7 @@ def _add_notes(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--stop", type=seconds, metavar="S", help="end here; times stay the recording's")
     group.add_argument(
         "--tuning",
-        type=concert_pitch,
+        type=number,
         metavar="HZ",
         help="of A4 (default: heard, nearest to 440)",
     )
@@ -151,12 +151,6 @@ def milliseconds(text: str) -> float:
 def tempo(text: str) -> float:
     """Beats a minute; MIDI's three bytes end below 3.6."""
     return _within(float(text), 4.0, 1000.0)
-
-
-@_reader("Hz of A4, from 370 to 523")
-def concert_pitch(text: str) -> float:
-    """Hz of A4, three semitones either way of 440."""
-    return _within(float(text), 370.0, 523.0)
 
 
 def count(text: str) -> int:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # the audio side is imported where audio is read: a posterior
 __all__ = ["TrackOptions", "TranscribeOptions", "Transcriber", "Transcription", "transcribe_posteriorgram"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+A4_RANGE_HZ = (370.0, 523.0)  # three semitones either way of 440
 LONG = 1800.0  # seconds from which a recording is decoded as a stream, to bound the memory
 LOOK_BACK = 500  # steps after which its rows are settled, many times what hypotheses differ over
 
@@ -64,8 +65,9 @@ class TranscribeOptions:
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
             raise NotebeamError("TranscribeOptions.device", self.device, f"one of {', '.join(DEVICES)}")
-        if self.tuning is not None and not self.tuning > 0:
-            raise NotebeamError("TranscribeOptions.tuning", self.tuning, "Hz of A4, above 0")
+        if self.tuning is not None and not A4_RANGE_HZ[0] <= self.tuning <= A4_RANGE_HZ[1]:
+            low, high = A4_RANGE_HZ
+            raise NotebeamError("TranscribeOptions.tuning", self.tuning, f"Hz of A4, {low:g} to {high:g}")
         if not self.start >= 0:
             raise NotebeamError("TranscribeOptions.start", self.start, "seconds >= 0")
         if self.stop is not None and not self.stop > self.start:

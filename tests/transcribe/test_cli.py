@@ -205,6 +205,7 @@ def test_wrong_settings_are_one_line_and_exit_2(
         (["--tempo", "nan"], "--tempo: got 'nan', expected beats a minute"),
         (["--min-note", "-1"], "--min-note: got '-1', expected milliseconds"),
         (["--prior-weight", "inf"], "--prior-weight: got 'inf', expected a number"),
+        (["--tuning", "high"], "--tuning: got 'high', expected a number"),
         (["--bogus"], "unrecognized arguments: --bogus"),
         (["--candidate", "3"], "unrecognized arguments: --candidate"),
     ],

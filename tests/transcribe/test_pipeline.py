@@ -170,6 +170,7 @@ def test_a_transcriber_is_pickled_without_its_models(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"device": "tpu"}, "TranscribeOptions.device: got 'tpu', expected one of auto"),
+        ({"tuning": 44_000.0}, "TranscribeOptions.tuning: got 44000.0, expected Hz of A4, 370 to 523"),
         ({"start": -1.0}, "TranscribeOptions.start: got -1.0, expected seconds"),
         ({"start": 3.0, "stop": 2.0}, "TranscribeOptions.stop: got 2.0, expected seconds after start, 3"),
     ],

@@ -5,17 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 import torch
 from oracles_transcribe import assert_same_notes
 
+from acoustic.audio import read_audio
 from acoustic.features import FeatureOptions
 from acoustic.model import ModelCard, save_network
 from acoustic.network import HarmonicNet, NetworkOptions
 from symbolic.midi import RINGING, read_midi
+from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.cli import main
+from transcribe.metrics import score
 
 RATE_HZ = 16_000
+EXAMPLES = Path(__file__).parents[2] / "examples"
 SIZES = NetworkOptions(harmonics=(1.0, 2.0), spectral_channels=2, channels=3, dilations=(1,))
 
 
@@ -84,6 +89,20 @@ def test_half_the_digits_give_about_the_same(tmp_path: Path, keen: Path) -> None
         assert transcribed(keen, tmp_path / "a.wav", "-q", "--save-posteriors", path, *words) == 0
         heard.append(Posteriorgram.load(path).frame)
     assert 0 < np.abs(heard[0] - heard[1]).max() < 0.2
+
+
+@pytest.mark.parametrize(("cents", "words"), [(-35, ()), (-100, ("--tuning", "415.3"))])
+def test_a_recording_at_another_pitch_is_written_in_its_own_keys(
+    tmp_path: Path, cents: float, words: tuple[str, ...]
+) -> None:
+    music, speed = read_audio(EXAMPLES / "gymnopedie.flac", 0.0, 9.0), 2 ** (cents / 1200)
+    soundfile.write(tmp_path / "straight.wav", music, RATE_HZ)
+    soundfile.write(tmp_path / "low.wav", soxr.resample(music, RATE_HZ * speed, RATE_HZ), RATE_HZ)
+    assert main([str(tmp_path / "straight.wav"), "-q", "--decoder", "threshold"]) == 0
+    assert main([str(tmp_path / "low.wav"), "-q", "--decoder", "threshold", *words]) == 0
+    straight, low = read_midi(tmp_path / "straight.mid"), read_midi(tmp_path / "low.mid")
+    expected = Notes.make(straight.onset / speed, straight.offset / speed, straight.pitch, straight.velocity)
+    assert score(expected, low)["onset_f1"] > 0.95
 
 
 def test_posteriors_that_know_no_keys_have_no_pedal_to_write(

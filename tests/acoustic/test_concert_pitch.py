@@ -8,7 +8,7 @@ import soxr
 from oracles_acoustic import sine
 
 from acoustic.audio import read_audio
-from acoustic.tuning import estimate_cents
+from acoustic.concert_pitch import estimate_cents
 from symbolic.pitch import hertz
 
 RATE_HZ = 16_000
@@ -29,6 +29,15 @@ def test_beyond_half_a_semitone_the_next_key_is_nearer() -> None:
     assert estimate_cents(chord(60.0), RATE_HZ) == pytest.approx(-40.0, abs=1.0)
 
 
+@pytest.mark.parametrize("pitches", [(50, 57, 66), (28, 35)])
+def test_partials_mislead_it_by_cents_alone(pitches: tuple[int, ...]) -> None:
+    tones = [sine(float(hertz(np.array(p))) * h, 2.0) / h for p in pitches for h in range(1, 12)]
+    audio = np.asarray(0.1 * sum(tones), dtype=np.float32)
+    assert estimate_cents(audio, RATE_HZ) == pytest.approx(0.0, abs=6.0)
+    offset = audio + np.float32(0.5)  # of a cheap sound card
+    assert estimate_cents(offset, RATE_HZ) == pytest.approx(estimate_cents(audio, RATE_HZ), abs=0.5)
+
+
 def test_music_played_faster_is_as_much_higher() -> None:
     music = read_audio(EXAMPLES / "gymnopedie.flac", 0.0, 20.0)
     straight = estimate_cents(music, RATE_HZ)
@@ -42,3 +51,10 @@ def test_what_has_no_pitch_is_left_alone() -> None:
     assert estimate_cents(draw.normal(0, 0.1, 5 * RATE_HZ).astype(np.float32), RATE_HZ) == 0.0
     for samples in (0, 1, 50_000):
         assert estimate_cents(np.zeros(samples, dtype=np.float32), RATE_HZ) == 0.0
+    fading = np.concatenate([chord(20.0), 1e-33 * chord(20.0)]).astype(np.float32)
+    assert estimate_cents(fading, RATE_HZ) == pytest.approx(20.0, abs=1.0)
+
+
+def test_another_rate_gives_the_same() -> None:
+    audio = soxr.resample(chord(-30.0), RATE_HZ, 44_100)
+    assert estimate_cents(audio, 44_100) == pytest.approx(-30.0, abs=1.0)
