@@ -171,6 +171,7 @@ def test_a_posteriorgram_of_nonsense_is_named_with_its_key(
     [
         (["--prior", "nobody/nothing"], "got 'nobody/nothing', expected a prior's name"),
         (["--prior-weight", "-1"], "DecodeOptions.prior_weight: got -1.0, expected a finite number >= 0"),
+        (["--tuning", "900"], "TranscribeOptions.tuning: got 900.0, expected Hz of A4, 370 to 523"),
         (["--prior", "none", "--prior-weight", "2"], "--prior-weight: got 2.0, expected a prior to weigh"),
         (["--decoder", "hmm", "--prior", "x/y"], "--prior: got 'x/y', expected none: hmm decides without"),
         (["-o", "music.npz"], "-o music.npz: got 'an existing file', expected a folder or a name .mid"),
