@@ -91,7 +91,7 @@ def train(table: dict[str, Any], config: Path, out: Path, *, resume: bool) -> Pa
         start = began_as(config.parent / run.start)
         fresh = begin_with(network, config.parent / run.start)
         logging.info("begun with %s; %d tensors are new", run.start, len(fresh))
-    training = Training(network, loop, out)
+    training = Training(network.to("cuda" if torch.cuda.is_available() else "cpu"), loop, out)
     if resume:
         training.resume()
     groups, valid = tracks(corpus)

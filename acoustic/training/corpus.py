@@ -5,7 +5,7 @@ Is not: augmentation that leaves the notes alone (acoustic.augmentation), losses
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +72,10 @@ class Batch:
     held: Tensor
     velocity: Tensor  # meaningful where onset > 0.5
     has_velocity: Tensor  # (B,) bool: whether the clip's levels tell of its velocities
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on another device."""
+        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 def load_track(audio: Path, table: Path) -> Track:

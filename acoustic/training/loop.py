@@ -103,6 +103,7 @@ class Training:
     def __init__(self, network: HarmonicNet, options: LoopOptions, folder: Path) -> None:
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.options, self.folder = options, folder
+        self.device = network.heads.weight.device  # where the work is done
         network.touch.requires_grad_(options.learn != "trunk")
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
@@ -144,7 +145,7 @@ class Training:
     def _update(self, batch: Batch) -> dict[str, Tensor]:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.progress, self.options)
-        parts = self._losses(batch)
+        parts = self._losses(batch.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
         if not all(bool(loss.isfinite()) for loss in parts.values()):
             raise NotebeamError(
@@ -164,7 +165,7 @@ class Training:
         return parts
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.options.half_precision):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.half_precision):
             if self.options.learn == "touch":
                 self.network.eval()  # the trunk's normalisations keep what they know
                 return {"velocity": velocity_loss(self.network.velocities(batch.spectrum), batch)}
@@ -181,10 +182,10 @@ class Training:
     @torch.inference_mode()
     def validate(self, valid: Clips) -> str:
         """Losses of the averaged weights on held-out compositions, as text."""
-        network = self.averaged()
+        network = self.averaged().to(self.device)
         sums = dict.fromkeys(HEADS, 0.0)
         for step in range(len(valid)):
-            batch = valid[step]
+            batch = valid[step].to(self.device)
             for name, loss in losses(network(batch.spectrum), batch).items():
                 sums[name] += float(loss) / len(valid)
         return " ".join(f"{name} {value:.3f}" for name, value in sums.items())
@@ -225,7 +226,7 @@ class Training:
             raise NotebeamError(
                 str(path), "weights of another network", "a checkpoint of this config"
             ) from error
-        self.average = _below(tensors, "average.")
+        self.average = {name: value.to(self.device) for name, value in _below(tensors, "average.").items()}
         state = self.optimizer.state_dict()
         slots: dict[int, dict[str, Tensor]] = {}
         for key, value in _below(tensors, "optimizer.").items():

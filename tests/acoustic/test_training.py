@@ -138,6 +138,20 @@ def test_velocities_are_learnt_at_onsets_and_but_for_a_constant_of_the_clip() ->
     assert float(losses(louder, batch)["velocity"]) == pytest.approx(found, rel=1e-4)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_trains_as_the_processor_does_and_goes_on(tmp_path: Path) -> None:
+    options, batches, found = LoopOptions(steps=10, half_precision=False), clips(None), []
+    for device in ("cpu", "cuda"):
+        torch.manual_seed(0)
+        training = Training(HarmonicNet(FEATURES, SMALL).to(device), options, tmp_path)
+        found.append([float(part) for s in range(2) for part in training._update(batches[s]).values()])
+    assert found[1] == pytest.approx(found[0], rel=1e-3)
+    training.save()
+    training.resume()
+    training._update(batches[2])
+    assert training.validate(batches)
+
+
 @pytest.mark.parametrize("learn", ["touch", "trunk"])
 def test_one_part_is_learnt_while_the_other_stays_as_it_is(
     tmp_path: Path, learn: Literal["touch", "trunk"]
