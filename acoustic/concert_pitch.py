@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from acoustic.audio import Samples
-from acoustic.features import A4_HZ
+from symbolic.pitch import pitch_at
 
 WINDOW_SECONDS = 0.5  # lines of 2 Hz, between which peaks are interpolated
 BAND_HZ = (100.0, 1500.0)  # below, lines are wider than cents; above, strings are stiff
@@ -44,8 +44,7 @@ def estimate_cents(audio: Samples, rate_hz: int) -> float:
     # The top of a parabola through log levels.
     left, top, right = (np.log(part[peak].astype(np.float64) + 1e-12) for part in (below, middle, above))
     place = lowest + np.nonzero(peak)[0] + (left - right) / (2 * (left - 2 * top + right))
-    semitones = 12 * np.log2(place * rate_hz / size / A4_HZ)
-    mean = np.average(np.exp(2j * math.pi * semitones), weights=middle[peak])
+    mean = np.average(np.exp(2j * math.pi * pitch_at(place * rate_hz / size)), weights=middle[peak])
     if abs(mean) < AGREEMENT:
         return 0.0
     return float(100 * np.angle(mean) / (2 * math.pi))

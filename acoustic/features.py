@@ -7,13 +7,13 @@ Is not: the stacking of harmonics, which belongs to the network.
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from symbolic.errors import NotebeamError
 from symbolic.pitch import KEYS, LOWEST
-
-A4_HZ, A4_PITCH = 440.0, 69
+from symbolic.pitch import hertz as hertz_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +51,8 @@ def filterbank(options: FeatureOptions, window: int, cents: float = 0.0) -> Tens
     and so interpolates.
     """
     centre = (options.bins_per_semitone - 1) / 2
-    pitch = LOWEST + (torch.arange(options.bins, dtype=torch.float64) - centre) / options.bins_per_semitone
-    hertz = A4_HZ * 2 ** ((pitch - A4_PITCH) / 12 + cents / 1200)
+    pitch = LOWEST + (np.arange(options.bins) - centre) / options.bins_per_semitone
+    hertz = torch.from_numpy(hertz_of(pitch + cents / 100))
     lines = torch.arange(window // 2 + 1, dtype=torch.float64) * options.rate_hz / window
     spacing = options.rate_hz / window
     # To the next bin's centre, but never less than to the next line.

@@ -18,12 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from acoustic.calibration import Scaling, fit_scaling, log_loss, reliability
-from acoustic.inference import load_listener
-from acoustic.model import list_models, update_card, weights_path
+from acoustic.model import list_models, read_card, update_card, weights_path
 from acoustic.network import PROBABILITIES
 from acoustic.training.corpus import targets
 from benchmarks.development import Heard, hear
-from benchmarks.report import RESULTS, read_report, write_report
+from benchmarks.report import merge_report
 from symbolic.decoding.evidence import find_peaks
 from symbolic.notes import Notes
 from symbolic.pitch import LOWEST
@@ -131,7 +130,8 @@ def scaled(posteriorgram: Posteriorgram, scalings: Mapping[str, Scaling]) -> Pos
 
 def calibrated(model: str, *, write_card: bool) -> tuple[list[Row], int, int]:
     """(rows, recordings, compositions) of one model."""
-    undo = {head: scaling.inverse for head, scaling in load_listener(model).scalings.items()}
+    card = weights_path(model).with_suffix(".json")
+    undo = {head: scaling.inverse for head, scaling in read_card(card).scalings.items()}
     heard = [replace(h, posteriorgram=scaled(h.posteriorgram, undo)) for h in hear(model, cached=True)]
     pairs = [said_and_true(h) for h in heard]
     compositions = [h.recording.composition for h in heard]
@@ -142,7 +142,7 @@ def calibrated(model: str, *, write_card: bool) -> tuple[list[Row], int, int]:
             for row in rows
             if row["part"] == "summary"
         }
-        update_card(weights_path(model).with_suffix(".json"), scalings=kept)
+        update_card(card, scalings=kept)
     name = weights_path(model).stem
     return [{"model": name, **row} for row in rows], len(heard), len(set(compositions))
 
@@ -155,9 +155,7 @@ def main() -> int:
     parser.add_argument("--write-card", action="store_true", help="keep the scalings in the models' cards")
     parser.add_argument("--picture", type=Path, default=Path("docs/calibration.png"), help=f"of {MODEL}")
     args = parser.parse_args()
-    kept = read_report("calibration")["rows"] if (RESULTS / "calibration.json").is_file() else []
-    names = {weights_path(model).stem for model in args.models}
-    rows: list[Row] = [row for row in kept if row["model"] not in names]  # type: ignore[attr-defined]
+    rows: list[Row] = []
     recordings = compositions = 0
     for model in args.models:
         found, recordings, compositions = calibrated(model, write_card=args.write_card)
@@ -169,7 +167,8 @@ def main() -> int:
                 print(row, flush=True)
     settings = {"data": "maps/real-dev", "recordings": recordings, "compositions": compositions}
     settings |= {"doubt": DOUBT}
-    write_report("calibration", "Do the acoustic model's probabilities mean what they say?", settings, rows)
+    question = "Do the acoustic model's probabilities mean what they say?"
+    merge_report("calibration", question, settings, rows, ("model",))
     return 0
 
 

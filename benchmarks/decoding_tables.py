@@ -7,7 +7,7 @@ Is not: a measurement, or the places in the README (benchmarks.tables).
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.markdown import markdown
+from benchmarks.markdown import markdown, rows_of
 from benchmarks.report import read_report
 
 Row = Mapping[str, Any]
@@ -82,7 +82,7 @@ TABLES = {f"decoding_{table.__name__}": table for table in (real, naive, grid, g
 
 
 def _rows(part: str) -> list[Row]:
-    return [row for row in read_report("decoding")["rows"] if row["part"] == part]  # type: ignore[attr-defined]
+    return [row for row in rows_of(read_report("decoding")) if row["part"] == part]
 
 
 def _cell(row: Row) -> str:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -56,19 +57,24 @@ def merge_report(
     keys: Sequence[str],
     folder: Path = RESULTS,
 ) -> Path:
-    """`write_report` of the rows that are there already and these, which replace those with the same `keys`.
+    """`write_report` of the rows that are there and these, which replace all with the same `keys`.
 
     Each row carries its own commit, date and machine, since they need not be of one run.
     """
-    found: dict[tuple[object, ...], Row] = {}
+    found: dict[tuple[object, ...], list[Row]] = {}
     if (folder / f"{name}.json").is_file():
-        found = {_key(row, keys): row for row in cast("list[Row]", read_report(name, folder)["rows"])}
-    found |= {_key(row, keys): {**row, **origin()} for row in rows}
-    return write_report(name, question, settings, list(found.values()), folder)
+        found = _grouped(cast("list[Row]", read_report(name, folder)["rows"]), keys)
+    made = origin()
+    found |= _grouped([{**row, **made} for row in rows], keys)
+    return write_report(name, question, settings, list(chain.from_iterable(found.values())), folder)
 
 
-def _key(row: Row, keys: Sequence[str]) -> tuple[object, ...]:
-    return tuple(row.get(key) for key in keys)
+def _grouped(rows: Sequence[Row], keys: Sequence[str]) -> dict[tuple[object, ...], list[Row]]:
+    """Rows by their values at `keys`, in order."""
+    found: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row.get(key) for key in keys), []).append(row)
+    return found
 
 
 def origin() -> dict[str, str]:

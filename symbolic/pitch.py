@@ -19,6 +19,11 @@ def hertz(pitch: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(440.0 * 2.0 ** ((np.asarray(pitch, dtype=np.float64) - 69.0) / 12.0))
 
 
+def pitch_at(hertz: ArrayLike) -> NDArray[np.float64]:
+    """MIDI pitch, with fractions of a semitone, of frequencies in Hz: the inverse of `hertz`."""
+    return np.asarray(69.0 + 12.0 * np.log2(np.asarray(hertz, dtype=np.float64) / 440.0))
+
+
 def key_of(pitch: ArrayLike) -> NDArray[np.int64]:
     """Key 0..87 of MIDI pitches 21..108 of any shape."""
     return np.asarray(pitch, dtype=np.int64) - LOWEST

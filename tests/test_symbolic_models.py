@@ -52,6 +52,14 @@ def test_a_partial_run_replaces_its_own_rows_only(tmp_path: Path) -> None:
     assert all({"commit", "date", "machine"} <= row.keys() for row in rows)
 
 
+def test_several_rows_of_one_key_are_replaced_together(tmp_path: Path) -> None:
+    for values in ((1.0, 2.0, 3.0), (4.0, 5.0)):
+        rows = [{"model": "a", "value": value} for value in values]
+        merge_report("test", "?", {}, [*rows, {"model": "b", "value": 6.0}], ("model",), tmp_path)
+    found = json.loads((tmp_path / "test.json").read_text())["rows"]
+    assert [row["value"] for row in found] == [4.0, 5.0, 6.0]
+
+
 def test_the_table_shows_ours_beside_the_published_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     base = {"commit": "c", "date": "2026-01-01", "kind": "trained"}
     row = base | {"row": "rnn-rbm", "set": "jsb", "log_likelihood_nats_per_step": -7.0, "acc12": 0.3}

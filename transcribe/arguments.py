@@ -87,12 +87,7 @@ def _add_models(group: argparse._ArgumentGroup) -> None:
 def _add_notes(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--start", type=seconds, metavar="S", help="begin here: seconds or m:ss")
     group.add_argument("--stop", type=seconds, metavar="S", help="end here; times stay the recording's")
-    group.add_argument(
-        "--tuning",
-        type=number,
-        metavar="HZ",
-        help="of A4 (default: heard, nearest to 440)",
-    )
+    group.add_argument("--tuning", type=number, metavar="HZ", help="of A4 (default: heard, nearest to 440)")
     group.add_argument("--min-note", type=milliseconds, metavar="MS", help="drop shorter notes (default: 0)")
     group.add_argument(
         "--pedal", action="store_true", help="write keys and pedal (CC64), not how long notes sound"

@@ -6,7 +6,6 @@ Is not: any of the parts, or the files that are written (transcribe.cli).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -20,6 +19,7 @@ from symbolic.decoding.decode import Decoding, decode
 from symbolic.decoding.options import DecodeOptions
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
+from symbolic.pitch import pitch_at
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.protocol import SymbolicPrior
 from symbolic.priors.registry import load_prior
@@ -138,11 +138,10 @@ class Transcriber:
     def _heard(self) -> Listener:
         """The acoustic model, loaded once."""
         if self._listener is None:
-            from acoustic.features import A4_HZ
             from acoustic.inference import load_listener
 
             options = self.options
-            cents = None if options.tuning is None else 1200 * math.log2(options.tuning / A4_HZ)
+            cents = None if options.tuning is None else 100 * float(pitch_at(options.tuning) - 69)
             self._listener = load_listener(
                 options.model, device_of(options.device), half=options.half, cents=cents
             )

@@ -14,6 +14,7 @@ def test_the_piano_has_88_keys_from_a0_to_c8() -> None:
 def test_hertz_doubles_with_every_octave_from_440() -> None:
     assert pitch.hertz([57, 69, 81]).tolist() == [220.0, 440.0, 880.0]
     assert float(pitch.hertz(60)) == pytest.approx(261.6256, abs=1e-4)  # middle C
+    assert pitch.pitch_at(pitch.hertz([21, 60.25, 108])).tolist() == pytest.approx([21, 60.25, 108])
 
 
 def test_key_and_pitch_are_inverse() -> None:
