@@ -121,25 +121,23 @@ def nade_prefix_log_prob(
         (B, W, K) nats.
     """
     nodes, width, hidden = len(prefixes.key), key_bias.shape[1], weight.shape[1]
+    key_bias, hidden_bias = key_bias.contiguous(), hidden_bias.contiguous()
     told = prefixes.sets @ weight  # (R, H), alike for all hypotheses
-    own, end = (key_bias.new_zeros(nodes, width) for _ in range(2))
+    past = torch.arange(len(out), device=out.device) <= prefixes.key[:, None]  # (R, D) up to the own key
+    own, off_above = (key_bias.new_zeros(nodes, width) for _ in range(2))
     size = max(1, min(BLOCK // max(1, width * hidden), max(PART, nodes // 4)))
     for start in range(0, nodes, size):
         block = slice(start, start + size)
         clip, born = prefixes.clip[block], prefixes.born(start, start + size)
-        # A node says nothing of the keys below its own, and the nodes rise by their keys.
+        # A node says nothing of the keys up to its own, and the nodes rise by their keys.
         low = max(0, prefixes.lowest[start])
         units = _added(told[block, None], hidden_bias, clip).sigmoid_()
         logits = _added(units @ out[low:].t(), key_bias[:, :, low:], clip)  # (r, W, D - low)
-        off = F.softplus(logits).cumsum(2)  # minus log P(all keys up to here off)
-        key = (prefixes.key[block] - low).clamp(min=0)
-        past = off[torch.arange(len(key), device=key.device), :, key]  # (r, W) up to the own key
-        past = past.masked_fill((prefixes.key[block] < 0)[:, None], 0.0)
-        end[block] = past - off[:, :, -1]
-        # The keys of the block's children, each after its parent's.
-        parent, key = prefixes.parent[born] - start, (prefixes.key[born] - low).clamp(min=0)
-        own[born] = logits[parent, :, key] - off[parent, :, key] + past[parent]
-    return prefixes.row_sums(own, end)
+        off = F.softplus(logits.masked_fill(past[block, None, low:], -torch.inf)).cumsum(2)
+        off_above[block] = off[:, :, -1]  # minus log P(all keys above the own one off)
+        # The block's children: log P(the keys between off, the child's key on).
+        own[born] = logits.sub_(off)[prefixes.parent[born] - start, :, prefixes.key[born] - low]
+    return prefixes.row_sums(own, -off_above)
 
 
 def _added(values: Tensor, biases: Tensor, clip: Tensor) -> Tensor:
