@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from symbolic.estimators.prefixes import first_difference, lexicographic_order
+from symbolic.priors.cells import standing
 from symbolic.priors.protocol import select
 from symbolic.priors.tied import TiedOptions, TiedPrior
 from symbolic.recurrence.stacked import Stacked, drop
@@ -38,17 +38,10 @@ class Biaxial(TiedPrior):
         return logits
 
     def shared_logits(self, inside: Tensor, past: Tensor) -> Tensor:
-        # At a key the LSTM has met as many pasts as there are different rows below it: in lexicographic order
-        # a row stands for itself from the key on that follows its first difference from the row before, and
-        # until then shares what the latest row before it gets that does.
+        # At a key the LSTM has met as many pasts as there are rows that stand for themselves by then.
         (clips, count, keys, planes), width = inside.shape, past.shape[1]
-        order = lexicographic_order(inside.flatten(2))
+        order, rows, begins = standing(inside)
         clip = torch.arange(clips, device=order.device).repeat_interleave(count)
-        rows = inside[clip, order.flatten()]  # (B * K, D', P)
-        differs = first_difference(rows.reshape(clips, count, -1) > 0.5).flatten()
-        begins = torch.where(
-            torch.arange(len(clip), device=clip.device) % count > 0, differs // planes + 1, 0
-        )
         below = F.pad(rows, (0, 0, 1, 0))[:, :-1]
         each = torch.arange(width, device=clip.device)
         state, owner, found = self.note.initial_state(clips * width), clip, []

@@ -103,6 +103,10 @@ class KeywisePrior(nn.Module):
         """
 
     @abstractmethod
+    def shared_logits(self, inside: Tensor, past: Tensor) -> Tensor:
+        """(B, W, K, D', P) `step_logits` of rows (B, K, D', P) after each past (B, W, D', U)."""
+
+    @abstractmethod
     def set_bias(self, bias: Tensor) -> None:
         """Set the constant part of all keys' logits (P,)."""
 
@@ -127,14 +131,6 @@ class KeywisePrior(nn.Module):
         logits = self.shared_logits(inside, past)
         bits = self._inside_log_prob(inside[:, None].expand_as(logits), logits)
         return bits + self._outside_log_prob(shared.rows.flatten(0, 1)).view(clips, 1, count)
-
-    def shared_logits(self, inside: Tensor, past: Tensor) -> Tensor:
-        """(B, W, K, D', P) `step_logits` of rows (B, K, D', P) after each past (B, W, D', U)."""
-        clips, count = inside.shape[:2]
-        width = past.shape[1]
-        rows = inside[:, None].expand(-1, width, -1, -1, -1).flatten(0, 2)
-        each = past[:, :, None].expand(-1, -1, count, -1, -1).flatten(0, 2)
-        return self.step_logits(rows, each).view(clips, width, count, *inside.shape[2:])
 
     @torch.no_grad()
     def sample(

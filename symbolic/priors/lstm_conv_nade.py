@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from symbolic.errors import NotebeamError
+from symbolic.priors import cells
 from symbolic.priors.keywise import KeywiseOptions, KeywisePrior, at_least, bit_log_prob
 from symbolic.priors.protocol import State
 from symbolic.recurrence import biaxial
@@ -187,10 +188,16 @@ class LstmConvNade(KeywisePrior):
         logits: Tensor = self.head(torch.relu(self.second(hidden))) + direct
         return logits
 
+    def _up_all(self, past: Tensor, below: Tensor, kept: Tensor | float = 1.0) -> Tensor:
+        """The same from the past as one (..., hidden + P)."""
+        return self._up(past[..., : self.options.hidden], below, past[..., self.options.hidden :], kept)
+
     def step_logits(self, inside: Tensor, past: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        first, direct = past[..., : self.options.hidden], past[..., self.options.hidden :]
-        kept = drop(torch.ones_like(first[:, :1]), self.options.dropout, generator)
-        return self._up(first, self._below(inside, ALL), direct, kept)
+        kept = drop(past.new_ones(len(past), 1, self.options.hidden), self.options.dropout, generator)
+        return self._up_all(past, self._below(inside, ALL), kept)
+
+    def shared_logits(self, inside: Tensor, past: Tensor) -> Tensor:
+        return cells.shared_logits(inside, past, self._below, self._up_all)
 
     def _in_range(self, frames: Tensor) -> Tensor:
         """(N, C * P, D') of frames (N, C, visible)."""

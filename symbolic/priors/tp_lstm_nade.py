@@ -11,8 +11,9 @@ Source: Johnson 2017, section 4 (tied parallel LSTM-NADE). Window and key vector
 import torch
 from torch import Tensor, nn
 
+from symbolic.priors import cells
 from symbolic.priors.tied import TiedOptions, TiedPrior
-from symbolic.recurrence.biaxial import CLASSES, keys_below, pitch_classes_below
+from symbolic.recurrence.biaxial import ALL, CLASSES, At, keys_below, pitch_classes_below
 from symbolic.recurrence.stacked import drop
 
 
@@ -31,8 +32,26 @@ class TpLstmNade(TiedPrior):
         self.key_bias.bias.copy_(bias)
 
     def step_logits(self, inside: Tensor, past: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        told = self._told(past)
+        kept = drop(torch.ones_like(told[..., : self.options.hidden]), self.options.dropout, generator)
+        return self._up(told, self._below(inside, ALL), kept)
+
+    def shared_logits(self, inside: Tensor, past: Tensor) -> Tensor:
+        return cells.shared_logits(inside, self._told(past), self._below, self._up)
+
+    def _told(self, past: Tensor) -> Tensor:
+        """(..., hidden + P) bh and bv of keys of which past (..., U) is known."""
+        return torch.cat([self.hidden_bias(past), self.key_bias(past)], -1)
+
+    def _below(self, inside: Tensor, at: At) -> Tensor:
+        """(..., hidden) W x of the keys asked for; inside (N, D', P)."""
         bits = inside.transpose(1, 2)
-        seen = torch.cat([keys_below(bits, self.options.window), pitch_classes_below(bits[:, 0])], 2)
-        hidden = torch.sigmoid(self.hidden_bias(past) + self.chosen(seen))
-        logits: Tensor = self.key_bias(past) + self.out(drop(hidden, self.options.dropout, generator))
+        near = keys_below(bits, self.options.window, at)
+        below: Tensor = self.chosen(torch.cat([near, pitch_classes_below(bits[:, 0])[at]], -1))
+        return below
+
+    def _up(self, told: Tensor, below: Tensor, kept: Tensor | float = 1.0) -> Tensor:
+        """(..., P) logits from bh and bv (..., hidden + P) and W x (..., hidden); kept is its dropout."""
+        hidden_bias, key_bias = told[..., : self.options.hidden], told[..., self.options.hidden :]
+        logits: Tensor = key_bias + self.out(torch.sigmoid(hidden_bias + below) * kept)
         return logits
