@@ -19,6 +19,7 @@ from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import Prefixes, SharedRows
 
 BLOCK = 1 << 20  # hidden units at once in `nade_prefix_log_prob`
+EVEN = 16  # products with a multiple of so many columns are up to half as fast again as others
 PART = 32  # nodes that it may cut off by themselves: later ones have fewer keys to speak to
 
 
@@ -103,10 +104,11 @@ def nade_log_prob(
     return (column * logits - F.softplus(logits)).sum(1)
 
 
+@torch.no_grad()
 def nade_prefix_log_prob(
     prefixes: Prefixes, key_bias: Tensor, hidden_bias: Tensor, weight: Tensor, out: Tensor
 ) -> Tensor:
-    """Log-probability of rows that share their prefixes, under the biases of many hypotheses.
+    """Log-probability of rows that share their prefixes, under the biases of many hypotheses; no gradients.
 
     A node of the tree has one hidden vector, which speaks to all keys above the node's own until the next key
     that is on: between the two, log P is a difference of running sums of -softplus.
@@ -126,13 +128,15 @@ def nade_prefix_log_prob(
     past = torch.arange(len(out), device=out.device) <= prefixes.key[:, None]  # (R, D) up to the own key
     own, off_above = (key_bias.new_zeros(nodes, width) for _ in range(2))
     size = max(1, min(BLOCK // max(1, width * hidden), max(PART, nodes // 4)))
+    # Used by one block after the other: fresh memory would cost more than the sums.
+    units = key_bias.new_empty(min(size, nodes), width, hidden)
     for start in range(0, nodes, size):
         block = slice(start, start + size)
         clip, born = prefixes.clip[block], prefixes.born(start, start + size)
         # A node says nothing of the keys up to its own, and the nodes rise by their keys.
-        low = max(0, prefixes.lowest[start])
-        units = _added(told[block, None], hidden_bias, clip).sigmoid_()
-        logits = _added(units @ out[low:].t(), key_bias[:, :, low:], clip)  # (r, W, D - low)
+        low = _evenly(max(0, prefixes.lowest[start]), len(out))
+        heard = _added(told[block, None], hidden_bias, clip, out=units[: len(clip)]).sigmoid_()
+        logits = _added(heard @ out[low:].t(), key_bias[:, :, low:], clip)  # (r, W, D - low)
         off = F.softplus(logits.masked_fill(past[block, None, low:], -torch.inf)).cumsum(2)
         off_above[block] = off[:, :, -1]  # minus log P(all keys above the own one off)
         # The block's children: log P(the keys between off, the child's key on).
@@ -140,9 +144,16 @@ def nade_prefix_log_prob(
     return prefixes.row_sums(own, -off_above)
 
 
-def _added(values: Tensor, biases: Tensor, clip: Tensor) -> Tensor:
+def _added(values: Tensor, biases: Tensor, clip: Tensor, out: Tensor | None = None) -> Tensor:
     """(r, W, P) values (r, W or 1, P) plus biases (B, W, P) of clips (r,); these uncopied where B is 1."""
-    return values + biases if len(biases) == 1 else biases.index_select(0, clip).add_(values)
+    if len(biases) == 1:
+        return torch.add(values, biases, out=out)
+    return torch.index_select(biases, 0, clip, out=out).add_(values)
+
+
+def _evenly(low: int, keys: int) -> int:
+    """The first of the keys from `low` on, or a little before, so that their number is what products like."""
+    return max(0, keys - -(-(keys - low) // EVEN) * EVEN)
 
 
 def nade_conditionals(

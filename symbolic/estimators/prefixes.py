@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-BITS = 52  # of a row that a float64 holds exactly
+BITS = 22  # of a row in one number: a float32 holds one exactly, a float64 two
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ def prefix_trees(rows: Tensor) -> list[Prefixes]:
         return []
     order = lexicographic_order(rows.flatten(0, 1))  # (G, K), with G = S * B lists
     on = rows.flatten(0, 1).gather(1, order[:, :, None].expand(-1, -1, keys)) > 0.5
-    size = on.sum(2)  # (G, K) on keys
+    size = rows.flatten(0, 1).sum(2).long().gather(1, order)  # (G, K) on keys
     row, key = on.flatten(0, 1).nonzero(as_tuple=True)  # (E,) every on bit, row by row
     rank = torch.arange(len(row), device=device) - (size.flatten().cumsum(0) - size.flatten())[row]
     # A bit makes a node where its row has left the row before.
@@ -121,14 +122,15 @@ def _by_step(nodes: Prefixes, count: Tensor, size: Tensor) -> list[Prefixes]:
 
 
 def lexicographic_order(rows: Tensor) -> Tensor:
-    """(G, K) indices that sort each list of rows (G, K, D) 0/1, the lowest key weighing most; stable."""
+    """(G, K) indices that sort each list of rows (G, K, D) float32 0/1, the lowest key first; stable."""
+    key = torch.arange(rows.shape[2], device=rows.device)
+    words = F.one_hot(key // BITS).to(rows.dtype) * 2.0 ** (BITS - 1 - key % BITS)[:, None]  # (D, words)
+    number = F.pad(rows @ words, (0, words.shape[1] % 2)).double()  # every sum is exact
+    pairs = number[:, :, ::2] * 2.0**BITS + number[:, :, 1::2]
     order = torch.arange(rows.shape[1], device=rows.device).expand(rows.shape[:2])
-    # Stable sorts by the last keys first.
-    for start in reversed(range(0, rows.shape[2], BITS)):
-        part = rows[:, :, start : start + BITS].double()
-        weight = 2.0 ** torch.arange(part.shape[2] - 1, -1, -1, dtype=torch.float64, device=rows.device)
-        number = (part @ weight).gather(1, order)
-        order = order.gather(1, number.sort(dim=1, stable=True).indices)
+    # Stable sorts, by the last keys first.
+    for pair in reversed(range(pairs.shape[2])):
+        order = order.gather(1, pairs[:, :, pair].gather(1, order).sort(dim=1, stable=True).indices)
     return order
 
 
