@@ -198,6 +198,8 @@ def memory(device: torch.device) -> Iterator[Row]:
             str(look_back),
             "--device",
             device.type,
+            "--threads",
+            str(torch.get_num_threads()),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         before, after = (float(word) for word in done.stdout.split()[-2:])

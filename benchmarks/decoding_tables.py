@@ -78,7 +78,18 @@ def priors() -> str:
     return markdown(header, rows) + "\n\n" + _source("priors")
 
 
-TABLES = {f"decoding_{table.__name__}": table for table in (real, naive, grid, growth, priors)}
+def memory() -> str:
+    """An hour of music."""
+    rows = [
+        [f"as a stream that looks back {look_back} steps" if look_back else "at once", str(added)]
+        for look_back, added in (
+            (row["look_back"], row["megabytes_added"]) for row in _rows("memory of an hour")
+        )
+    ]
+    return markdown(["an hour", "MB more than before"], rows) + "\n\n" + _source("memory of an hour")
+
+
+TABLES = {f"decoding_{table.__name__}": table for table in (real, naive, grid, growth, priors, memory)}
 
 
 def _rows(part: str) -> list[Row]:
