@@ -29,6 +29,7 @@ from benchmarks.work import counted, matrix_rate, timed
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.options import DecodeOptions, Plane
+from symbolic.decoding.streaming import Stream
 from symbolic.priors.product import Product
 from symbolic.priors.registry import Prior, list_priors, load_prior
 from transcribe.presets import MODEL
@@ -217,13 +218,18 @@ def memory(device: torch.device) -> Iterator[Row]:
 
 
 def hour(look_back: int, device: torch.device) -> None:
-    """Decode an hour; prints the peak of memory before and after, MB."""
+    """Decode an hour, at once or as a stream; prints the peak of memory before and after, MB."""
     clip, prior = made_hour(), free(load_prior("event-rnn-nade/piano")).to(device)
     options = DecodeOptions(step=STEP, beam_width=16, candidates=32, prior_weight=0.5, n_best=1)
-    options = replace(options, look_back=look_back)
     decode_evidence([evidence(clip.prob[:500])], prior, options)
     before = peak_memory_mb()
-    decode_evidence([clip], prior, options)
+    if look_back:
+        stream = Stream(clip.prob.shape[1], prior, replace(options, look_back=look_back))
+        for begin in range(0, len(clip.prob), look_back):
+            stream.push(clip.prob[begin : begin + look_back])
+        stream.finish()
+    else:
+        decode_evidence([clip], prior, options)
     print(before, peak_memory_mb())
 
 

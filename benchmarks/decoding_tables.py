@@ -81,7 +81,7 @@ def priors() -> str:
 def memory() -> str:
     """An hour of music."""
     rows = [
-        [f"as a stream that looks back {look_back} steps" if look_back else "at once", str(added)]
+        [f"as a stream, blocks and look-back of {look_back} steps" if look_back else "at once", str(added)]
         for look_back, added in (
             (row["look_back"], row["megabytes_added"]) for row in _rows("memory of an hour")
         )
