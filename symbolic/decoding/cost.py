@@ -59,12 +59,14 @@ def continuation_costs(cost: Tensor, local: Tensor, prior: Tensor | None, weight
     return cost[:, :, None] + step
 
 
-def acoustic_log_prob(rolls: Tensor, prob: Tensor, temperature: float) -> Tensor:
+def acoustic_log_prob(rolls: Tensor, prob: Tensor, options: DecodeOptions) -> Tensor:
     """log P_a of whole rolls (B, W, T, D) bool given prob (B, T, D) -> (B, W) float64 nats."""
     total = torch.zeros(rolls.shape[:2], dtype=torch.float64, device=rolls.device)
     block = max(1, SUM_BLOCK // max(1, rolls.shape[0] * rolls.shape[1] * rolls.shape[3]))
+    least = LEAST if options.prior_notes else 0.0
     for start in range(0, rolls.shape[2], block):
-        logit = tempered_logit(prob[:, None, start : start + block], temperature)
-        on = rolls[:, :, start : start + block]
-        total -= functional.softplus(torch.where(on, -logit, logit)).sum(dim=(2, 3), dtype=torch.float64)
+        part, on = prob[:, None, start : start + block], rolls[:, :, start : start + block]
+        logit = tempered_logit(part, options.temperature)
+        against = torch.where(on, -tempered_logit(part.clamp(min=least), options.temperature), logit)
+        total -= functional.softplus(against).sum(dim=(2, 3), dtype=torch.float64)
     return total

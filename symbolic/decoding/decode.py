@@ -20,7 +20,7 @@ from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.greedy import greedy
 from symbolic.decoding.hmm import hmm
 from symbolic.decoding.options import DecodeOptions
-from symbolic.decoding.protocol import Batch, Decoder, Hypotheses, check_prob, pad
+from symbolic.decoding.protocol import Batch, Decoder, Hypotheses, pad, prob_of
 from symbolic.decoding.streaming import stream_beam
 from symbolic.decoding.threshold import threshold
 from symbolic.errors import NotebeamError
@@ -101,9 +101,7 @@ def decode_evidence(
     """`decode`, for evidence at the steps of a clock, from whatever source; the D of all clips is one."""
     if not clips:
         return []
-    probs = [torch.tensor(clip.prob) for clip in clips]
-    for index, prob in enumerate(probs):
-        check_prob(prob, f"decode_evidence(clips)[{index}].prob")
+    probs = [checked(clip, f"decode_evidence(clips)[{index}]") for index, clip in enumerate(clips)]
     widths = sorted({clip.prob.shape[1] for clip in clips})
     if len(widths) > 1:
         raise NotebeamError("decode_evidence(clips)", f"clips of {widths} keys", "one number of keys")
@@ -119,9 +117,20 @@ def decode_evidence(
     search = stream_beam if in_blocks else build_decoder(options.method)
     found = search(batch, asked, options)
     _check_found(found, batch, order, asked, options)
-    acoustic = acoustic_log_prob(found.rolls, batch.prob, options.temperature)
+    acoustic = acoustic_log_prob(found.rolls, batch.prob, options)
     turn = {index: row for row, index in enumerate(order)}
     return [_decoding(clip, found, acoustic, turn[index]) for index, clip in enumerate(clips)]
+
+
+def checked(clip: Evidence, place: str) -> Tensor:
+    """Probabilities (T, D) of evidence whose parts fit each other."""
+    prob = prob_of(clip.prob, f"{place}.prob")
+    for name, shape in (("time", clip.time.shape), ("frame", clip.frame.shape)):
+        if shape != clip.prob.shape:
+            raise NotebeamError(f"{place}.{name}", f"shape {shape}", f"{clip.prob.shape}, as prob")
+    if len(clip.clock) != len(prob):
+        raise NotebeamError(f"{place}.clock", f"{len(clip.clock)} steps", f"{len(prob)}, as prob")
+    return prob
 
 
 def _decoding(clip: Evidence, found: Hypotheses, acoustic: Tensor, row: int) -> Decoding:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from symbolic.decoding.options import DecodeOptions
@@ -43,13 +45,21 @@ def pad(probs: Sequence[Tensor]) -> Batch:
     return Batch(torch.nn.utils.rnn.pad_sequence(list(probs), batch_first=True), lengths)
 
 
-def check_prob(prob: Tensor, place: str, keys: int | None = None) -> None:
-    """Refuse what is not (T, D) float32 probabilities of at least one step, D being `keys` if given."""
+def prob_of(values: Tensor | NDArray[np.float32], place: str, keys: int | None = None) -> Tensor:
+    """A copy of (T, D) float32 probabilities of at least one step, D being `keys` if given.
+
+    Raises:
+        NotebeamError: `values` are something else.
+    """
+    if not isinstance(values, Tensor | np.ndarray):
+        raise NotebeamError(place, f"a {type(values).__name__}", "a tensor or an array")
+    kind = str(values.dtype).removeprefix("torch.")
+    if kind != "float32":
+        raise NotebeamError(place, kind, "float32")
+    prob = values.clone() if isinstance(values, Tensor) else torch.tensor(values)
     wanted = "D" if keys is None else str(keys)
     if prob.dim() != 2 or not prob.shape[1] or prob.shape[1] != (keys or prob.shape[1]):
         raise NotebeamError(place, f"shape {tuple(prob.shape)}", f"(T, {wanted}), a row a step")
-    if prob.dtype != torch.float32:
-        raise NotebeamError(place, str(prob.dtype).removeprefix("torch."), "float32")
     if not len(prob):
         raise NotebeamError(place, "0 steps", "at least 1")
     # NaN is on neither side of a comparison.
@@ -58,6 +68,7 @@ def check_prob(prob: Tensor, place: str, keys: int | None = None) -> None:
         step, key = (int(index) for index in wrong.nonzero()[0])
         value = f"{float(prob[step, key]):g} at step {step}, key {key}"
         raise NotebeamError(place, value, "probabilities 0..1")
+    return prob
 
 
 @dataclass(frozen=True, eq=False)

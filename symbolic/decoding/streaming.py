@@ -15,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from symbolic.decoding.asking import device_of, prior_to_ask
+from symbolic.clock import Clock
+from symbolic.decoding.asking import check_clock, device_of, prior_to_ask
 from symbolic.decoding.backtrace import Track, trace
 from symbolic.decoding.beam import confidence
 from symbolic.decoding.candidates import Candidates, propose
 from symbolic.decoding.options import DecodeOptions
-from symbolic.decoding.protocol import Batch, Hypotheses, check_prob
+from symbolic.decoding.protocol import Batch, Hypotheses, prob_of
 from symbolic.decoding.search import Search
 from symbolic.errors import NotebeamError
 from symbolic.priors.protocol import SymbolicPrior
@@ -34,44 +35,30 @@ class Settled:
     confidence: Tensor  # (S, D) 0..1 of their notes, by the hypotheses of the moment; 0 elsewhere
 
 
-class Stream:
-    """One clip of D keys, fed block by block; `prior` as `decode` takes it.
+class Window:
+    """The steps of one clip that are not settled yet; `prior` is None or ready for D keys and the device."""
 
-    A push costs its steps, and the steps that are not settled yet: blocks of some dozens are cheapest.
-    """
-
-    def __init__(self, keys: int, prior: SymbolicPrior | None, options: DecodeOptions) -> None:
-        if not options.look_back:
-            raise NotebeamError("DecodeOptions.look_back", 0, "an integer >= 1 for a stream")
-        if options.method != "beam":
-            raise NotebeamError("DecodeOptions.method", options.method, "'beam' for a stream")
-        prior = prior_to_ask(prior, keys, options)
-        self.device = torch.device("cpu") if prior is None else device_of(prior)
+    def __init__(
+        self, keys: int, prior: SymbolicPrior | None, options: DecodeOptions, device: torch.device
+    ) -> None:
         self.keys, self.options = keys, options
-        self.search = Search(keys, prior, options, self.device)
+        self.search = Search(keys, prior, options, device)
         self.beam, self.forced = self.search.first(1), np.zeros(1, dtype=np.int64)
         self.parts: list[tuple[Candidates, Track]] = []  # of steps that are not settled, and a few before
         self.settled = 0  # steps of `parts` that were handed out
-        self.heard = 0  # steps so far
 
-    @torch.inference_mode()
-    def push(self, prob: Tensor | NDArray[np.float32]) -> Settled:
-        """The rows, maybe none, that the next steps prob (T, D) float32 0..1 settle.
+    @property
+    def possible(self) -> bool:
+        """Whether any roll of the steps so far has a probability above 0."""
+        return bool(self.beam.cost.isfinite().any())
 
-        Raises:
-            NotebeamError: `prob` is something else, or the prior leaves nothing possible.
-        """
-        prob = torch.tensor(prob) if isinstance(prob, np.ndarray) else prob
-        check_prob(prob, "Stream.push(prob)", self.keys)
-        found = propose(
-            Batch(prob.to(self.device)[None], (len(prob),)), self.options, self.options.candidates
-        )
+    def hear(self, prob: Tensor) -> Settled:
+        """The rows, maybe none, that the next steps prob (T, D) settle; none where nothing is possible."""
+        found = propose(Batch(prob[None], (len(prob),)), self.options, self.options.candidates)
         self.beam, self.forced, track = self.search.extend(self.beam, self.forced, found, (len(prob),))
         self.parts.append((found, track))
-        self.heard += len(prob)
-        if not self.beam.cost.isfinite().any():
-            place = f"Stream, steps {self.heard - len(prob)} to {self.heard - 1}"
-            raise NotebeamError(place, "no candidate of probability above 0", "at least one")
+        if not self.possible:
+            return Settled(prob[:0].bool(), prob[:0])
         at, rolls, held = self._open()
         same = (rolls == rolls[0]).all(dim=2)  # (n, T')
         late = max(0, rolls.shape[1] - self.options.look_back)
@@ -86,7 +73,6 @@ class Stream:
         self.settled = count
         return done
 
-    @torch.inference_mode()
     def finish(self) -> Hypotheses:
         """The `n_best` endings (1, W, S, D), of all rows not handed out, with the costs of the whole clip."""
         at, rolls, held = self._open()
@@ -110,6 +96,48 @@ class Stream:
         return at, rolls, torch.cat([nothing[0].float(), *held])
 
 
+class Stream:
+    """One clip of D keys, fed block by block; `prior` as `decode` takes it.
+
+    A push costs its steps, and the steps that are not settled yet: blocks of some dozens are cheapest. Steps
+    are those of `clock`, of which only kind and distance count; without it, `options.step` seconds apart.
+    """
+
+    def __init__(
+        self, keys: int, prior: SymbolicPrior | None, options: DecodeOptions, clock: Clock | None = None
+    ) -> None:
+        if not options.look_back:
+            raise NotebeamError("DecodeOptions.look_back", 0, "an integer >= 1 for a stream")
+        if options.method != "beam":
+            raise NotebeamError("DecodeOptions.method", options.method, "'beam' for a stream")
+        prior = prior_to_ask(prior, keys, options)
+        if prior is not None:
+            check_clock(prior, clock or Clock.frames(2, options.step))
+        self.device = torch.device("cpu") if prior is None else device_of(prior)
+        self.window = Window(keys, prior, options, self.device)
+        self.heard = 0  # steps so far
+
+    @torch.inference_mode()
+    def push(self, prob: Tensor | NDArray[np.float32]) -> Settled:
+        """The rows, maybe none, that the next steps prob (T, D) float32 0..1 settle.
+
+        Raises:
+            NotebeamError: `prob` is something else, or the prior leaves nothing possible.
+        """
+        block = prob_of(prob, "Stream.push(prob)", self.window.keys).to(self.device)
+        done = self.window.hear(block)
+        if not self.window.possible:
+            place = f"Stream, steps {self.heard} to {self.heard + len(block) - 1}"
+            raise NotebeamError(place, "no candidate of probability above 0", "at least one")
+        self.heard += len(block)
+        return done
+
+    @torch.inference_mode()
+    def finish(self) -> Hypotheses:
+        """The `n_best` endings (1, W, S, D), of all rows not handed out, with the costs of the whole clip."""
+        return self.window.finish()
+
+
 def stream_beam(batch: Batch, prior: SymbolicPrior | None, options: DecodeOptions) -> Hypotheses:
     """What `decoding.beam.beam` finds, clip by clip in blocks of `look_back` steps, in bounded memory.
 
@@ -121,12 +149,16 @@ def stream_beam(batch: Batch, prior: SymbolicPrior | None, options: DecodeOption
     costs = torch.full(shape[:2], torch.inf, dtype=torch.float64, device=batch.prob.device)
     asked, held = torch.zeros_like(costs), torch.zeros_like(batch.prob)
     for clip, length in enumerate(batch.lengths):
-        stream, stop = Stream(shape[3], prior, options), 0
+        window, stop = Window(shape[3], prior, options, batch.prob.device), 0
         for begin in range(0, length, options.look_back):
-            done = stream.push(batch.prob[clip, begin : min(length, begin + options.look_back)])
+            done = window.hear(batch.prob[clip, begin : min(length, begin + options.look_back)])
+            if not window.possible:
+                break
             start, stop = stop, stop + len(done.rows)
             rolls[clip, :, start:stop], held[clip, start:stop] = done.rows, done.confidence
-        last = stream.finish()
+        if not window.possible:
+            continue  # its costs say so
+        last = window.finish()
         found = last.costs.shape[1]
         rolls[clip, :found, stop:length], costs[clip, :found] = last.rolls[0], last.costs[0]
         if last.prior_log_prob is not None:

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from symbolic.errors import NotebeamError
-from symbolic.priors import lstm_conv_nade
+from symbolic.estimators.prefixes import share
+from symbolic.priors import cells, lstm_conv_nade
 from symbolic.priors.keywise import KeywisePrior
 from symbolic.priors.protocol import select
 from symbolic.priors.registry import build_prior
@@ -152,3 +153,24 @@ def test_bad_ranges_and_planes_are_refused(options: dict[str, int], message: str
 def test_lags_lie_within_the_memory(lags: list[int]) -> None:
     with pytest.raises(NotebeamError, match=r"lags: got .*expected steps back, 1\.\.memory \(128\)"):
         build_prior("lstm-conv-nade", {"lags": lags})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("planes", [1, 2])
+def test_candidates_share_what_lies_below_them(
+    model: str, planes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cells, "BLOCK", 50)
+    keys, clips, width, count = 9, 2, 3, 12
+    prior = small_prior(model, visible=planes * keys, planes=planes, low=2, high=8)
+    state = prior.initial_state(clips * width)
+    state = prior.advance(state, random_steps(clips * width, planes * keys))
+    rows = random_steps(clips, count, planes, keys)
+    rows[:, :, -1] *= rows[:, :, 0]  # only what sounds is struck
+    rows[:, 3:6, :, :5] = rows[:, :1, :, :5]
+    rows[0, 7, -1, 5], rows[0, 7, 0, 5] = 1, planes % 2  # struck, and with two planes silent: impossible
+    rows = rows.flatten(2)
+    each = rows[:, None].expand(-1, width, -1, -1).flatten(0, 1)
+    expected = prior.log_prob(state, each).view(clips, width, count)
+    assert bool(expected.isinf().any()) == (planes == 2)
+    assert_close(prior.shared_log_prob(state, share(rows)), expected)

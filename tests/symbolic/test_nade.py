@@ -9,7 +9,9 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from symbolic.errors import NotebeamError
+from symbolic.estimators import nade
 from symbolic.estimators.nade import nade_conditionals, nade_log_prob, nade_sample
+from symbolic.estimators.prefixes import share
 
 
 def random_nade(n: int, keys: int, hidden: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -38,6 +40,30 @@ def test_the_ragged_form_is_the_definition(n: int, keys: int, hidden: int) -> No
         oracle_log_prob(columns[i].numpy(), key_bias[i], hidden_bias[i], weight, out) for i in range(n)
     ]
     assert_close(nade_log_prob(columns, *parameters), torch.tensor(expected, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(("clips", "keys", "block"), [(1, 88, 60), (3, 88, 60), (3, 37, 500), (2, 17, 1)])
+def test_rows_that_share_prefixes_score_as_the_definition(
+    clips: int, keys: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In small blocks, so that the later ones leave out low keys.
+    monkeypatch.setattr(nade, "BLOCK", block)
+    monkeypatch.setattr(nade, "PART", 1)
+    width, count, hidden = 3, 40, 4
+    key_bias, hidden_bias, weight, out = random_nade(clips * width, keys, hidden, seed=keys)
+    rows = (torch.rand(clips, count, keys, generator=torch.Generator().manual_seed(5)) < 0.1).double()
+    rows[:, 1::2, : keys // 2] = rows[:, ::2, : keys // 2]
+    shape = (clips, width, -1)
+    found = nade.nade_prefix_log_prob(
+        share(rows).prefixes, key_bias.view(shape), hidden_bias.view(shape), weight, out
+    )
+    arrays = [values.numpy() for values in (key_bias, hidden_bias, weight, out)]
+    for clip in range(clips):
+        for place in range(width):
+            at = clip * width + place
+            for number, row in enumerate(rows[clip].numpy()):
+                expected = oracle_log_prob(row, arrays[0][at], arrays[1][at], *arrays[2:])
+                assert float(found[clip, place, number]) == pytest.approx(expected, abs=1e-9)
 
 
 def test_no_columns_have_no_probabilities() -> None:
