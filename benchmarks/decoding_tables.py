@@ -104,5 +104,5 @@ def _source(part: str) -> str:
     """Where the rows come from, which need not be of one run."""
     row = _rows(part)[0]
     name = part.split()[0]
-    command = f"python -m benchmarks.decoding --parts {name}"
+    command = f"python -m benchmarks.decoding --parts {name} --threads {row['threads']}"
     return f"`{command}`, commit {row['commit']}, {row['date']}, {row['machine']}."

@@ -26,6 +26,10 @@ class Work:
     bytes: int = 0  # read and written by all operations, as if nothing stayed in a cache
     operations: int = 0  # torch operations that move data
 
+    def __sub__(self, other: "Work") -> "Work":
+        """What is left without a part of it."""
+        return Work(self.flops - other.flops, self.bytes - other.bytes, self.operations - other.operations)
+
 
 class Counter(TorchDispatchMode):  # type: ignore[misc]
     """Adds up the work of what runs inside."""
