@@ -63,7 +63,7 @@ def measured(
     repeats: int = 3,
     count: bool = True,
 ) -> Row:
-    """Time of a batch, the best of some, but for its first `ramp` steps; its work, which takes long to count."""
+    """Time of a batch, the best of some, less that of its first `ramp` steps; and its work, if asked."""
 
     def run(steps: int | None = None) -> None:
         decode_evidence([evidence(clip.prob[:steps]) for clip in clips], prior, options)
