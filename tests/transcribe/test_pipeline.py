@@ -123,7 +123,7 @@ def test_a_long_recording_is_decoded_as_a_stream(tmp_path: Path, monkeypatch: py
     options = TranscribeOptions(prior=str(path), decode=DecodeOptions(prior_weight=0.5))
     whole, asked = transcribe_posteriorgram(heard(MUSIC), options), []
     monkeypatch.setattr(pipeline, "LONG", 1.0)
-    monkeypatch.setattr(streaming.Stream, "push", counted(streaming.Stream.push, asked))
+    monkeypatch.setattr(streaming.Window, "hear", counted(streaming.Window.hear, asked))
     monkeypatch.setattr(pipeline, "LOOK_BACK", 10)
     streamed = transcribe_posteriorgram(heard(MUSIC), options)
     assert len(asked) > 5
