@@ -80,12 +80,11 @@ def priors() -> str:
 
 def memory() -> str:
     """An hour of music."""
-    rows = [
-        [f"as a stream, blocks and look-back of {look_back} steps" if look_back else "at once", str(added)]
-        for look_back, added in (
-            (row["look_back"], row["megabytes_added"]) for row in _rows("memory of an hour")
-        )
-    ]
+    rows = []
+    for row in _rows("memory of an hour"):
+        steps = row["look_back"]
+        way = f"as a stream, blocks and look-back of {steps} steps" if steps else "at once"
+        rows.append([way, str(row["megabytes_added"])])
     return markdown(["an hour", "MB more than before"], rows) + "\n\n" + _source("memory of an hour")
 
 

@@ -101,7 +101,7 @@ def decode_evidence(
     """`decode`, for evidence at the steps of a clock, from whatever source; the D of all clips is one."""
     if not clips:
         return []
-    probs = [checked(clip, f"decode_evidence(clips)[{index}]") for index, clip in enumerate(clips)]
+    probs = [_checked(clip, f"decode_evidence(clips)[{index}]") for index, clip in enumerate(clips)]
     widths = sorted({clip.prob.shape[1] for clip in clips})
     if len(widths) > 1:
         raise NotebeamError("decode_evidence(clips)", f"clips of {widths} keys", "one number of keys")
@@ -122,7 +122,7 @@ def decode_evidence(
     return [_decoding(clip, found, acoustic, turn[index]) for index, clip in enumerate(clips)]
 
 
-def checked(clip: Evidence, place: str) -> Tensor:
+def _checked(clip: Evidence, place: str) -> Tensor:
     """Probabilities (T, D) of evidence whose parts fit each other."""
     prob = prob_of(clip.prob, f"{place}.prob")
     for name, shape in (("time", clip.time.shape), ("frame", clip.frame.shape)):

@@ -47,18 +47,13 @@ class Window:
         self.parts: list[tuple[Candidates, Track]] = []  # of steps that are not settled, and a few before
         self.settled = 0  # steps of `parts` that were handed out
 
-    @property
-    def possible(self) -> bool:
-        """Whether any roll of the steps so far has a probability above 0."""
-        return bool(self.beam.cost.isfinite().any())
-
-    def hear(self, prob: Tensor) -> Settled:
-        """The rows, maybe none, that the next steps prob (T, D) settle; none where nothing is possible."""
+    def hear(self, prob: Tensor) -> Settled | None:
+        """The rows, maybe none, that the next steps prob (T, D) settle; None: no roll of them is possible."""
         found = propose(Batch(prob[None], (len(prob),)), self.options, self.options.candidates)
         self.beam, self.forced, track = self.search.extend(self.beam, self.forced, found, (len(prob),))
         self.parts.append((found, track))
-        if not self.possible:
-            return Settled(prob[:0].bool(), prob[:0])
+        if not self.beam.cost.isfinite().any():
+            return None
         at, rolls, held = self._open()
         same = (rolls == rolls[0]).all(dim=2)  # (n, T')
         late = max(0, rolls.shape[1] - self.options.look_back)
@@ -126,7 +121,7 @@ class Stream:
         """
         block = prob_of(prob, "Stream.push(prob)", self.window.keys).to(self.device)
         done = self.window.hear(block)
-        if not self.window.possible:
+        if done is None:
             place = f"Stream, steps {self.heard} to {self.heard + len(block) - 1}"
             raise NotebeamError(place, "no candidate of probability above 0", "at least one")
         self.heard += len(block)
@@ -152,17 +147,16 @@ def stream_beam(batch: Batch, prior: SymbolicPrior | None, options: DecodeOption
         window, stop = Window(shape[3], prior, options, batch.prob.device), 0
         for begin in range(0, length, options.look_back):
             done = window.hear(batch.prob[clip, begin : min(length, begin + options.look_back)])
-            if not window.possible:
-                break
+            if done is None:
+                break  # the clip's costs say so
             start, stop = stop, stop + len(done.rows)
             rolls[clip, :, start:stop], held[clip, start:stop] = done.rows, done.confidence
-        if not window.possible:
-            continue  # its costs say so
-        last = window.finish()
-        found = last.costs.shape[1]
-        rolls[clip, :found, stop:length], costs[clip, :found] = last.rolls[0], last.costs[0]
-        if last.prior_log_prob is not None:
-            asked[clip, :found] = last.prior_log_prob[0]
-        if last.confidence is not None:
-            held[clip, stop:length] = last.confidence[0]
+        else:
+            last = window.finish()
+            found = last.costs.shape[1]
+            rolls[clip, :found, stop:length], costs[clip, :found] = last.rolls[0], last.costs[0]
+            if last.prior_log_prob is not None:
+                asked[clip, :found] = last.prior_log_prob[0]
+            if last.confidence is not None:
+                held[clip, stop:length] = last.confidence[0]
     return Hypotheses(rolls, costs, asked if prior is not None else None, held)

@@ -76,9 +76,10 @@ def prefix_trees(rows: Tensor) -> list[Prefixes]:
     (steps, clips, count, keys), device = rows.shape, rows.device
     if not rows.numel():
         return []
-    order = lexicographic_order(rows.flatten(0, 1))  # (G, K), with G = S * B lists
-    on = rows.flatten(0, 1).gather(1, order[:, :, None].expand(-1, -1, keys)) > 0.5
-    size = rows.flatten(0, 1).sum(2).long().gather(1, order)  # (G, K) on keys
+    lists = rows.flatten(0, 1)  # (G, K, D), with G = S * B
+    order = lexicographic_order(lists)  # (G, K)
+    on = lists.gather(1, order[:, :, None].expand(-1, -1, keys)) > 0.5
+    size = lists.sum(2).long().gather(1, order)  # (G, K) on keys
     row, key = on.flatten(0, 1).nonzero(as_tuple=True)  # (E,) every on bit, row by row
     rank = torch.arange(len(row), device=device) - (size.flatten().cumsum(0) - size.flatten())[row]
     # A bit makes a node where its row has left the row before.
