@@ -7,8 +7,9 @@ The acoustics rule out keys below `floor`; a key that the prior proposes is judg
 of which none is so small that the key were impossible.
 """
 
+from dataclasses import replace
+
 import torch
-from torch import Tensor
 
 from symbolic.decoding.cost import LEAST, tempered_logit
 from symbolic.decoding.merging import Hashes
@@ -20,9 +21,14 @@ from symbolic.priors.sharing import hypotheses, shared_log_prob
 
 
 def join(
-    choice: Choice, prior: SymbolicPrior, state: State, options: DecodeOptions, hashes: Hashes
-) -> tuple[Choice, Tensor]:
-    """The candidates (B, K + p, D) with `prior_notes` p more at the end, and the keys (B, p) these add.
+    choice: Choice,
+    numbers: int,
+    prior: SymbolicPrior,
+    state: State,
+    options: DecodeOptions,
+    hashes: Hashes,
+) -> Choice:
+    """The candidates (B, K, D) with `prior_notes` p more at the end, of number `numbers` + key.
 
     The prior is asked after the cheapest of each clip's hypotheses, the first of them in `state`.
     """
@@ -39,4 +45,10 @@ def join(
     more = one_more.gather(1, added[:, :, None].expand(-1, -1, keys))
     cost = (choice.cost[:, :1] + extra.gather(1, added)).masked_fill(hope.isinf(), torch.inf)
     newest = torch.cat([choice.newest, hashes.of_rows(more)], 1)
-    return Choice(share(torch.cat([rows, more], 1)), torch.cat([choice.cost, cost], 1), newest, prob), added
+    return replace(
+        choice,
+        shared=share(torch.cat([rows, more], 1)),
+        cost=torch.cat([choice.cost, cost], 1),
+        newest=newest,
+        number=torch.cat([choice.number, numbers + added], 1),
+    )

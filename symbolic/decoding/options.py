@@ -100,6 +100,7 @@ class DecodeOptions:
     n_best: int = 8  # hypotheses handed back, at most beam_width
     prior_notes: int = 0  # rows that the prior adds to the candidates of a step, each with one more key on
     look_back: int = 0  # steps after which "beam" settles a row, to bound its memory; 0: at the clip's end
+    record: bool = True  # on a GPU: steps of like shapes are recorded and replayed; rolls are the same
     partition_temperatures: int = 50  # of the estimate of log Z that "beam" needs of a prior without it
     partition_runs: int = 10  # chains of that estimate a hypothesis
     transitions: Transitions = field(default_factory=Transitions)  # "hmm" alone
@@ -121,6 +122,7 @@ class DecodeOptions:
         self._check("prune", "nats >= 0, inf to leave out nothing", holds=self.prune >= 0)
         for name in ("beam_width", "candidates", "per_hash", "n_best", "partition_temperatures"):
             self._check(name, "an integer >= 1", holds=_is_count(getattr(self, name), least=1))
+        self._check("record", "True or False", holds=isinstance(self.record, bool))
         for name in ("hash_steps", "prior_notes", "look_back"):
             self._check(name, "an integer >= 0", holds=_is_count(getattr(self, name), least=0))
         self._check("partition_runs", "an integer >= 2", holds=_is_count(self.partition_runs, least=2))

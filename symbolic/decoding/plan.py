@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from symbolic.decoding.options import DecodeOptions
 
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,15 +27,21 @@ class Plan:
 
     order: Ints  # (B,) place in the batch of each clip here
     searched: Ints  # (B, E + 1) step of each event; of the last run, and beyond, the clip's length
-    going: list[int]  # (E + 1,) clips that are searched; the last event is none
+    alive: Bools  # (B, E) whether the clip has this event
+    going: list[int]  # (E + 1,) clips that go on, all that have the event at least; the last event is none
     count: list[int]  # (E,) most candidates of these clips, the prior's own aside
     forced: Ints  # (B,) forced steps in a row at each clip's end, in the batch's order
 
 
-def make_plan(viable: Ints, lengths: Sequence[int], forced: Ints, options: DecodeOptions) -> Plan:
+def make_plan(
+    viable: Ints, lengths: Sequence[int], forced: Ints, options: DecodeOptions, *, is_fixed: bool = False
+) -> Plan:
     """The plan of clips with viable (B, T) candidates a step, 1 at least, and lengths (B,) steps.
 
-    forced (B,): forced steps in a row that lie behind each clip.
+    Args:
+        viable, lengths: as said. options: how the search goes.
+        forced: (B,) forced steps in a row that lie behind each clip.
+        is_fixed: numbers of clips are to be few different ones: some go on though they are over.
     """
     stop = np.asarray(lengths, dtype=np.int64)
     real = np.arange(viable.shape[1]) < stop[:, None]
@@ -49,14 +56,21 @@ def make_plan(viable: Ints, lengths: Sequence[int], forced: Ints, options: Decod
     step = np.argsort(~search[order], axis=1, kind="stable")[:, :events]
     has = np.arange(events) < count[order, None]
     choices = np.where(has, viable[order[:, None], step], 1) - options.prior_notes
-    last = stop[order, None]
+    last, going = stop[order, None], has.sum(axis=0).tolist()
     return Plan(
         order=order,
         searched=np.concatenate([np.where(has, step, last), last], axis=1),
-        going=[*has.sum(axis=0).tolist(), 0],
+        alive=has,
+        going=[*(min(room(n), len(stop)) if is_fixed else n for n in going), 0],
         count=choices.max(axis=0, initial=1).tolist(),
         forced=np.take_along_axis(runs, stop[:, None], 1)[:, 0],
     )
+
+
+def room(count: int) -> int:
+    """The least number of at most three binary digits, and zeros, that is `count` or more: few, and near."""
+    unit = 1 << max(0, (count - 1).bit_length() - 3)
+    return -(-count // unit) * unit
 
 
 def _runs(viable: Ints, before: Ints) -> Ints:

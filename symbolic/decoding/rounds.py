@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from symbolic.decoding.candidates import BLOCK, Candidates, flip
 from symbolic.decoding.merging import Hashes
-from symbolic.decoding.plan import Plan
+from symbolic.decoding.plan import Plan, room
 from symbolic.estimators.prefixes import Prefixes, SharedRows, prefix_trees
 
 
@@ -35,6 +36,8 @@ class Choice:
     cost: Tensor  # (B, K) -log P_a + beta notes, nats; +inf: no such candidate
     newest: Tensor  # (B, K) hash of each
     prob: Tensor  # (B, D) 0..1 of each key
+    number: Tensor  # (B, K) what the candidate is called in a path
+    alive: Tensor  # (B,) bool whether the clip has this step; of another, nothing here means anything
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,7 @@ class Rounds:
     plan: Plan
     found: Candidates
     hashes: Hashes
+    is_fixed: bool = False  # lists of candidates, and their trees, are of few different sizes
 
     @cached_property
     def order(self) -> Tensor:
@@ -85,8 +89,12 @@ class Rounds:
     def _block(self, start: int, stop: int) -> Iterator[Choice]:
         """Events start..stop - 1, which concern the same clips."""
         device, counts = self.found.base.device, self.plan.count[start:stop]
+        if self.is_fixed:
+            counts = [min(room(max(counts)), self.found.codes.shape[2])] * len(counts)
         clip = self.order[: self.plan.going[start]]
-        step = torch.from_numpy(self.plan.searched[: len(clip), start:stop].T.copy()).to(device)  # (E, B)
+        at = self.plan.searched[: len(clip), start:stop].T
+        step = torch.from_numpy(np.minimum(at, self.found.base.shape[1] - 1)).to(device)  # (E, B)
+        alive = torch.from_numpy(self.plan.alive[: len(clip), start:stop].T.copy()).to(device)
         prob = self.found.prob[clip, step]
         cost = self.found.cost[clip, step][:, :, : max(counts)]
         codes = self.found.codes[clip, step][:, :, : max(counts)]
@@ -94,11 +102,21 @@ class Rounds:
         codes = torch.where(cost.isfinite(), codes, codes[:, :, :1])
         rows = flip(self.found.base[clip, step], self.found.keys[clip, step], codes)
         newest = self.hashes.of_rows(rows)
+        number = torch.arange(max(counts), device=device).expand(len(clip), -1)
         rows = rows.float()
-        trees = cache(lambda: prefix_trees(rows))
+        trees = cache(lambda: self._trees(rows))
         for event, count in enumerate(counts):
             shared = SharedRows(rows[event, :, :count], _first_rows(trees, event, count))
-            yield Choice(shared, cost[event, :, :count], newest[event, :, :count], prob[event])
+            told = cost[event, :, :count], newest[event, :, :count], prob[event], number[:, :count]
+            yield Choice(shared, *told, alive[event])
+
+    def _trees(self, rows: Tensor) -> list[Prefixes]:
+        """Trees of rows (E, B, K, D)."""
+        trees = prefix_trees(rows)
+        if not self.is_fixed:
+            return trees
+        nodes, ranks = (room(max(sizes)) for sizes in zip(*(tree.sizes for tree in trees), strict=True))
+        return [tree.padded(nodes, ranks) for tree in trees]
 
 
 def _first_rows(trees: Callable[[], list[Prefixes]], event: int, count: int) -> Callable[[], Prefixes]:

@@ -1,56 +1,30 @@
 """The beam of a batch of clips, and how it goes on over their next steps.
 
-Is: the hypotheses (costs, the prior's states, last rows), and one pass over the events of a plan.
-Is not: the events (decoding.plan, rounds), which hypotheses stay (decoding.merging), or their rolls
-(decoding.backtrace).
+Is: one pass over the events of a plan, forced steps and searched ones.
+Is not: the events (decoding.plan, rounds), a searched step (decoding.step), or the rolls that hypotheses
+stand for (decoding.backtrace).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from symbolic.decoding.backtrace import Track
 from symbolic.decoding.candidates import Candidates
-from symbolic.decoding.cost import continuation_costs
 from symbolic.decoding.joining import join
-from symbolic.decoding.merging import latest, make_hashes, survivors
+from symbolic.decoding.merging import latest, make_hashes
 from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.plan import Ints, make_plan
+from symbolic.decoding.recording import Recorded, recorder_on
 from symbolic.decoding.rounds import Choice, Rounds, Run
+from symbolic.decoding.step import Beam, Stepper, pack
 from symbolic.errors import NotebeamError
-from symbolic.priors.protocol import State, SymbolicPrior, select
-from symbolic.priors.sharing import play, shared_log_prob
+from symbolic.priors.protocol import SymbolicPrior
+from symbolic.priors.sharing import is_recordable, play
 
 RUN = 1024  # forced steps played at once, so that an hour of silence needs little memory
-
-
-@dataclass(frozen=True, eq=False)
-class Beam:
-    """W hypotheses of each of B clips."""
-
-    cost: Tensor  # (B, W) float64 nats; +inf: no such hypothesis
-    prior_log_prob: Tensor  # (B, W) float64 nats; 0 without a prior
-    recent: Tensor  # (B, W, n - 1) int64 hashes of the last rows, newest first
-    state: State  # of B * W hypotheses, clip by clip; nothing without a prior
-
-    def take(self, clip: Tensor, place: Tensor) -> "Beam":
-        """Hypotheses place (B', W') of clips (B',)."""
-        row = clip[:, None]
-        return Beam(
-            cost=self.cost[row, place],
-            prior_log_prob=self.prior_log_prob[row, place],
-            recent=self.recent[row, place],
-            state=select(self.state, (row * self.cost.shape[1] + place).flatten()),
-        )
-
-    def clips(self, part: slice) -> "Beam":
-        """Those clips alone."""
-        start, stop, _ = part.indices(len(self.cost))
-        width = self.cost.shape[1]
-        state = {name: values[start * width : stop * width] for name, values in self.state.items()}
-        return Beam(self.cost[part], self.prior_log_prob[part], self.recent[part], state)
 
 
 class Search:
@@ -62,6 +36,11 @@ class Search:
         self.prior = prior
         self.options = options if prior is not None else replace(options, prior_notes=0)
         self.hashes = make_hashes(keys, options.hash_steps, device)
+        self.stepper = Stepper(prior, self.options, self.hashes)
+        # The prior's own notes make lists of other sizes at every step.
+        some = self.options.record and not self.options.prior_notes and is_recordable(prior)
+        record = recorder_on(device) if some else None
+        self.recorded = None if record is None else Recorded(self.stepper.whole, record)
         self.nan = torch.zeros((), dtype=torch.bool, device=device)  # whether the prior said so
 
     def first(self, clips: int) -> Beam:
@@ -79,18 +58,21 @@ class Search:
 
         forced (B,): forced steps in a row that lie behind each clip, here and in what is returned.
         """
-        plan = make_plan(found.viable, lengths, forced, self.options)
-        turns = Rounds(plan, found, self.hashes)
+        is_fixed = self.recorded is not None
+        plan = make_plan(found.viable, lengths, forced, self.options, is_fixed=is_fixed)
+        turns = Rounds(plan, found, self.hashes, is_fixed)
         order, searched = turns.order, torch.from_numpy(plan.searched)
         everyone = torch.arange(beam.cost.shape[1], device=order.device)
         beam = beam.take(order, everyone.expand(len(order), -1))
+        if is_fixed:
+            beam, _ = beam.widened(self.options.beam_width)
         track = Track(
             found.base.shape[1], order, searched.to(order.device), plan.going[:-1], self.options.beam_width
         )
         ended, choices, begin = [], turns.choices(), torch.zeros_like(searched[:, 0])
         for event, going in enumerate(plan.going):
             end = searched[: len(begin), event]
-            for start in range(0, int((end - begin).max()), RUN):
+            for start in range(0, int((end - begin).amax()), RUN):
                 run = turns.run(torch.minimum(begin + start, end), torch.minimum(begin + start + RUN, end))
                 beam = self._play(beam, run)
             if going < len(begin):
@@ -123,44 +105,24 @@ class Search:
 
         Candidates of the acoustics have numbers below `numbers`.
         """
-        number = torch.arange(choice.cost.shape[1], device=beam.cost.device).expand_as(choice.cost)
-        asked = None
-        if self.prior is not None:
-            if self.options.prior_notes:
-                choice, added = join(choice, self.prior, beam.state, self.options, self.hashes)
-                number = torch.cat([number, numbers + added], 1)
-            asked = shared_log_prob(self.prior, beam.state, choice.shared)
-            self.nan |= asked.isnan().any()
-        total = continuation_costs(beam.cost, choice.cost, asked, self.options.prior_weight).flatten(1)
-        hashes = self.hashes.of_pasts(beam.recent, choice.newest)
-        width = min(self.options.beam_width, total.shape[1])
-        # The candidates after one hypothesis all differ, so no ending is there more often than hypotheses.
-        cost, kept = survivors(total, hashes, width, self.options.per_hash, most=beam.cost.shape[1])
+        if self.recorded is not None:
+            found = self.recorded(pack(beam, choice))
+            after, parent, chosen, nan = self.stepper.unpack(found)
+            self.nan |= nan
+            return after, parent, choice.number.gather(1, chosen)
+        if self.options.prior_notes and self.prior is not None:
+            choice = join(choice, numbers, self.prior, beam.state, self.options, self.hashes)
+        pick, nan = self.stepper.pick(beam, choice)
+        self.nan |= nan
         # Costs rise: places that merging leaves empty in every clip are the last ones.
-        most = max(1, int(cost.isfinite().sum(dim=1).amax()))
-        cost, kept = cost[:, :most], kept[:, :most]
-        parent, chosen = kept // number.shape[1], kept % number.shape[1]
-        number = number.gather(1, chosen)
-        clip = torch.arange(len(cost), device=cost.device)
-        after = beam.take(clip, parent)
-        newest = choice.newest.gather(1, chosen)[:, :, None]
-        recent = torch.cat([newest, after.recent], 2)[:, :, : after.recent.shape[2]]
-        if self.prior is None or asked is None:
-            return Beam(cost, after.prior_log_prob, recent, {}), parent, number
-        played = choice.shared.rows[clip[:, None], chosen].flatten(0, 1)
-        after = Beam(
-            cost=cost,
-            prior_log_prob=after.prior_log_prob + asked.flatten(1).gather(1, kept),
-            recent=recent,
-            state=self.prior.advance(after.state, played),
-        )
-        return after, parent, number
+        pick = pick.first(max(1, int(pick.cost.isfinite().sum(dim=1).amax())))
+        return self.stepper.follow(beam, choice, pick), pick.parent, choice.number.gather(1, pick.chosen)
 
 
 def _gathered(ended: Sequence[Beam], track: Track) -> Beam:
     """The beams of clips that ended event by event as one, in the batch's order; tells the track."""
     width = max(beam.cost.shape[1] for beam in ended)
-    parts, places = zip(*(_widened(beam, width) for beam in reversed(ended)), strict=True)
+    parts, places = zip(*(beam.widened(width) for beam in reversed(ended)), strict=True)
     whole = Beam(
         cost=torch.cat([part.cost for part in parts]),
         prior_log_prob=torch.cat([part.prior_log_prob for part in parts]),
@@ -171,13 +133,3 @@ def _gathered(ended: Sequence[Beam], track: Track) -> Beam:
     cheapest = whole.cost.sort(dim=1, stable=True).indices[track.place]
     track.final = torch.cat(places)[track.place].gather(1, cheapest)
     return whole.take(track.place, cheapest)
-
-
-def _widened(beam: Beam, width: int) -> tuple[Beam, Tensor]:
-    """The beam with empty places up to `width` hypotheses; the place (B, W) of each, if empty the last."""
-    clips, count = beam.cost.shape
-    every = torch.arange(width, device=beam.cost.device).expand(clips, -1)
-    place = every.clamp(max=count - 1)
-    wide = beam.take(torch.arange(clips, device=every.device), place)
-    cost = wide.cost.masked_fill(every >= count, torch.inf)
-    return Beam(cost, wide.prior_log_prob, wide.recent, wide.state), place

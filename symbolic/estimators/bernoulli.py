@@ -23,6 +23,7 @@ class Bernoulli(nn.Module):
     """Keys as an estimator: the biases are their logits (D,)."""
 
     is_normalized = True
+    is_recordable = True
 
     def __init__(self, visible: int, options: BernoulliOptions) -> None:
         super().__init__()

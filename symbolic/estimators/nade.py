@@ -38,6 +38,7 @@ class Nade(nn.Module):
     """NADE as an estimator: W and V are its own, b (D,) and c (H,) come from outside, in this order."""
 
     is_normalized = True
+    is_recordable = True
 
     def __init__(self, visible: int, options: NadeOptions) -> None:
         super().__init__()
@@ -128,19 +129,19 @@ def nade_prefix_log_prob(
     past = torch.arange(len(out), device=out.device) <= prefixes.key[:, None]  # (R, D) up to the own key
     own, off_above = (key_bias.new_zeros(nodes, width) for _ in range(2))
     size = max(1, min(BLOCK // max(1, width * hidden), max(PART, nodes // 4)))
-    # Used by one block after the other: fresh memory would cost more than the sums.
-    units = key_bias.new_empty(min(size, nodes), width, hidden)
-    for start in range(0, nodes, size):
-        block = slice(start, start + size)
-        clip, born = prefixes.clip[block], prefixes.born(start, start + size)
+    units = key_bias.new_empty(0)
+    for block, born, lowest in prefixes.blocks(size):
+        clip, count, low = prefixes.clip[block], block.stop - block.start, _evenly(lowest, len(out))
+        # Used by one block after the other: fresh memory would cost more than the sums.
+        units = units if len(units) else key_bias.new_empty(count, width, hidden)
         # A node says nothing of the keys up to its own, and the nodes rise by their keys.
-        low = _evenly(max(0, prefixes.lowest[start]), len(out))
-        heard = _added(told[block, None], hidden_bias, clip, out=units[: len(clip)]).sigmoid_()
+        heard = _added(told[block, None], hidden_bias, clip, out=units[:count]).sigmoid_()
         logits = _added(heard @ out[low:].t(), key_bias[:, :, low:], clip)  # (r, W, D - low)
         off = F.softplus(logits.masked_fill(past[block, None, low:], -torch.inf)).cumsum(2)
         off_above[block] = off[:, :, -1]  # minus log P(all keys above the own one off)
         # The block's children: log P(the keys between off, the child's key on).
-        own[born] = logits.sub_(off)[prefixes.parent[born] - start, :, prefixes.key[born] - low]
+        children = prefixes.parent[born] - block.start, slice(None), prefixes.key[born] - low
+        own[born] = logits.sub_(off)[children]
     return prefixes.row_sums(own, -off_above)
 
 

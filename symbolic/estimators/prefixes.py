@@ -10,15 +10,24 @@ It depends on the rows alone: any number of hypotheses use the same.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 BITS = 22  # of a row in one number: a float32 holds one exactly, a float64 two
+
+
+class Block(NamedTuple):
+    """Successive nodes."""
+
+    nodes: slice
+    born: Tensor | slice  # the nodes whose parents these are
+    low: int  # no node here has something to say of lower keys
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,22 +39,43 @@ class Prefixes:
     parent: Tensor  # (R,) node without the highest key; of a root, itself
     key: Tensor  # (R,) highest key, rising; -1 of a root
     path: Tensor  # (B, K, M) the nodes of each row; a root in unused places
+    is_fixed: bool = False  # nothing may hang on the numbers here, only on shapes
 
-    @cached_property
-    def lowest(self) -> list[int]:
-        """(R,) `key` on the host."""
-        return [int(key) for key in self.key.tolist()]
-
-    def born(self, start: int, stop: int) -> Tensor:
-        """Nodes whose parents are start..stop - 1."""
-        parents, nodes = self._births
-        return nodes[bisect_left(parents, start) : bisect_left(parents, stop)]
+    def blocks(self, size: int) -> Iterator["Block"]:
+        """The nodes, and their children, in blocks of at most `size`; if fixed, all at once."""
+        if self.is_fixed:
+            yield Block(slice(0, len(self.key)), slice(0, len(self.key)), 0)
+            return
+        low, (parents, nodes) = self.key.tolist(), self._births
+        for start in range(0, len(low), size):
+            own = slice(start, min(start + size, len(low)))
+            born = nodes[bisect_left(parents, own.start) : bisect_left(parents, own.stop)]
+            yield Block(own, born, max(0, low[start]))
 
     @cached_property
     def _births(self) -> tuple[list[int], Tensor]:
         """Parents, rising, on the host, and their children (R,)."""
         parents, nodes = self.parent.sort(stable=True)
         return parents.tolist(), nodes
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """R and M."""
+        return len(self.key), self.path.shape[2]
+
+    def padded(self, nodes: int, ranks: int) -> "Prefixes":
+        """With `nodes` nodes, of which the last are no row's, and `ranks` places a row; fixed."""
+        more, clips = nodes - len(self.key), torch.arange(len(self.path), device=self.path.device)
+        # A list's root has its number: roots are the lowest.
+        rest = clips[:, None, None].expand(-1, self.path.shape[1], ranks - self.path.shape[2])
+        return Prefixes(
+            sets=F.pad(self.sets, (0, 0, 0, more)),
+            clip=F.pad(self.clip, (0, more)),
+            parent=F.pad(self.parent, (0, more)),
+            key=F.pad(self.key, (0, more), value=-1),
+            path=torch.cat([self.path, rest], 2),
+            is_fixed=True,
+        )
 
     def row_sums(self, own: Tensor, end: Tensor) -> Tensor:
         """(B, W, K) sums of own (R, W) over each row's nodes but the root, and of end (R, W) at its last."""

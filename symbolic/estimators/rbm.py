@@ -43,6 +43,7 @@ class Rbm(nn.Module):
     """
 
     is_normalized = False
+    is_recordable = True
     centre: Tensor
     hidden_centre: Tensor
 

@@ -52,6 +52,7 @@ class EventRnnNade(nn.Module):
     """LSTM over events, hazard of the next, NADE of its keys; `card` is set by who trains or loads it."""
 
     is_normalized = True
+    is_recordable = True
     card: PriorCard
 
     def __init__(self, options: EventRnnNadeOptions) -> None:
@@ -82,8 +83,6 @@ class EventRnnNade(nn.Module):
     def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
         loud = step.any(dim=1)
         silent = self._capped(torch.where(loud, 0, state["silent"] + 1))
-        if not loud.any():
-            return {**state, "silent": silent}
         heard = torch.cat([step, self.gap_input(state["silent"])], dim=1)
         after = self.recurrence.step(heard, _own(state))
         moved = loud[:, None, None]

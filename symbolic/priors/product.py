@@ -26,6 +26,11 @@ class Product(nn.Module):
         """Whether log_prob is a log-probability; if not, it leaves out log Z, which every past changes."""
         return self.estimator.is_normalized
 
+    @property
+    def is_recordable(self) -> bool:
+        """Whether a step reads no number back from the device (priors.sharing)."""
+        return bool(getattr(self.estimator, "is_recordable", False))
+
     @abstractmethod
     def initial_state(self, n: int) -> State: ...
 

@@ -4,7 +4,8 @@ Is: the scores of rows that hypotheses share, and steps that are forced on them,
 Is not: the specialised forms of a prior or an estimator, which come first where there are some.
 
 A prior may offer `shared_log_prob(state, shared) -> (B, W, K)` and `play(state, rolls, lengths) ->
-(log_prob (N,), state)`; both must equal what follows here.
+(log_prob (N,), state)`; both must equal what follows here. One whose `shared_log_prob` and `advance` read no
+number back from the device says so by `is_recordable`: what they do then depends on shapes alone.
 """
 
 import torch
@@ -24,6 +25,11 @@ def shared_log_prob(prior: SymbolicPrior, state: State, shared: SharedRows) -> T
     width = hypotheses(state) // max(1, clips)
     rows = shared.rows[:, None].expand(-1, width, -1, -1).reshape(clips * width, count, keys)
     return prior.log_prob(state, rows).view(clips, width, count)
+
+
+def is_recordable(prior: SymbolicPrior | None) -> bool:
+    """Whether a step with this prior, or none, does the same operations on any numbers of the same shapes."""
+    return prior is None or bool(getattr(prior, "is_recordable", False))
 
 
 def play(prior: SymbolicPrior, state: State, rolls: Tensor, lengths: Tensor) -> tuple[Tensor, State]:

@@ -132,7 +132,7 @@ def test_the_best_paths_are_distinct() -> None:
 
 @pytest.mark.parametrize("look_back", [40, 200])
 def test_a_stream_that_looks_back_far_enough_finds_what_the_whole_clip_does(look_back: int) -> None:
-    clips, prior = sparse_clips(8, (150, 97), keys=6), loud_prior(6)
+    clips, prior = sparse_clips(8, (150, 97, 160, 40, 12, 41), keys=6), loud_prior(6)
     whole = decode_evidence(clips, prior, PRUNED)
     streamed = decode_evidence(clips, prior, replace(PRUNED, look_back=look_back))
     for one, other in zip(whole, streamed, strict=True):

@@ -31,10 +31,12 @@ def test_a_tree_has_a_node_for_each_prefix(steps: int, clips: int, count: int, k
             assert tree.sets[parent].nonzero()[:, 0].tolist() == own[:-1]
             assert int(tree.key[node]) == (own[-1] if own else -1)
         assert (tree.key.diff() >= 0).all()
-        everyone = [tree.born(start, start + 1) for start in range(len(tree.key))]
-        for parent, born in enumerate(everyone):
-            assert all(int(tree.parent[child]) == parent for child in born)
-        assert sorted(torch.cat(everyone).tolist()) == list(range(len(tree.key)))
+        found = []
+        for nodes, born, low in tree.blocks(2):
+            assert all(nodes.start <= int(tree.parent[child]) < nodes.stop for child in born)
+            assert low == max(0, int(tree.key[nodes].min()))
+            found += born.tolist()
+        assert sorted(found) == list(range(len(tree.key)))
 
 
 def test_rows_are_sorted_by_their_lowest_keys() -> None:

@@ -1,0 +1,177 @@
+"""Steps of fixed shapes, replayed: the same rolls and costs as those of the shapes at hand.
+
+A recording is traced here with tensors that have shapes and no numbers. So it does what a CUDA graph does:
+the operations of one call again, on other numbers; and what asks for a number fails.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from oracles_decoding import TablePrior, loud_prior, random_table, sparse_clips
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from symbolic.decoding import recording, search
+from symbolic.decoding.decode import decode_evidence
+from symbolic.decoding.evidence import Evidence
+from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.plan import room
+from symbolic.decoding.recording import Recorded, Step
+from symbolic.errors import NotebeamError
+from symbolic.estimators.nade import nade_prefix_log_prob
+from symbolic.estimators.prefixes import prefix_trees
+from symbolic.priors.protocol import State
+from symbolic.priors.registry import PRIORS, Prior, build_prior
+from symbolic.priors.sharing import is_recordable
+
+OPTIONS = DecodeOptions(
+    beam_width=5, candidates=6, switchable=4, prune=4.0, hash_steps=3, n_best=5, floor=0.05
+)
+SMALL = {"visible": 6, "units": 8, "hidden": 5}
+ESTIMATORS, CELLS = ("bernoulli", "nade", "rbm"), ("rnn", "gru", "lstm")
+EXTRA = {
+    "rtrbm": {"hidden": 5},
+    "lstm-rtrbm": {"units": 8, "hidden": 5},
+    "attentive": {"units": 8, "attention": 3},
+}
+RECORDABLE = [
+    *(f"{cell}-{name}" for cell in CELLS for name in ESTIMATORS),
+    "rtrbm",
+    "lstm-rtrbm",
+    "event-rnn-nade",
+]
+
+
+def traced(step: Step, tensors: list[Tensor]) -> Step:
+    graph = make_fx(lambda given: step(given), tracing_mode="fake", _allow_non_fake_inputs=True)(tensors)  # type: ignore[no-untyped-call]
+    return graph  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def recordings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[torch.Size, ...]]]:
+    """Shapes of the steps that were recorded since."""
+    found: list[tuple[torch.Size, ...]] = []
+
+    def record(step: Step, tensors: list[Tensor]) -> Step:
+        found.append(tuple(values.shape for values in tensors))
+        return traced(step, tensors)
+
+    monkeypatch.setattr(search, "recorder_on", lambda device: record)
+    monkeypatch.setattr(recording, "FIRST", 1)
+    yield found
+
+
+def assert_same(clips: list[Evidence], prior: Prior | None, options: DecodeOptions) -> None:
+    """With recordings what there is without."""
+    plain = decode_evidence(clips, prior, replace(options, record=False))
+    for one, other in zip(plain, decode_evidence(clips, prior, options), strict=True):
+        np.testing.assert_array_equal(one.rolls, other.rolls)
+        np.testing.assert_allclose(one.costs, other.costs, atol=1e-4)
+        np.testing.assert_allclose(one.confidence, other.confidence, atol=1e-4)
+        if one.prior_log_prob is not None:
+            np.testing.assert_allclose(one.prior_log_prob, other.prior_log_prob, atol=1e-4)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("hash_steps", [0, 1, 3])
+@pytest.mark.parametrize("look_back", [0, 40])
+def test_replayed_steps_find_what_the_others_do(
+    hash_steps: int, look_back: int, recordings: list[tuple[torch.Size, ...]]
+) -> None:
+    # Clips of which some are over long before others, at doubts of every size.
+    clips = [
+        sparse_clips(40 + n, (length,), keys=6, doubt=doubt)[0]
+        for n, (length, doubt) in enumerate(((50, 0.2), (80, 1.0), (1, 1.0), (33, 0.4), (80, 0.05)) * 3)
+    ]
+    assert_same(clips, loud_prior(6), replace(OPTIONS, hash_steps=hash_steps, look_back=look_back))
+    assert len(recordings) == len(set(recordings)) > 2
+
+
+def test_replayed_steps_find_what_the_others_do_without_a_prior(
+    recordings: list[tuple[torch.Size, ...]],
+) -> None:
+    assert_same(sparse_clips(41, (60, 44), keys=6, doubt=1.0), None, replace(OPTIONS, prior_weight=0.0))
+    assert recordings
+
+
+@pytest.mark.parametrize("model", [*RECORDABLE, "lstm-nade, attentive"])
+def test_priors_that_say_so_read_nothing_back(model: str, recordings: list[tuple[torch.Size, ...]]) -> None:
+    torch.manual_seed(0)
+    name, _, more = model.partition(", ")
+    prior = build_prior(name, {"visible": 6} | EXTRA.get(more or name, {"units": 8, "layers": 2}))
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter.copy_(torch.randn_like(parameter))
+    # Of RBM types a search wider than one estimates log Z, by chains.
+    width = OPTIONS.beam_width if prior.is_normalized else 1
+    options = replace(OPTIONS, beam_width=width, hash_steps=0, prior_weight=0.3)
+    assert_same(sparse_clips(42, (30, 21), keys=6, doubt=0.6), prior.eval(), options)
+    assert recordings
+
+
+def test_models_whose_steps_are_recorded() -> None:
+    assert {model for model in PRIORS if is_recordable(build_prior(model, {}))} == set(RECORDABLE)
+
+
+def test_a_prior_that_reads_back_what_it_says_it_does_not_cannot_be_recorded(
+    recordings: list[tuple[torch.Size, ...]],
+) -> None:
+    class Nosy(TablePrior):
+        is_recordable = True
+
+        def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
+            return super().advance(state, step) if step.any() else state
+
+    with pytest.raises(Exception, match="data-dependent|Data-dependent|bool"):
+        decode_evidence(sparse_clips(43, (60,), keys=3, doubt=1.0), Nosy(random_table(3, 5)), OPTIONS)
+    assert recordings
+
+
+def test_nan_is_told_after_a_replay(recordings: list[tuple[torch.Size, ...]]) -> None:
+    prior = build_prior("lstm-nade", SMALL).eval()
+    with torch.no_grad():
+        prior.estimator.weight[3] = torch.nan  # type: ignore[union-attr, index]
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): got nan"):
+        decode_evidence(sparse_clips(44, (60,), keys=6, doubt=1.0), prior, OPTIONS)
+    assert recordings
+
+
+def test_steps_are_recorded_when_their_shapes_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "FIRST", 2)
+    monkeypatch.setattr(recording, "MOST", 2)
+    told: list[str] = []
+
+    def step(tensors: list[Tensor]) -> list[Tensor]:
+        told.append("step")
+        return [tensors[0] * 2]
+
+    def record(step: Step, tensors: list[Tensor]) -> Step:
+        told.append("record")
+        return lambda tensors: told.append("replay") or [tensors[0] * 2]  # type: ignore[func-returns-value]
+
+    recorded = Recorded(step, record)
+    for size in (3, 3, 4, 3, 3, 4, 4, 5, 5, 5):
+        assert recorded([torch.ones(size)])[0].tolist() == [2.0] * size
+    assert told == ["step"] * 3 + ["record", "replay", "replay", "step", "record", "replay"] + ["step"] * 3
+
+
+def test_padded_trees_say_the_same() -> None:
+    g = torch.Generator().manual_seed(3)
+    rows = (torch.rand(1, 3, 8, 20, generator=g) < 0.2).float()
+    tree = prefix_trees(rows)[0]
+    biases = torch.randn(3, 4, 20, generator=g), torch.randn(3, 4, 7, generator=g)
+    weights = torch.randn(20, 7, generator=g), torch.randn(20, 7, generator=g)
+    expected = nade_prefix_log_prob(tree, *biases, *weights)
+    nodes, ranks = tree.sizes
+    for more, wider in ((0, 0), (5, 0), (9, 3)):
+        found = nade_prefix_log_prob(tree.padded(nodes + more, ranks + wider), *biases, *weights)
+        torch.testing.assert_close(found, expected)
+
+
+def test_rooms_are_few_and_near() -> None:
+    rooms = [room(count) for count in range(1, 1025)]
+    assert all(count <= found <= 1.25 * count for count, found in enumerate(rooms, 1))
+    assert all(room(found) == found for found in rooms)
+    assert len(set(rooms)) == 8 + 4 * 7
