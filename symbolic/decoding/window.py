@@ -64,7 +64,7 @@ class Window:
         same = (view.rolls == view.rolls[:, :1]).all(dim=3)  # (B, n, S)
         # Whoever disagrees with the cheapest about a step that is late is given up.
         late = step < (self.heard - self.options.look_back)[:, None]
-        kept = (same | ~late[:, None]).all(dim=2) | self.over[:, None]
+        kept = (same | ~late[:, None]).all(dim=2)
         cost = view.cost.masked_fill(~kept, torch.inf)
         self.beam = replace(
             self.beam, cost=torch.full_like(self.beam.cost, torch.inf).scatter(1, view.place, cost)

@@ -65,15 +65,13 @@ class Prefixes:
 
     def padded(self, nodes: int, ranks: int) -> "Prefixes":
         """With `nodes` nodes, of which the last are no row's, and `ranks` places a row; fixed."""
-        more, clips = nodes - len(self.key), torch.arange(len(self.path), device=self.path.device)
-        # A list's root has its number: roots are the lowest.
-        rest = clips[:, None, None].expand(-1, self.path.shape[1], ranks - self.path.shape[2])
+        more = nodes - len(self.key)
         return Prefixes(
             sets=F.pad(self.sets, (0, 0, 0, more)),
             clip=F.pad(self.clip, (0, more)),
             parent=F.pad(self.parent, (0, more)),
-            key=F.pad(self.key, (0, more), value=-1),
-            path=torch.cat([self.path, rest], 2),
+            key=F.pad(self.key, (0, more)),
+            path=F.pad(self.path, (0, ranks - self.path.shape[2])),  # node 0 is a root
             is_fixed=True,
         )
 

@@ -29,6 +29,7 @@ from symbolic.decoding.plan import make_plan
 from symbolic.decoding.protocol import Batch
 from symbolic.decoding.search import Search
 from symbolic.decoding.streaming import Stream
+from symbolic.decoding.window import Window
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import prefix_trees
 from symbolic.priors.registry import Prior, build_prior, load_prior
@@ -162,6 +163,21 @@ def test_a_stream_settles_rows_in_time_and_forgets_them() -> None:
     expected = prior.sequence_log_prob(whole[None].float(), mask).detach().sum()
     assert last.prior_log_prob is not None
     assert float(last.prior_log_prob[0, 0]) == pytest.approx(float(expected), abs=1e-2)
+
+
+def test_a_clip_that_is_over_does_not_keep_the_others_steps() -> None:
+    clips = sparse_clips(19, (300, 120, 9), keys=6, doubt=0.5)
+    probs, lengths = torch.zeros(3, 300, 6), torch.tensor([300, 120, 9])
+    for row, clip in enumerate(clips):
+        probs[row, : len(clip.prob)] = torch.from_numpy(clip.prob)
+    window = Window(3, 6, loud_prior(6), replace(PRUNED, look_back=15), torch.device("cpu"))
+    for begin in range(0, 300, 15):
+        heard = (lengths - begin).clamp(0, 15)
+        batch = Batch(probs[:, begin : begin + 15], tuple(heard.tolist()))
+        with torch.inference_mode():
+            view = window.hear(batch, (heard > 0) & (lengths <= begin + 15))
+        assert view.start + view.rolls.shape[2] == begin + 15
+        assert sum(track.steps for _, track in window.parts) <= 30
 
 
 def test_a_prior_adds_a_note_that_the_acoustics_rule_out() -> None:

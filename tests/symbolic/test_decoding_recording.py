@@ -89,6 +89,16 @@ def test_replayed_steps_find_what_the_others_do(
     assert len(recordings) == len(set(recordings)) > 2
 
 
+def test_clips_that_are_over_stay_as_they_are(recordings: list[tuple[torch.Size, ...]]) -> None:
+    # As many steps each, of which ever fewer are searched; and all would have a choice at the last.
+    clips = [sparse_clips(50 + n, (40,), keys=6, doubt=0.08 * n)[0] for n in range(13)]
+    for clip in clips:
+        clip.prob[-1, :3] = 0.6, 0.5, 0.4
+    assert room(9) > 9
+    assert_same(clips, loud_prior(6), replace(OPTIONS, hash_steps=0))
+    assert recordings
+
+
 def test_replayed_steps_find_what_the_others_do_without_a_prior(
     recordings: list[tuple[torch.Size, ...]],
 ) -> None:
