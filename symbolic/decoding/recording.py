@@ -9,6 +9,8 @@ launched. A recording repeats the operations of one call on other numbers of the
 
 from collections import Counter
 from collections.abc import Callable
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,12 +18,12 @@ from torch import Tensor
 Step = Callable[[list[Tensor]], list[Tensor]]
 Record = Callable[[Step, list[Tensor]], Step]
 FIRST = 8  # calls of a shape that are not recorded; they also bring what is made once, as workspaces, about
-MOST = 64  # recordings, each of which holds on to the memory that it needs
+MOST = 64  # recordings
 
 
 def recorder_on(device: torch.device) -> Record | None:
     """How steps are recorded there; None: replaying would be no faster."""
-    return capture if device.type == "cuda" else None
+    return Capture() if device.type == "cuda" else None
 
 
 class Recorded:
@@ -42,18 +44,25 @@ class Recorded:
         return self.recordings[shapes](tensors)
 
 
-def capture(step: Step, tensors: list[Tensor]) -> Step:
-    """The step as a CUDA graph for tensors of these shapes."""
-    given = [values.clone() for values in tensors]
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        found = step(given)
+class Capture:
+    """Steps as CUDA graphs, which share the memory of what they compute on the way."""
 
-    def replay(tensors: list[Tensor]) -> list[Tensor]:
-        for own, values in zip(given, tensors, strict=True):
-            own.copy_(values)
-        graph.replay()
-        # The next replay writes to the same places.
-        return [values.clone() for values in found]
+    @cached_property
+    def pool(self) -> Any:
+        """Of that memory."""
+        return torch.cuda.graph_pool_handle()
 
-    return replay
+    def __call__(self, step: Step, tensors: list[Tensor]) -> Step:
+        given = [values.clone() for values in tensors]
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self.pool):
+            found = step(given)
+
+        def replay(tensors: list[Tensor]) -> list[Tensor]:
+            for own, values in zip(given, tensors, strict=True):
+                own.copy_(values)
+            graph.replay()
+            # The next replay writes to the same places.
+            return [values.clone() for values in found]
+
+        return replay

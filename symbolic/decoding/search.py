@@ -5,7 +5,8 @@ Is not: the events (decoding.plan, rounds), a searched step (decoding.step), or 
 stand for (decoding.backtrace).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -25,6 +26,17 @@ from symbolic.priors.protocol import SymbolicPrior
 from symbolic.priors.sharing import is_recordable, play
 
 RUN = 1024  # forced steps played at once, so that an hour of silence needs little memory
+
+
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """Layers over whole runs in float32 throughout: left to itself, cuDNN rounds their factors to TF32."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 class Search:
@@ -51,6 +63,7 @@ class Search:
         state = {} if self.prior is None else self.prior.initial_state(clips)
         return Beam(nothing, nothing, recent, state)
 
+    @single_precision()
     def extend(
         self, beam: Beam, forced: Ints, found: Candidates, lengths: tuple[int, ...]
     ) -> tuple[Beam, Ints, Track]:

@@ -8,6 +8,7 @@ replays them (decoding.recording).
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -147,8 +148,12 @@ class Stepper:
 
     def _beam(self, values: Iterator[Tensor]) -> Beam:
         cost, total, recent = (next(values) for _ in range(3))
-        names = [] if self.prior is None else sorted(self.prior.initial_state(1))
-        return Beam(cost, total, recent, {name: next(values) for name in names})
+        return Beam(cost, total, recent, {name: next(values) for name in self.names})
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Of the tensors of a state."""
+        return [] if self.prior is None else sorted(self.prior.initial_state(1))
 
 
 def pack(beam: Beam, choice: Choice) -> list[Tensor]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from symbolic.errors import NotebeamError
 from symbolic.estimators.protocol import Estimator
 from symbolic.pitch import KEYS
-from symbolic.priors.product import Product, spread
+from symbolic.priors.product import Product
 from symbolic.priors.protocol import State
 from symbolic.priors.sharing import play_stepwise
 from symbolic.recurrence.attention import Attention
@@ -99,9 +99,11 @@ class RecurrentPrior(Product):
         ragged = bool((lengths < rolls.shape[1]).any())
         outputs, after = self.recurrence.sequence(rolls, state, lengths=lengths if ragged else None)
         past = torch.cat([self.recurrence.output(state)[:, None], outputs], 1)[:, :-1]
-        mask = (torch.arange(rolls.shape[1]) < lengths[:, None]).to(rolls.device)
-        each = self.estimator.log_prob(rolls[mask], self.conditioner(past[mask]))
-        return spread(each, mask).sum(1), after
+        # The real steps are counted on the host: nothing waits for the device.
+        real = (torch.arange(rolls.shape[1]) < lengths[:, None]).nonzero(as_tuple=True)
+        row, step = (index.to(rolls.device) for index in real)
+        each = self.estimator.log_prob(rolls[row, step], self.conditioner(past[row, step]))
+        return each.new_zeros(len(rolls)).index_add(0, row, each), after
 
     def _own(self, state: State) -> State:
         """The recurrence's part of a state."""

@@ -4,7 +4,7 @@ A recording is traced here with tensors that have shapes and no numbers. So it d
 the operations of one call again, on other numbers; and what asks for a number fails.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence
 from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.plan import room
-from symbolic.decoding.recording import Recorded, Step
+from symbolic.decoding.recording import Record, Recorded, Step
 from symbolic.errors import NotebeamError
 from symbolic.estimators.nade import nade_prefix_log_prob
 from symbolic.estimators.prefixes import prefix_trees
@@ -62,6 +62,39 @@ def recordings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[torch.Siz
     monkeypatch.setattr(search, "recorder_on", lambda device: record)
     monkeypatch.setattr(recording, "FIRST", 1)
     yield found
+
+
+def untidy(model: str) -> Prior:
+    """Random, with weights large enough for past and lower keys to matter."""
+    torch.manual_seed(0)
+    name, _, more = model.partition(", ")
+    prior = build_prior(name, {"visible": 6} | EXTRA.get(more or name, {"units": 8, "layers": 2}))
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter.copy_(torch.randn_like(parameter))
+    return prior.eval()
+
+
+def asked(prior: Prior) -> DecodeOptions:
+    """Options under which a prior is asked as it is: of RBM types a wider search estimates log Z."""
+    width = OPTIONS.beam_width if prior.is_normalized else 1
+    return replace(OPTIONS, beam_width=width, hash_steps=0, prior_weight=0.3)
+
+
+def counting(captured: list[int]) -> Callable[[torch.device], Record | None]:
+    """`recorder_on`, telling how many tensors go into each recording."""
+
+    def recorder_on(device: torch.device) -> Record | None:
+        record = recording.recorder_on(device)
+
+        def counted(step: Step, tensors: list[Tensor]) -> Step:
+            assert record is not None
+            captured.append(len(tensors))
+            return record(step, tensors)
+
+        return record and counted
+
+    return recorder_on
 
 
 def assert_same(clips: list[Evidence], prior: Prior | None, options: DecodeOptions) -> None:
@@ -108,17 +141,30 @@ def test_replayed_steps_find_what_the_others_do_without_a_prior(
 
 @pytest.mark.parametrize("model", [*RECORDABLE, "lstm-nade, attentive"])
 def test_priors_that_say_so_read_nothing_back(model: str, recordings: list[tuple[torch.Size, ...]]) -> None:
-    torch.manual_seed(0)
-    name, _, more = model.partition(", ")
-    prior = build_prior(name, {"visible": 6} | EXTRA.get(more or name, {"units": 8, "layers": 2}))
-    with torch.no_grad():
-        for parameter in prior.parameters():
-            parameter.copy_(torch.randn_like(parameter))
-    # Of RBM types a search wider than one estimates log Z, by chains.
-    width = OPTIONS.beam_width if prior.is_normalized else 1
-    options = replace(OPTIONS, beam_width=width, hash_steps=0, prior_weight=0.3)
-    assert_same(sparse_clips(42, (30, 21), keys=6, doubt=0.6), prior.eval(), options)
+    prior = untidy(model)
+    assert_same(sparse_clips(42, (30, 21), keys=6, doubt=0.6), prior, asked(prior))
     assert recordings
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("record", [True, False])
+@pytest.mark.parametrize("look_back", [0, 40])
+@pytest.mark.parametrize("model", RECORDABLE)
+def test_a_gpu_decodes_as_the_processor_does(
+    model: str, look_back: int, record: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "FIRST", 1)
+    captured: list[int] = []
+    monkeypatch.setattr(search, "recorder_on", counting(captured))
+    clips, prior = sparse_clips(45, (90, 80, 31, 1), keys=6, doubt=0.4), untidy(model)
+    options = replace(asked(prior), look_back=look_back, record=record)
+    near = decode_evidence(clips, prior, options)
+    assert not captured
+    for one, other in zip(near, decode_evidence(clips, prior.to("cuda"), options), strict=True):
+        np.testing.assert_array_equal(one.roll, other.roll)
+        np.testing.assert_allclose(one.costs, other.costs, atol=1e-4)
+        np.testing.assert_allclose(one.confidence, other.confidence, atol=1e-4)
+    assert bool(captured) == record
 
 
 def test_models_whose_steps_are_recorded() -> None:
@@ -146,6 +192,19 @@ def test_nan_is_told_after_a_replay(recordings: list[tuple[torch.Size, ...]]) ->
     with pytest.raises(NotebeamError, match=r"decode\(prior\): got nan"):
         decode_evidence(sparse_clips(44, (60,), keys=6, doubt=1.0), prior, OPTIONS)
     assert recordings
+
+
+def test_searches_run_in_full_precision_and_leave_the_setting_as_it_was() -> None:
+    class Watcher(TablePrior):
+        def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
+            assert not torch.backends.cudnn.allow_tf32
+            return super().advance(state, step)
+
+    for before in (True, False):
+        torch.backends.cudnn.allow_tf32 = before
+        decode_evidence(sparse_clips(46, (9,), keys=3), Watcher(random_table(3, 5)), OPTIONS)
+        assert torch.backends.cudnn.allow_tf32 == before
+    torch.backends.cudnn.allow_tf32 = True
 
 
 def test_steps_are_recorded_when_their_shapes_come_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -289,18 +289,6 @@ def test_the_size_of_the_blocks_changes_nothing(method: str, monkeypatch: pytest
             np.testing.assert_allclose(one.prior_log_prob, other.prior_log_prob)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-@pytest.mark.parametrize("method", ["greedy", "beam"])
-def test_a_gpu_decodes_as_the_processor_does(method: str) -> None:
-    torch.manual_seed(2)
-    prior = build_prior("lstm-nade", {"visible": 6, "units": 8, "hidden": 5}).eval()
-    clips, options = random_clips(18, (20, 31, 1), keys=6), DecodeOptions(method=method)
-    near = decode_evidence(clips, prior, options)
-    for one, other in zip(near, decode_evidence(clips, prior.to("cuda"), options), strict=True):
-        np.testing.assert_array_equal(one.roll, other.roll)
-        np.testing.assert_allclose(one.costs, other.costs, atol=1e-3)
-
-
 def test_per_hash_bounds_the_rolls_with_one_ending() -> None:
     table, clip = random_table(2, 13), random_clips(13, (6,), keys=2)
     options = DecodeOptions(beam_width=12, candidates=4, prune=inf, hash_steps=1, floor=0.0, n_best=12)
