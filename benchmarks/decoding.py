@@ -6,7 +6,7 @@ Is not: accuracy (benchmarks.transcription).
 
     python -m benchmarks.decoding                      # everything, about half an hour on two cores
     python -m benchmarks.decoding --parts real memory  # some
-    python -m benchmarks.decoding --device cuda        # the same code on a GPU
+    python -m benchmarks.decoding --parts grid --device cuda --steps 4000  # a GPU first records
 
 Steps of made evidence all need a search: 4 certain keys and log2(K) of unsure ones, so that K candidates are
 searched at every step. Priors of a given size are untrained, which costs as much time as a trained one.
@@ -45,11 +45,13 @@ KEYS = (
     "candidates",
     "hidden",
     "steps",
-    "look_back",
+    "way",
 )
 CLIPS, WIDTHS, CANDIDATES, HIDDEN = (1, 8, 64), (1, 4, 16, 64), (8, 32, 128), (128, 256, 512)
 RAMP = 2  # steps after which eight candidates have made 64 hypotheses of one
 WORK = 400_000  # hypotheses times candidates that a timing should be about
+WAYS = ("at once", "in blocks", "as a stream")  # of decoding an hour
+BLOCK = 500  # steps of a block, and of the look-back
 Row = dict[str, str | int | float]
 
 
@@ -111,15 +113,15 @@ def made(
     return row | measured(prior, batch, options, device, ramp=RAMP)
 
 
-def grid(device: torch.device) -> Iterator[Row]:
-    """Clips, widths and candidates; hidden sizes in the middle."""
+def grid(device: torch.device, steps: int = 0) -> Iterator[Row]:
+    """Clips, widths and candidates; hidden sizes in the middle; of `steps` steps, or as many as work asks."""
     for clips in CLIPS:
         for width in WIDTHS:
             for candidates in CANDIDATES:
-                yield made("grid", clips, width, candidates, 256, device)
+                yield made("grid", clips, width, candidates, 256, device, steps)
     for hidden in HIDDEN:
         if hidden != 256:
-            yield made("grid", 8, 16, 32, hidden, device)
+            yield made("grid", 8, 16, 32, hidden, device, steps)
 
 
 def growth(device: torch.device) -> Iterator[Row]:
@@ -148,17 +150,21 @@ def naive(device: torch.device) -> Iterator[Row]:
             prior, options = lstm_nade(hidden).to(device), search_options(16, candidates)
             clip = made_clip(40, candidates, 0)
             assert isinstance(prior, Product)
-            costs: list[float] = []
-
-            def run() -> None:
-                costs.append(naive_beam(clip.prob, prior, options))  # noqa: B023
-
-            seconds = min(timed(run, device) for _ in range(3))
+            seconds, cost = min(_naively(clip, prior, options, device) for _ in range(3))
             found = float(decode_evidence([clip], prior, options)[0].costs[0])
-            if abs(costs[0] - found) > 1e-4 * 40:
-                raise AssertionError(f"costs differ: {costs[0]} naive, {found} decoded")
+            if abs(cost - found) > 1e-4 * 40:
+                raise AssertionError(f"costs differ: {cost} naive, {found} decoded")
             times = seconds / 40 / float(row["seconds_per_step"])
             yield row | {"naive_seconds_per_step": digits(seconds / 40), "times_naive": digits(times)}
+
+
+def _naively(
+    clip: Evidence, prior: Product, options: DecodeOptions, device: torch.device
+) -> tuple[float, float]:
+    """Seconds that the naive beam took, and the cost it found, nats."""
+    costs: list[float] = []
+    seconds = timed(lambda: costs.append(naive_beam(clip.prob, prior, options)), device)
+    return seconds, costs[0]
 
 
 def priors(device: torch.device) -> Iterator[Row]:
@@ -204,19 +210,10 @@ def real(device: torch.device) -> Iterator[Row]:
 
 
 def memory(device: torch.device) -> Iterator[Row]:
-    """An hour, at once and as a stream, each in a process of its own."""
-    for look_back in (0, 500):
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.decoding",
-            "--hour",
-            str(look_back),
-            "--device",
-            device.type,
-            "--threads",
-            str(torch.get_num_threads()),
-        ]
+    """An hour, in each way, each in a process of its own."""
+    for way in WAYS:
+        command = [sys.executable, "-m", "benchmarks.decoding", "--hour", way]
+        command += ["--device", device.type, "--threads", str(torch.get_num_threads())]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         before, after = (float(word) for word in done.stdout.split()[-2:])
         yield {
@@ -226,25 +223,27 @@ def memory(device: torch.device) -> Iterator[Row]:
             "clips": 1,
             "beam_width": 16,
             "candidates": 32,
-            "look_back": look_back,
+            "way": way,
+            "look_back": 0 if way == "at once" else BLOCK,
             "megabytes_before": round(before),
             "megabytes_added": round(after - before),
         }
 
 
-def hour(look_back: int, device: torch.device) -> None:
-    """Decode an hour, at once or as a stream; prints the peak of memory before and after, MB."""
+def hour(way: str, device: torch.device) -> None:
+    """Decode an hour; prints the peak of memory before and after, MB."""
     clip, prior = made_hour(), free(load_prior("event-rnn-nade/piano")).to(device)
     options = DecodeOptions(step=STEP, beam_width=16, candidates=32, prior_weight=0.5, n_best=1)
-    decode_evidence([evidence(clip.prob[:500])], prior, options)
+    decode_evidence([evidence(clip.prob[:BLOCK])], prior, options)
     before = peak_memory_mb()
-    if look_back:
-        stream = Stream(clip.prob.shape[1], prior, replace(options, look_back=look_back))
-        for begin in range(0, len(clip.prob), look_back):
-            stream.push(clip.prob[begin : begin + look_back])
+    in_blocks = replace(options, look_back=BLOCK)
+    if way == "as a stream":
+        stream = Stream(clip.prob.shape[1], prior, in_blocks)
+        for begin in range(0, len(clip.prob), BLOCK):
+            stream.push(clip.prob[begin : begin + BLOCK])
         stream.finish()
     else:
-        decode_evidence([clip], prior, options)
+        decode_evidence([clip], prior, in_blocks if way == "in blocks" else options)
     print(before, peak_memory_mb())
 
 
@@ -263,7 +262,8 @@ def main() -> int:
     parser.add_argument("--parts", nargs="+", choices=tuple(PARTS), default=tuple(PARTS))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--hour", type=int, metavar="LOOK_BACK", help=argparse.SUPPRESS)
+    parser.add_argument("--steps", type=int, default=0, help="of the grid's clips; by default few")
+    parser.add_argument("--hour", choices=WAYS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
@@ -275,7 +275,7 @@ def main() -> int:
         "times": "the best of three runs; of real one",
     }
     for part in args.parts:
-        for row in PARTS[part](device):
+        for row in grid(device, args.steps) if part == "grid" else PARTS[part](device):
             print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
             merge_report("decoding", QUESTION, settings, [row | {"threads": args.threads}], KEYS)
     return 0

@@ -80,11 +80,7 @@ def priors() -> str:
 
 def memory() -> str:
     """An hour of music."""
-    rows = []
-    for row in _rows("memory of an hour"):
-        steps = row["look_back"]
-        way = f"as a stream, blocks and look-back of {steps} steps" if steps else "at once"
-        rows.append([way, str(row["megabytes_added"])])
+    rows = [[row["way"], str(row["megabytes_added"])] for row in _rows("memory of an hour")]
     return markdown(["an hour", "MB more than before"], rows) + "\n\n" + _source("memory of an hour")
 
 
@@ -92,7 +88,8 @@ TABLES = {f"decoding_{table.__name__}": table for table in (real, naive, grid, g
 
 
 def _rows(part: str) -> list[Row]:
-    return [row for row in rows_of(read_report("decoding")) if row["part"] == part]
+    rows = rows_of(read_report("decoding"))
+    return [row for row in rows if row["part"] == part and row["device"] == "cpu"]
 
 
 def _cell(row: Row) -> str:

@@ -19,6 +19,11 @@ from symbolic.decoding.options import DecodeOptions
 from symbolic.priors.protocol import State
 from symbolic.priors.registry import Prior, build_prior
 
+# A search that prunes, merges and keeps few, so that every part of it has something to do.
+PRUNED = DecodeOptions(
+    beam_width=5, candidates=6, switchable=4, prune=4.0, hash_steps=3, n_best=5, floor=0.05
+)
+
 
 def all_rows(keys: int) -> list[tuple[int, ...]]:
     """Every row of that many keys; row number i has key d on where bit d of i is set."""

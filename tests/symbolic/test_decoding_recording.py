@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from oracles_decoding import TablePrior, loud_prior, random_table, sparse_clips
+from oracles_decoding import PRUNED, TablePrior, loud_prior, random_table, sparse_clips
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -27,9 +27,6 @@ from symbolic.priors.protocol import State
 from symbolic.priors.registry import PRIORS, Prior, build_prior
 from symbolic.priors.sharing import is_recordable
 
-OPTIONS = DecodeOptions(
-    beam_width=5, candidates=6, switchable=4, prune=4.0, hash_steps=3, n_best=5, floor=0.05
-)
 SMALL = {"visible": 6, "units": 8, "hidden": 5}
 ESTIMATORS, CELLS = ("bernoulli", "nade", "rbm"), ("rnn", "gru", "lstm")
 EXTRA = {
@@ -77,8 +74,8 @@ def untidy(model: str) -> Prior:
 
 def asked(prior: Prior) -> DecodeOptions:
     """Options under which a prior is asked as it is: of RBM types a wider search estimates log Z."""
-    width = OPTIONS.beam_width if prior.is_normalized else 1
-    return replace(OPTIONS, beam_width=width, hash_steps=0, prior_weight=0.3)
+    width = PRUNED.beam_width if prior.is_normalized else 1
+    return replace(PRUNED, beam_width=width, hash_steps=0, prior_weight=0.3)
 
 
 def counting(captured: list[int]) -> Callable[[torch.device], Record | None]:
@@ -118,7 +115,7 @@ def test_replayed_steps_find_what_the_others_do(
         sparse_clips(40 + n, (length,), keys=6, doubt=doubt)[0]
         for n, (length, doubt) in enumerate(((50, 0.2), (80, 1.0), (1, 1.0), (33, 0.4), (80, 0.05)) * 3)
     ]
-    assert_same(clips, loud_prior(6), replace(OPTIONS, hash_steps=hash_steps, look_back=look_back))
+    assert_same(clips, loud_prior(6), replace(PRUNED, hash_steps=hash_steps, look_back=look_back))
     assert len(recordings) == len(set(recordings)) > 2
 
 
@@ -128,14 +125,14 @@ def test_clips_that_are_over_stay_as_they_are(recordings: list[tuple[torch.Size,
     for clip in clips:
         clip.prob[-1, :3] = 0.6, 0.5, 0.4
     assert room(9) > 9
-    assert_same(clips, loud_prior(6), replace(OPTIONS, hash_steps=0))
+    assert_same(clips, loud_prior(6), replace(PRUNED, hash_steps=0))
     assert recordings
 
 
 def test_replayed_steps_find_what_the_others_do_without_a_prior(
     recordings: list[tuple[torch.Size, ...]],
 ) -> None:
-    assert_same(sparse_clips(41, (60, 44), keys=6, doubt=1.0), None, replace(OPTIONS, prior_weight=0.0))
+    assert_same(sparse_clips(41, (60, 44), keys=6, doubt=1.0), None, replace(PRUNED, prior_weight=0.0))
     assert recordings
 
 
@@ -181,7 +178,7 @@ def test_a_prior_that_reads_back_what_it_says_it_does_not_cannot_be_recorded(
             return super().advance(state, step) if step.any() else state
 
     with pytest.raises(Exception, match="data-dependent|Data-dependent|bool"):
-        decode_evidence(sparse_clips(43, (60,), keys=3, doubt=1.0), Nosy(random_table(3, 5)), OPTIONS)
+        decode_evidence(sparse_clips(43, (60,), keys=3, doubt=1.0), Nosy(random_table(3, 5)), PRUNED)
     assert recordings
 
 
@@ -190,7 +187,7 @@ def test_nan_is_told_after_a_replay(recordings: list[tuple[torch.Size, ...]]) ->
     with torch.no_grad():
         prior.estimator.weight[3] = torch.nan  # type: ignore[union-attr, index]
     with pytest.raises(NotebeamError, match=r"decode\(prior\): got nan"):
-        decode_evidence(sparse_clips(44, (60,), keys=6, doubt=1.0), prior, OPTIONS)
+        decode_evidence(sparse_clips(44, (60,), keys=6, doubt=1.0), prior, PRUNED)
     assert recordings
 
 
@@ -202,7 +199,7 @@ def test_searches_run_in_full_precision_and_leave_the_setting_as_it_was() -> Non
 
     for before in (True, False):
         torch.backends.cudnn.allow_tf32 = before
-        decode_evidence(sparse_clips(46, (9,), keys=3), Watcher(random_table(3, 5)), OPTIONS)
+        decode_evidence(sparse_clips(46, (9,), keys=3), Watcher(random_table(3, 5)), PRUNED)
         assert torch.backends.cudnn.allow_tf32 == before
     torch.backends.cudnn.allow_tf32 = True
 

@@ -1,0 +1,185 @@
+"""Streams: the rolls of whole clips, in bounded memory; and what streams and decoders refuse."""
+
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+import pytest
+import torch
+from oracles_decoding import (
+    PRUNED,
+    TablePrior,
+    evidence,
+    loud_prior,
+    random_table,
+    sparse_clips,
+)
+
+from symbolic.clock import Clock
+from symbolic.decoding.decode import decode_evidence
+from symbolic.decoding.evidence import Evidence
+from symbolic.decoding.protocol import Batch
+from symbolic.decoding.streaming import Stream
+from symbolic.decoding.window import Window
+from symbolic.errors import NotebeamError
+from symbolic.priors.registry import build_prior, load_prior
+
+
+@pytest.mark.parametrize("look_back", [40, 200])
+def test_a_stream_that_looks_back_far_enough_finds_what_the_whole_clip_does(look_back: int) -> None:
+    clips, prior = sparse_clips(8, (150, 97, 160, 40, 12, 41), keys=6), loud_prior(6)
+    whole = decode_evidence(clips, prior, PRUNED)
+    streamed = decode_evidence(clips, prior, replace(PRUNED, look_back=look_back))
+    for one, other in zip(whole, streamed, strict=True):
+        np.testing.assert_array_equal(one.rolls, other.rolls)
+        np.testing.assert_allclose(one.costs, other.costs, atol=1e-4)
+        assert one.prior_log_prob is not None and other.prior_log_prob is not None
+        np.testing.assert_allclose(one.prior_log_prob, other.prior_log_prob, atol=1e-4)
+
+
+def test_a_stream_settles_rows_in_time_and_forgets_them() -> None:
+    (clip,), prior = sparse_clips(9, (300,), keys=6, doubt=1.0), loud_prior(6)
+    options = replace(PRUNED, hash_steps=0, look_back=12)
+    stream, rows = Stream(6, prior, options), []
+    for start in range(0, 300, 7):
+        with torch.inference_mode():
+            done = stream.push(torch.from_numpy(clip.prob[start : start + 7]))
+        rows.append(done.rows)
+        settled = sum(map(len, rows))
+        assert min(300, start + 7) - settled <= 12
+        assert sum(track.steps for _, track in stream.window.parts) <= 12 + 7
+        assert (done.confidence[~done.rows] == 0).all() and (done.confidence[done.rows] > 0).all()
+    last = stream.finish()
+    whole = torch.cat([*rows, last.rolls[0, 0]])
+    assert whole.shape == (300, 6)
+    # What was settled costs what the stream says.
+    mask = torch.ones(1, 300, dtype=torch.bool)
+    expected = prior.sequence_log_prob(whole[None].float(), mask).detach().sum()
+    assert last.prior_log_prob is not None
+    assert float(last.prior_log_prob[0, 0]) == pytest.approx(float(expected), abs=1e-2)
+
+
+def test_a_clip_that_is_over_does_not_keep_the_others_steps() -> None:
+    clips = sparse_clips(19, (300, 120, 9), keys=6, doubt=0.5)
+    probs, lengths = torch.zeros(3, 300, 6), torch.tensor([300, 120, 9])
+    for row, clip in enumerate(clips):
+        probs[row, : len(clip.prob)] = torch.from_numpy(clip.prob)
+    window = Window(3, 6, loud_prior(6), replace(PRUNED, look_back=15), torch.device("cpu"))
+    for begin in range(0, 300, 15):
+        heard = (lengths - begin).clamp(0, 15)
+        batch = Batch(probs[:, begin : begin + 15], tuple(heard.tolist()))
+        with torch.inference_mode():
+            view = window.hear(batch, (heard > 0) & (lengths <= begin + 15))
+        assert view.start + view.rolls.shape[2] == begin + 15
+        assert sum(track.steps for _, track in window.parts) <= 30
+
+
+@pytest.mark.parametrize(
+    ("prob", "message"),
+    [
+        (np.full((4, 6), 1.5, dtype=np.float32), "got '1.5 at step 0, key 0', expected probabilities 0..1"),
+        (np.full((4, 6), np.nan, dtype=np.float32), "got 'nan at step 0, key 0'"),
+        (np.full((4, 6, 1), 0.5, dtype=np.float32), r"got 'shape \(4, 6, 1\)', expected \(T, 6\)"),
+        (np.full((4, 5), 0.5, dtype=np.float32), r"got 'shape \(4, 5\)', expected \(T, 6\)"),
+        (np.full((4, 6), 0.5), "got 'float64', expected float32"),
+        (np.zeros((0, 6), dtype=np.float32), "got '0 steps', expected at least 1"),
+    ],
+)
+def test_evidence_that_is_none_is_refused(prob: np.ndarray, message: str) -> None:
+    with pytest.raises(NotebeamError, match=message):
+        Stream(6, None, replace(PRUNED, look_back=5, prior_weight=0.0)).push(torch.from_numpy(prob))
+    if prob.shape[1:] == (5,):
+        return  # decode takes any number of keys that the prior has
+    clip = Evidence(
+        prob, np.zeros(prob.shape), np.zeros(prob.shape, dtype=np.int32), Clock.frames(len(prob), 0.04)
+    )
+    with pytest.raises(NotebeamError, match=r"decode_evidence\(clips\)\[1\]\.prob: got"):
+        decode_evidence([sparse_clips(0, (3,), 6)[0], clip], None, replace(PRUNED, prior_weight=0.0))
+
+
+def test_a_stream_names_the_steps_at_which_a_prior_rules_everything_out() -> None:
+    table = random_table(3, 12)
+    table[:, 5] = -inf  # nothing follows row 5
+    prob = np.full((9, 3), 0.001)
+    prob[6] = [0.9999, 0.0001, 0.9999]
+    options = replace(PRUNED, prune=1.0, look_back=4)
+    with pytest.raises(NotebeamError, match=r"Stream, steps 4 to 7: got 'no candidate of probability"):
+        stream = Stream(3, TablePrior(table), options)
+        for start in (0, 4):
+            stream.push(evidence(prob).prob[start : start + 4])
+
+
+@pytest.mark.parametrize(("method", "look_back"), [("beam", 0), ("beam", 4), ("greedy", 0)])
+def test_a_prior_that_rules_everything_out_is_named_with_the_step(method: str, look_back: int) -> None:
+    table = random_table(3, 12)
+    table[:, 5] = -inf  # nothing follows row 5
+    prob = np.full((9, 3), 0.001)
+    prob[6] = [0.9999, 0.0001, 0.9999]
+    options = replace(PRUNED, method=method, prune=1.0, look_back=look_back)
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): clip 1, step 7: got 'no candidate of prob"):
+        decode_evidence([evidence(prob[:5]), evidence(prob)], TablePrior(table), options)
+
+
+def test_a_stream_is_as_particular_about_its_prior_as_decode() -> None:
+    options = replace(PRUNED, look_back=100)
+    clip = sparse_clips(16, (60,), keys=6)[0]
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): got 'a prior of 8 keys', expected 6"):
+        Stream(6, loud_prior(8), options)
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): got None, expected a prior"):
+        Stream(6, None, options)
+    with pytest.raises(NotebeamError, match=r"DecodeOptions\.method: got 'greedy', expected 'beam'"):
+        Stream(6, loud_prior(6), replace(options, method="greedy"))
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): got 'a prior in float64', expected float32"):
+        Stream(6, loud_prior(6).double(), options)
+    frames, notes = load_prior("event-rnn-nade/piano"), load_prior("lstm-nade/jsb")
+    with pytest.raises(NotebeamError, match=r"DecodeOptions\.step: got 0\.01, expected 0\.04 s"):
+        Stream(88, frames, replace(options, step=0.01))
+    with pytest.raises(NotebeamError, match="got 'frames', expected 'beats', as the prior 'jsb'"):
+        Stream(88, notes, replace(options, plane="active"))
+    Stream(88, notes, replace(options, plane="active"), Clock(np.arange(9) / 2, "beats", last=0.5))
+    # An RBM's log Z is put back, and a prior without weight is not asked.
+    torch.manual_seed(3)
+    rbm = build_prior("rnn-rbm", {"visible": 6, "units": 8, "hidden": 5}).eval()
+    for prior, weight in ((rbm, 1.0), (loud_prior(6), 0.0)):
+        settings = replace(options, prior_weight=weight)
+        stream = Stream(6, prior, settings)
+        rows = [stream.push(clip.prob[start : start + 20]).rows for start in (0, 20, 40)]
+        last = stream.finish()
+        whole = decode_evidence([clip], prior, replace(settings, look_back=0))[0]
+        np.testing.assert_array_equal(torch.cat([*rows, last.rolls[0, 0]]), whole.roll)
+        assert float(last.costs[0, 0]) == pytest.approx(whole.costs[0], abs=1e-3)
+
+
+def test_a_stream_refuses_what_is_no_block() -> None:
+    stream = Stream(6, loud_prior(6), replace(PRUNED, look_back=10))
+    for block, message in (
+        ([[0.5] * 6], "got 'a list', expected a tensor or an array"),
+        (np.zeros((2, 6), dtype=object), "got 'object', expected float32"),
+        (torch.zeros(2, 6, dtype=torch.float64), "got 'float64', expected float32"),
+        (torch.zeros(2, 5), r"got 'shape \(2, 5\)', expected \(T, 6\)"),
+    ):
+        with pytest.raises(NotebeamError, match=rf"Stream\.push\(prob\): {message}"):
+            stream.push(block)  # type: ignore[arg-type]
+
+
+def test_evidence_must_fit_itself() -> None:
+    clip = sparse_clips(18, (30,), keys=6)[0]
+    for part, message in (
+        ({"clock": Clock.frames(3, 0.02)}, r"\.clock: got '3 steps', expected 30, as prob"),
+        ({"time": clip.time[:4]}, r"\.time: got 'shape \(4, 6\)', expected \(30, 6\), as prob"),
+        ({"frame": clip.frame[:, :4]}, r"\.frame: got 'shape \(30, 4\)', expected \(30, 6\), as prob"),
+    ):
+        with pytest.raises(NotebeamError, match=rf"decode_evidence\(clips\)\[0\]{message}"):
+            decode_evidence([replace(clip, **part)], loud_prior(6), PRUNED)
+
+
+def test_a_prior_that_says_nan_is_refused() -> None:
+    table = random_table(3, 17)
+    table[3] = np.nan
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): got nan, expected log-probabilities"):
+        decode_evidence(sparse_clips(17, (60,), keys=3, doubt=1.0), TablePrior(table), PRUNED)
+
+
+def test_a_stream_needs_a_look_back() -> None:
+    with pytest.raises(NotebeamError, match=r"DecodeOptions\.look_back: got 0, expected an integer >= 1"):
+        Stream(6, None, PRUNED)
