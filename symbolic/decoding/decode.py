@@ -4,7 +4,7 @@ Is: the door (checks, batching, the result), and the registry of decoders.
 Is not: a search (decoding.threshold, hmm, greedy, beam), nor the notes of a roll (transcribe.tracking).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +116,7 @@ def decode_evidence(
     in_blocks = options.method == "beam" and options.look_back > 0
     search = stream_beam if in_blocks else build_decoder(options.method)
     found = search(batch, asked, options)
-    _check_found(found, batch, order, asked, options)
+    _check_found(found, batch, order, lambda part: search(part, asked, options))
     acoustic = acoustic_log_prob(found.rolls, batch.prob, options)
     turn = {index: row for row, index in enumerate(order)}
     return [_decoding(clip, found, acoustic, turn[index]) for index, clip in enumerate(clips)]
@@ -147,11 +147,7 @@ def _decoding(clip: Evidence, found: Hypotheses, acoustic: Tensor, row: int) -> 
 
 
 def _check_found(
-    found: Hypotheses,
-    batch: Batch,
-    order: Sequence[int],
-    prior: SymbolicPrior | None,
-    options: DecodeOptions,
+    found: Hypotheses, batch: Batch, order: Sequence[int], search: Callable[[Batch], Hypotheses]
 ) -> None:
     """Refuse a prior that leaves a clip of `order` without any roll, and say at which step."""
     for row, index in enumerate(order):
@@ -161,7 +157,7 @@ def _check_found(
         low, high = 1, batch.lengths[row]
         while low < high:
             middle = (low + high) // 2
-            part = build_decoder(options.method)(pad([batch.prob[row, :middle]]), prior, options)
+            part = search(pad([batch.prob[row, :middle]]))
             low, high = (middle + 1, high) if part.costs[0, 0].isfinite() else (low, middle)
         place = f"decode(prior): clip {index}, step {low - 1}"
         raise NotebeamError(place, "no candidate of probability above 0", "at least one")

@@ -100,7 +100,7 @@ class DecodeOptions:
     n_best: int = 8  # hypotheses handed back, at most beam_width
     prior_notes: int = 0  # rows that the prior adds to the candidates of a step, each with one more key on
     look_back: int = 0  # steps after which "beam" settles a row, to bound its memory; 0: at the clip's end
-    record: bool = True  # on a GPU: steps of like shapes are recorded and replayed; rolls are the same
+    record: bool = True  # on a GPU: steps of like shapes are recorded and replayed
     partition_temperatures: int = 50  # of the estimate of log Z that "beam" needs of a prior without it
     partition_runs: int = 10  # chains of that estimate a hypothesis
     transitions: Transitions = field(default_factory=Transitions)  # "hmm" alone

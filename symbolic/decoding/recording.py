@@ -9,8 +9,6 @@ launched. A recording repeats the operations of one call on other numbers of the
 
 from collections import Counter
 from collections.abc import Callable
-from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,7 +21,7 @@ MOST = 64  # recordings
 
 def recorder_on(device: torch.device) -> Record | None:
     """How steps are recorded there; None: replaying would be no faster."""
-    return Capture() if device.type == "cuda" else None
+    return Capture(device) if device.type == "cuda" else None
 
 
 class Recorded:
@@ -45,24 +43,34 @@ class Recorded:
 
 
 class Capture:
-    """Steps as CUDA graphs, which share the memory of what they compute on the way."""
+    """Steps as CUDA graphs of one device, which share the memory of what they compute on the way."""
 
-    @cached_property
-    def pool(self) -> Any:
-        """Of that memory."""
-        return torch.cuda.graph_pool_handle()
+    def __init__(self, device: torch.device) -> None:
+        with torch.cuda.device(device):
+            self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            self.pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, step: Step, tensors: list[Tensor]) -> Step:
         given = [values.clone() for values in tensors]
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self.pool):
+        # Whatever other threads do on the device has nothing to do with this.
+        mode = "thread_local"
+        with (
+            torch.cuda.device(self.stream.device),
+            torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode=mode),
+        ):
             found = step(given)
+        return again_on(given, found, graph.replay)
 
-        def replay(tensors: list[Tensor]) -> list[Tensor]:
-            for own, values in zip(given, tensors, strict=True):
-                own.copy_(values)
-            graph.replay()
-            # The next replay writes to the same places.
-            return [values.clone() for values in found]
 
-        return replay
+def again_on(given: list[Tensor], found: list[Tensor], again: Callable[[], None]) -> Step:
+    """The step that `again` repeats, always from the numbers in `given` to those in `found`."""
+
+    def replay(tensors: list[Tensor]) -> list[Tensor]:
+        for own, values in zip(given, tensors, strict=True):
+            own.copy_(values)
+        again()
+        # The next replay writes to the same places.
+        return [values.clone() for values in found]
+
+    return replay

@@ -8,6 +8,7 @@ stand for (decoding.backtrace).
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,10 +18,11 @@ from symbolic.decoding.candidates import Candidates
 from symbolic.decoding.joining import join
 from symbolic.decoding.merging import latest, make_hashes
 from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.packing import pack, pack_beam, unpack, unpack_beam
 from symbolic.decoding.plan import Ints, make_plan
 from symbolic.decoding.recording import Recorded, recorder_on
 from symbolic.decoding.rounds import Choice, Rounds, Run
-from symbolic.decoding.step import Beam, Stepper, pack
+from symbolic.decoding.step import Beam, Stepper
 from symbolic.errors import NotebeamError
 from symbolic.priors.protocol import SymbolicPrior
 from symbolic.priors.sharing import is_recordable, play
@@ -31,12 +33,13 @@ RUN = 1024  # forced steps played at once, so that an hour of silence needs litt
 @contextmanager
 def single_precision() -> Iterator[None]:
     """Layers over whole runs in float32 throughout: left to itself, cuDNN rounds their factors to TF32."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
+    layers: Any = torch.backends.cudnn.rnn
+    before = layers.fp32_precision
+    layers.fp32_precision = "ieee"
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        layers.fp32_precision = before
 
 
 class Search:
@@ -52,7 +55,7 @@ class Search:
         # The prior's own notes make lists of other sizes at every step.
         some = self.options.record and not self.options.prior_notes and is_recordable(prior)
         record = recorder_on(device) if some else None
-        self.recorded = None if record is None else Recorded(self.stepper.whole, record)
+        self.recorded = None if record is None else Recorded(self._packed, record)
         self.nan = torch.zeros((), dtype=torch.bool, device=device)  # whether the prior said so
 
     def first(self, clips: int) -> Beam:
@@ -113,16 +116,21 @@ class Search:
         recent = latest(beam.recent, run.newest, run.lengths.to(cost.device))
         return Beam(cost, total, recent, state)
 
+    def _packed(self, tensors: list[Tensor]) -> list[Tensor]:
+        """`Stepper.whole` from `pack` to nan, parents, numbers and the rest, which is the beam."""
+        names = () if self.prior is None else tuple(self.prior.initial_state(1))
+        after, parent, number, nan = self.stepper.whole(*unpack(tensors, names))
+        return [nan, parent, number, *pack_beam(after)]
+
     def _choose(self, beam: Beam, choice: Choice, numbers: int) -> tuple[Beam, Tensor, Tensor]:
         """The best of all hypotheses followed by all candidates, and of each (B, W) parent and candidate.
 
         Candidates of the acoustics have numbers below `numbers`.
         """
         if self.recorded is not None:
-            found = self.recorded(pack(beam, choice))
-            after, parent, chosen, nan = self.stepper.unpack(found)
+            nan, parent, number, *rest = self.recorded(pack(beam, choice))
             self.nan |= nan
-            return after, parent, choice.number.gather(1, chosen)
+            return unpack_beam(iter(rest), list(beam.state)), parent, number
         if self.options.prior_notes and self.prior is not None:
             choice = join(choice, numbers, self.prior, beam.state, self.options, self.hashes)
         pick, nan = self.stepper.pick(beam, choice)

@@ -1,14 +1,12 @@
 """One searched step of a batch of clips: all hypotheses, each followed by all candidates.
 
-Is: the hypotheses (costs, the prior's states, last rows), and the best of those that follow, as functions of
-tensors: what they do depends on shapes alone, if that of the prior does.
+Is: the hypotheses (costs, the prior's states, last rows), and the best of those that follow. What is done
+depends on shapes alone, if what the prior does.
 Is not: which steps are searched (decoding.plan, search), their candidates (decoding.rounds), or how a GPU
 replays them (decoding.recording).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -17,7 +15,6 @@ from symbolic.decoding.cost import continuation_costs
 from symbolic.decoding.merging import Hashes, survivors
 from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.rounds import Choice
-from symbolic.estimators.prefixes import Prefixes, SharedRows
 from symbolic.priors.protocol import State, SymbolicPrior, select
 from symbolic.priors.sharing import shared_log_prob
 
@@ -99,11 +96,12 @@ class Stepper:
         asked, nan = None, beam.cost.new_zeros((), dtype=torch.bool)
         if self.prior is not None:
             asked = shared_log_prob(self.prior, beam.state, choice.shared)
-            nan = asked.isnan().any()
+            nan = (asked.isnan() & choice.alive[:, None, None]).any()
         total = continuation_costs(beam.cost, choice.cost, asked, self.options.prior_weight).flatten(1)
         hashes = self.hashes.of_pasts(beam.recent, choice.newest)
         width = min(self.options.beam_width, total.shape[1])
-        # The candidates after one hypothesis all differ, so no ending is there more often than hypotheses.
+        # The candidates after one hypothesis differ, but for some that cost +inf: as often as there are
+        # hypotheses one ending may be there, and no more.
         cost, kept = survivors(total, hashes, width, self.options.per_hash, most=beam.cost.shape[1])
         count = choice.cost.shape[1]
         of_each = None if asked is None else asked.flatten(1).gather(1, kept)
@@ -121,48 +119,13 @@ class Stepper:
         state = self.prior.advance(after.state, played)
         return Beam(pick.cost, after.prior_log_prob + pick.asked, recent, state)
 
-    def whole(self, tensors: list[Tensor]) -> list[Tensor]:
-        """A step of which `pack` made one list of tensors; clips that are over stay as they are.
+    def whole(self, beam: Beam, choice: Choice) -> tuple[Beam, Tensor, Tensor, Tensor]:
+        """A step that leaves clips that are over as they are, with as many hypotheses after it as before.
 
-        Returns what `unpack` reads.
+        Returns the beam, of each (B, W) parent and number of candidate, and whether the prior said nan ().
         """
-        beam, choice = self._unpacked(iter(tensors))
         pick, nan = self.pick(beam, choice)
         after = self.follow(beam, choice, pick).otherwise(choice.alive, beam)
-        same, alive = torch.arange(beam.cost.shape[1], device=nan.device), choice.alive[:, None]
-        parent = torch.where(alive, pick.parent, same)
-        number = torch.where(alive, choice.number.gather(1, pick.chosen), 0)
-        return [parent, number, nan, *_tensors(after)]
-
-    def unpack(self, found: list[Tensor]) -> tuple[Beam, Tensor, Tensor, Tensor]:
-        """The beam after `whole`, parent and candidate (B, W) of each, and whether the prior said nan ()."""
-        parent, number, nan, *rest = found
-        return self._beam(iter(rest)), parent, number, nan
-
-    def _unpacked(self, values: Iterator[Tensor]) -> tuple[Beam, Choice]:
-        beam = self._beam(values)
-        rows, cost, newest, prob, number, alive = (next(values) for _ in range(6))
-        sets, clip, parent, key, path = values
-        trees = Prefixes(sets, clip, parent, key, path, is_fixed=True)
-        return beam, Choice(SharedRows(rows, lambda: trees), cost, newest, prob, number, alive)
-
-    def _beam(self, values: Iterator[Tensor]) -> Beam:
-        cost, total, recent = (next(values) for _ in range(3))
-        return Beam(cost, total, recent, {name: next(values) for name in self.names})
-
-    @cached_property
-    def names(self) -> list[str]:
-        """Of the tensors of a state."""
-        return [] if self.prior is None else sorted(self.prior.initial_state(1))
-
-
-def pack(beam: Beam, choice: Choice) -> list[Tensor]:
-    """The tensors of a step, whose shapes are all it depends on."""
-    trees = choice.shared.prefixes
-    told = [choice.shared.rows, choice.cost, choice.newest, choice.prob, choice.number, choice.alive]
-    return [*_tensors(beam), *told, trees.sets, trees.clip, trees.parent, trees.key, trees.path]
-
-
-def _tensors(beam: Beam) -> list[Tensor]:
-    state = [beam.state[name] for name in sorted(beam.state)]
-    return [beam.cost, beam.prior_log_prob, beam.recent, *state]
+        same = torch.arange(beam.cost.shape[1], device=nan.device)
+        parent = torch.where(choice.alive[:, None], pick.parent, same)
+        return after, parent, choice.number.gather(1, pick.chosen), nan

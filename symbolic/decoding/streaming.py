@@ -58,23 +58,24 @@ class Stream:
         """
         block = prob_of(prob, "Stream.push(prob)", self.keys).to(self.device)
         goes_on = torch.zeros(1, dtype=torch.bool, device=self.device)
-        view = self.window.hear(Batch(block[None], (len(block),)), goes_on)
+        view, fresh = self.window.hear(Batch(block[None], (len(block),)), goes_on)
         if view.cost[0, 0].isinf():
             place = f"Stream, steps {self.heard} to {self.heard + len(block) - 1}"
             raise NotebeamError(place, "no candidate of probability above 0", "at least one")
         self.heard += len(block)
-        return Settled(view.rolls[0, 0, view.fresh[0]], view.confidence[0, view.fresh[0]])
+        return Settled(view.rolls[0, 0, fresh[0]], view.confidence[0, fresh[0]])
 
     @torch.inference_mode()
     def finish(self) -> Hypotheses:
         """The `n_best` endings (1, W, S, D), of all rows not handed out, with the costs of the whole clip."""
         view = self.window.view()
+        rest = view.between(self.window.settled, self.window.heard)[0]
         count = min(view.place.shape[1], self.options.n_best)
         return Hypotheses(
-            rolls=view.rolls[:, :count, view.fresh[0]],
+            rolls=view.rolls[:, :count, rest],
             costs=view.cost[:, :count],
             prior_log_prob=None if self.window.search.prior is None else view.prior_log_prob[:, :count],
-            confidence=view.confidence[:, view.fresh[0]],
+            confidence=view.confidence[:, rest],
         )
 
 
@@ -93,8 +94,8 @@ def stream_beam(batch: Batch, prior: SymbolicPrior | None, options: DecodeOption
         part = batch.steps(begin, begin + options.look_back)
         heard = np.clip(lengths - begin, 0, part.shape[1])
         ends = torch.from_numpy((heard > 0) & (lengths <= begin + part.shape[1])).to(device)
-        view = window.hear(Batch(part, tuple(heard.tolist())), ends)
-        place, fresh = slice(view.start, view.start + view.rolls.shape[2]), view.fresh[:, :, None]
+        view, fresh = window.hear(Batch(part, tuple(heard.tolist())), ends)
+        place, fresh = slice(view.start, view.start + view.rolls.shape[2]), fresh[:, :, None]
         every = torch.arange(count, device=device).clamp(max=view.place.shape[1] - 1)
         # Only of a clip that ends the hypotheses may differ in what is settled.
         those = torch.where(ends[:, None, None, None], view.rolls[:, every], view.rolls[:, :1])

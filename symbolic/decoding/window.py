@@ -33,7 +33,14 @@ class View:
     prior_log_prob: Tensor  # (B, n) nats
     rolls: Tensor  # (B, n, S, D) bool
     confidence: Tensor  # (B, S, D) of the notes of the first
-    fresh: Tensor  # (B, S) bool: the step has just been settled; not yet: it is still open
+
+    def steps(self) -> Tensor:
+        """(S,) which steps these are."""
+        return self.start + torch.arange(self.rolls.shape[2], device=self.rolls.device)
+
+    def between(self, start: Tensor, stop: Tensor) -> Tensor:
+        """(B, S) bool: steps start..stop - 1, each (B,)."""
+        return (self.steps() >= start[:, None]) & (self.steps() < stop[:, None])
 
 
 class Window:
@@ -47,36 +54,30 @@ class Window:
         self.beam, self.forced = self.search.first(clips), np.zeros(clips, dtype=np.int64)
         self.parts: list[tuple[Candidates, Track]] = []  # of steps that are not settled, and a few before
         self.start = 0  # steps before these parts
-        self.heard, self.settled = torch.zeros(
-            2, clips, dtype=torch.long, device=device
-        )  # steps of each clip
+        # Of each clip, steps so far, and steps that are settled.
+        self.heard, self.settled = torch.zeros(2, clips, dtype=torch.long, device=device)
         self.over = torch.zeros(clips, dtype=torch.bool, device=device)
 
-    def hear(self, batch: Batch, ends: Tensor) -> View:
-        """What the next steps settle: all that is open of a clip that ends with them, ends (B,) bool."""
+    def hear(self, batch: Batch, ends: Tensor) -> tuple[View, Tensor]:
+        """What is seen after the next steps, and (B, S) bool which of it is settled now.
+
+        ends (B,) bool: the clip ends with them, so all that was open of it is settled.
+        """
         found = propose(batch, self.options, self.options.candidates)
         self.beam, self.forced, track = self.search.extend(self.beam, self.forced, found, batch.lengths)
         self.parts.append((found, track))
         self.heard = self.heard + torch.tensor(batch.lengths, device=self.heard.device)
         self.over = self.over | ends
         view = self.view()
-        step = view.start + torch.arange(view.rolls.shape[2], device=ends.device)
-        same = (view.rolls == view.rolls[:, :1]).all(dim=3)  # (B, n, S)
-        # Whoever disagrees with the cheapest about a step that is late is given up.
-        late = step < (self.heard - self.options.look_back)[:, None]
-        kept = (same | ~late[:, None]).all(dim=2)
-        cost = view.cost.masked_fill(~kept, torch.inf)
-        self.beam = replace(
-            self.beam, cost=torch.full_like(self.beam.cost, torch.inf).scatter(1, view.place, cost)
-        )
-        agreed = (same | cost.isinf()[:, :, None]).all(dim=1) & (step < self.heard[:, None])
-        count = view.start + agreed.long().cumprod(1).sum(1)
+        cost, count = settled(view, (self.heard - self.options.look_back).clamp(min=0))
+        none = torch.full_like(self.beam.cost, torch.inf)
+        self.beam = replace(self.beam, cost=none.scatter(1, view.place, cost))
         before, self.settled = self.settled, torch.where(self.over, self.heard, count)
         # A clip that is over asks for nothing more.
         least = int(torch.where(self.over, self.heard.amax(), self.settled).amin())
         while self.parts and self.start + self.parts[0][1].steps <= least:
             self.start += self.parts.pop(0)[1].steps
-        return replace(view, fresh=(step >= before[:, None]) & (step < self.settled[:, None]))
+        return view, view.between(before, self.settled)
 
     def view(self) -> View:
         """What is open, and maybe a few steps before."""
@@ -88,7 +89,6 @@ class Window:
         nothing = self.search.hashes.keys.new_zeros(*place.shape, 0, len(self.search.hashes.keys)).bool()
         rolls = torch.cat([nothing, *(found.chosen(path) for found, path in pairs)], 2)
         held = [confidence(found, path, cost) for found, path in pairs]
-        step = self.start + torch.arange(rolls.shape[2], device=cost.device)
         return View(
             start=self.start,
             place=place,
@@ -96,5 +96,17 @@ class Window:
             prior_log_prob=self.beam.prior_log_prob.gather(1, place),
             rolls=rolls,
             confidence=torch.cat([nothing[:, 0].float(), *held], 1),
-            fresh=(step >= self.settled[:, None]) & (step < self.heard[:, None]),
         )
+
+
+def settled(view: View, late: Tensor) -> tuple[Tensor, Tensor]:
+    """Who stays, and what is settled thereby; steps before late (B,) wait no longer.
+
+    Returns costs (B, n), now +inf where a hypothesis disagrees with the cheapest about a step that is late,
+    and how many steps (B,) all the others agree on.
+    """
+    same = (view.rolls == view.rolls[:, :1]).all(dim=3)  # (B, n, S)
+    given_up = (~same & (view.steps() < late[:, None])[:, None]).any(dim=2)
+    cost = view.cost.masked_fill(given_up, torch.inf)
+    agreed = (same | cost.isinf()[:, :, None]).all(dim=1)
+    return cost, view.start + agreed.long().cumprod(1).sum(1)

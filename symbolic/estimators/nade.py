@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import Prefixes, SharedRows
 
-BLOCK = 1 << 20  # hidden units at once in `nade_prefix_log_prob`
+BLOCK = 1 << 20  # hidden units at once in `nade_prefix_log_prob`, so that they stay in a processor's cache
+MANY = 1 << 27  # the same where shapes are all that counts: as many as memory is sure to have room for
 EVEN = 16  # products with a multiple of so many columns are up to half as fast again as others
 PART = 32  # nodes that it may cut off by themselves: later ones have fewer keys to speak to
 
@@ -112,7 +113,8 @@ def nade_prefix_log_prob(
     """Log-probability of rows that share their prefixes, under the biases of many hypotheses; no gradients.
 
     A node of the tree has one hidden vector, which speaks to all keys above the node's own until the next key
-    that is on: between the two, log P is a difference of running sums of -softplus.
+    that is on: between the two, log P is a difference of running sums of -softplus. Only where a row ends it
+    speaks to all keys above.
 
     Args:
         prefixes: of B lists of K rows.
@@ -128,20 +130,26 @@ def nade_prefix_log_prob(
     told = prefixes.sets @ weight  # (R, H), alike for all hypotheses
     past = torch.arange(len(out), device=out.device) <= prefixes.key[:, None]  # (R, D) up to the own key
     own, off_above = (key_bias.new_zeros(nodes, width) for _ in range(2))
-    size = max(1, min(BLOCK // max(1, width * hidden), max(PART, nodes // 4)))
+    most = MANY if prefixes.inner is None else min(BLOCK, max(PART, nodes // 4) * width * hidden)
+    size = max(1, most // max(1, width * hidden))
     units = key_bias.new_empty(0)
-    for block, born, lowest in prefixes.blocks(size):
-        clip, count, low = prefixes.clip[block], block.stop - block.start, _evenly(lowest, len(out))
+    for block, born, asked in prefixes.blocks(size):
+        clip, count, heard_by = prefixes.clip[block], block.stop - block.start, _evenly(asked)
         # Used by one block after the other: fresh memory would cost more than the sums.
-        units = units if len(units) else key_bias.new_empty(count, width, hidden)
-        # A node says nothing of the keys up to its own, and the nodes rise by their keys.
+        units = units if len(units) >= count else key_bias.new_empty(count, width, hidden)
         heard = _added(told[block, None], hidden_bias, clip, out=units[:count]).sigmoid_()
-        logits = _added(heard @ out[low:].t(), key_bias[:, :, low:], clip)  # (r, W, D - low)
-        off = F.softplus(logits.masked_fill(past[block, None, low:], -torch.inf)).cumsum(2)
-        off_above[block] = off[:, :, -1]  # minus log P(all keys above the own one off)
+        logits = _added(heard @ out[heard_by].t(), key_bias[:, :, heard_by], clip)  # (r, W, some keys)
+        # A node says nothing of the keys up to its own.
+        off = F.softplus(logits.masked_fill(past[block, None, heard_by], -torch.inf)).cumsum(2)
+        off_above[block] = off[:, :, -1]  # where a row ends: minus log P(all keys above the own one off)
         # The block's children: log P(the keys between off, the child's key on).
-        children = prefixes.parent[born] - block.start, slice(None), prefixes.key[born] - low
-        own[born] = logits.sub_(off)[children]
+        logits.sub_(off)
+        if born is None:  # every node is asked, and the others' children keep what they have
+            place = prefixes.parent - block.start
+            those = logits[place.clamp(0, count - 1), :, prefixes.key]
+            own = torch.where(((place >= 0) & (place < count))[:, None], those, own)
+        else:
+            own[born] = logits[prefixes.parent[born] - block.start, :, prefixes.key[born] - heard_by.start]
     return prefixes.row_sums(own, -off_above)
 
 
@@ -152,9 +160,9 @@ def _added(values: Tensor, biases: Tensor, clip: Tensor, out: Tensor | None = No
     return torch.index_select(biases, 0, clip, out=out).add_(values)
 
 
-def _evenly(low: int, keys: int) -> int:
-    """The first of the keys from `low` on, or a little before, so that their number is what products like."""
-    return max(0, keys - -(-(keys - low) // EVEN) * EVEN)
+def _evenly(keys: slice) -> slice:
+    """The keys, or a few more below, so that their number is what products like."""
+    return slice(max(0, keys.stop - -(-(keys.stop - keys.start) // EVEN) * EVEN), keys.stop)
 
 
 def nade_conditionals(

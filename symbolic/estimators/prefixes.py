@@ -26,31 +26,36 @@ class Block(NamedTuple):
     """Successive nodes."""
 
     nodes: slice
-    born: Tensor | slice  # the nodes whose parents these are
-    low: int  # no node here has something to say of lower keys
+    born: Tensor | None  # the nodes whose parents these are; None: not known on the host
+    keys: slice  # of all that is asked of these nodes
 
 
 @dataclass(frozen=True, eq=False)
 class Prefixes:
-    """The trees of B lists of K rows; the R nodes of all lists stand in the order of their highest key."""
+    """The trees of B lists of K rows.
+
+    Of the R nodes of all lists first come the roots, then those at which no row ends, then those at which one
+    does; each by their highest key.
+    """
 
     sets: Tensor  # (R, D) float32 0/1, the on keys that a node stands for; a root's are none
     clip: Tensor  # (R,) list of each node
     parent: Tensor  # (R,) node without the highest key; of a root, itself
-    key: Tensor  # (R,) highest key, rising; -1 of a root
+    key: Tensor  # (R,) highest key; -1 of a root
     path: Tensor  # (B, K, M) the nodes of each row; a root in unused places
-    is_fixed: bool = False  # nothing may hang on the numbers here, only on shapes
+    reach: Tensor  # (R,) keys of which something is asked: below the next key on of any row, or all
+    inner: int | None = None  # roots and nodes at which no row ends; None: nothing may hang on numbers here
 
     def blocks(self, size: int) -> Iterator["Block"]:
-        """The nodes, and their children, in blocks of at most `size`; if fixed, all at once."""
-        if self.is_fixed:
-            yield Block(slice(0, len(self.key)), slice(0, len(self.key)), 0)
+        """The nodes, and their children, in blocks of at most `size`."""
+        if self.inner is None:
+            for start, stop in _parts(0, len(self.key), size):
+                yield Block(slice(start, stop), None, slice(0, self.sets.shape[1]))
             return
-        low, (parents, nodes) = self.key.tolist(), self._births
-        for start in range(0, len(low), size):
-            own = slice(start, min(start + size, len(low)))
-            born = nodes[bisect_left(parents, own.start) : bisect_left(parents, own.stop)]
-            yield Block(own, born, max(0, low[start]))
+        key, reach, (parents, nodes) = self.key.tolist(), self.reach.tolist(), self._births
+        for start, stop in _parts(0, self.inner, size) + _parts(self.inner, len(key), size):
+            born = nodes[bisect_left(parents, start) : bisect_left(parents, stop)]
+            yield Block(slice(start, stop), born, slice(max(0, key[start]), max(reach[start:stop])))
 
     @cached_property
     def _births(self) -> tuple[list[int], Tensor]:
@@ -59,12 +64,17 @@ class Prefixes:
         return parents.tolist(), nodes
 
     @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Those above, in their order."""
+        return self.sets, self.clip, self.parent, self.key, self.path, self.reach
+
+    @property
     def sizes(self) -> tuple[int, int]:
         """R and M."""
         return len(self.key), self.path.shape[2]
 
     def padded(self, nodes: int, ranks: int) -> "Prefixes":
-        """With `nodes` nodes, of which the last are no row's, and `ranks` places a row; fixed."""
+        """With `nodes` nodes, the last of which are no row's, and `ranks` places a row; only shapes count."""
         more = nodes - len(self.key)
         return Prefixes(
             sets=F.pad(self.sets, (0, 0, 0, more)),
@@ -72,13 +82,19 @@ class Prefixes:
             parent=F.pad(self.parent, (0, more)),
             key=F.pad(self.key, (0, more)),
             path=F.pad(self.path, (0, ranks - self.path.shape[2])),  # node 0 is a root
-            is_fixed=True,
+            reach=F.pad(self.reach, (0, more)),
         )
 
     def row_sums(self, own: Tensor, end: Tensor) -> Tensor:
         """(B, W, K) sums of own (R, W) over each row's nodes but the root, and of end (R, W) at its last."""
         own = own.masked_fill((self.key < 0)[:, None], 0.0)
         return (own[self.path].sum(2) + end[self.path.amax(2)]).transpose(1, 2)
+
+
+def _parts(start: int, stop: int, size: int) -> list[tuple[int, int]]:
+    """start..stop - 1 in about equal parts of at most `size`."""
+    step = max(1, -(-(stop - start) // max(1, -(-(stop - start) // size))))
+    return [(first, min(first + step, stop)) for first in range(start, stop, step)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,41 +129,58 @@ def prefix_trees(rows: Tensor) -> list[Prefixes]:
     # A bit makes a node where its row has left the row before.
     fresh = key >= first_difference(on).flatten()[row]
     row, rank, key = row[fresh], rank[fresh], key[fresh]
-    # First the roots, then the others; at last step by step, by their highest key, so parents first.
+    # First the roots, which stand for lists, then the bits.
     roots = torch.arange(len(on), device=device)
     group = torch.cat([roots, row // count])  # (R,)
     highest = torch.cat([torch.full_like(roots, -1), key])
-    final = (group // clips * (keys + 1) + highest).sort(stable=True).indices
-    place = torch.empty_like(final).scatter_(0, final, torch.arange(len(final), device=device))
     # A bit that makes no node shares that of the latest row above that made one at its rank.
     ranks = max(1, int(size.max()))
     path = torch.zeros((len(on) * count, ranks), dtype=torch.long, device=device)
     path[row, rank] = torch.arange(len(roots), len(group), device=device)
     path = path.view(len(on), count, ranks).cummax(1).values
     unused = torch.arange(ranks, device=device) >= size[:, :, None]
-    path = place[torch.where(unused, roots[:, None, None], path)]
-    above = torch.cat([place[roots][:, None, None].expand(-1, count, 1), path[:, :, :-1]], 2).flatten(0, 1)
+    path = torch.where(unused, roots[:, None, None], path)
+    above = torch.cat([roots[:, None, None].expand(-1, count, 1), path], 2).flatten(0, 1)
+    parent = torch.cat([roots, above[row, rank]])
+    is_end = torch.zeros_like(group, dtype=torch.bool)
+    is_end[path.amax(2)] = True  # a row's later nodes have higher numbers
+    reach = torch.zeros_like(group).scatter_reduce(0, parent, highest + 1, "amax")
+    # At last step by step, and there as `Prefixes` says.
+    inner = (highest < 0) | ~is_end
+    kind = torch.where(highest < 0, 0, torch.where(is_end, 2, 1))
+    final = ((group // clips * 3 + kind) * (keys + 1) + highest).sort(stable=True).indices
+    place = torch.empty_like(final).scatter_(0, final, torch.arange(len(final), device=device))
     sets = on.flatten(0, 1)[row] & (torch.arange(keys, device=device) <= key[:, None])
     nodes = Prefixes(
         sets=torch.cat([torch.zeros_like(on[:, 0]), sets])[final].to(rows.dtype),
         clip=(group % clips)[final],
-        parent=torch.cat([place[roots], above[row, rank]])[final],
+        parent=place[parent][final],
         key=highest[final],
-        path=torch.empty_like(path).scatter_(1, order[:, :, None].expand_as(path), path),
+        path=torch.empty_like(path).scatter_(1, order[:, :, None].expand_as(path), place[path]),
+        reach=reach.masked_fill(is_end, keys)[final],
     )
-    return _by_step(nodes, torch.bincount(group // clips, minlength=steps), size.view(steps, -1))
+    step = group // clips
+    counts = torch.stack([torch.bincount(step[which], minlength=steps) for which in (step >= 0, inner)])
+    return _by_step(nodes, counts, size.view(steps, -1))
 
 
-def _by_step(nodes: Prefixes, count: Tensor, size: Tensor) -> list[Prefixes]:
-    """The trees of each step out of those of all, with count (S,) nodes and rows of size (S, B * K)."""
-    stops, most = count.cumsum(0).tolist(), size.amax(1).clamp(min=1).tolist()
+def _by_step(nodes: Prefixes, counts: Tensor, size: Tensor) -> list[Prefixes]:
+    """The trees of each step out of those of all: counts (2, S) of nodes, inner ones; size (S, N) of rows."""
+    stops, inner = counts[0].cumsum(0).tolist(), counts[1].tolist()
+    most = size.amax(1).clamp(min=1).tolist()
     paths = nodes.path.view(len(stops), -1, *nodes.path.shape[1:])
-    found = []
-    for step, (start, stop) in enumerate(zip([0, *stops], stops, strict=False)):
-        path, own = paths[step, :, :, : most[step]] - start, slice(start, stop)
-        part = Prefixes(nodes.sets[own], nodes.clip[own], nodes.parent[own] - start, nodes.key[own], path)
-        found.append(part)
-    return found
+    return [
+        Prefixes(
+            sets=nodes.sets[start:stop],
+            clip=nodes.clip[start:stop],
+            parent=nodes.parent[start:stop] - start,
+            key=nodes.key[start:stop],
+            path=paths[step, :, :, : most[step]] - start,
+            reach=nodes.reach[start:stop],
+            inner=inner[step],
+        )
+        for step, (start, stop) in enumerate(zip([0, *stops], stops, strict=False))
+    ]
 
 
 def lexicographic_order(rows: Tensor) -> Tensor:

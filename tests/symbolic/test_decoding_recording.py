@@ -6,11 +6,12 @@ the operations of one call again, on other numbers; and what asks for a number f
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from oracles_decoding import PRUNED, TablePrior, loud_prior, random_table, sparse_clips
+from oracles_decoding import PRUNED, TablePrior, evidence, loud_prior, random_table, sparse_clips
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -19,8 +20,9 @@ from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence
 from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.plan import room
-from symbolic.decoding.recording import Record, Recorded, Step
+from symbolic.decoding.recording import Record, Recorded, Step, again_on
 from symbolic.errors import NotebeamError
+from symbolic.estimators import nade
 from symbolic.estimators.nade import nade_prefix_log_prob
 from symbolic.estimators.prefixes import prefix_trees
 from symbolic.priors.protocol import State
@@ -124,9 +126,12 @@ def test_clips_that_are_over_stay_as_they_are(recordings: list[tuple[torch.Size,
     clips = [sparse_clips(50 + n, (40,), keys=6, doubt=0.08 * n)[0] for n in range(13)]
     for clip in clips:
         clip.prob[-1, :3] = 0.6, 0.5, 0.4
-    assert room(9) > 9
-    assert_same(clips, loud_prior(6), replace(PRUNED, hash_steps=0))
-    assert recordings
+    assert_same(clips, loud_prior(6), replace(PRUNED, hash_steps=0, candidates=12))
+    # Few shapes: of 13 clips that are over one by one, of lists, of trees.
+    alive, rows, sets = ({shapes[place] for shapes in recordings} for place in (9, 10, 11))
+    assert all(clips in (13, room(clips)) for (clips,) in alive) and 9 < room(9) < 13
+    assert all(count == room(count) for _, count, _ in rows)
+    assert all(nodes == room(nodes) for nodes, _ in sets) and max(nodes for nodes, _ in sets) > 16
 
 
 def test_replayed_steps_find_what_the_others_do_without_a_prior(
@@ -194,14 +199,39 @@ def test_nan_is_told_after_a_replay(recordings: list[tuple[torch.Size, ...]]) ->
 def test_searches_run_in_full_precision_and_leave_the_setting_as_it_was() -> None:
     class Watcher(TablePrior):
         def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
-            assert not torch.backends.cudnn.allow_tf32
+            assert layers.fp32_precision == "ieee"
             return super().advance(state, step)
 
-    for before in (True, False):
-        torch.backends.cudnn.allow_tf32 = before
+    layers: Any = torch.backends.cudnn.rnn
+    usual = layers.fp32_precision
+    for before in ("ieee", "tf32", usual):
+        layers.fp32_precision = before
         decode_evidence(sparse_clips(46, (9,), keys=3), Watcher(random_table(3, 5)), PRUNED)
-        assert torch.backends.cudnn.allow_tf32 == before
-    torch.backends.cudnn.allow_tf32 = True
+        assert layers.fp32_precision == before
+
+
+def test_a_search_in_which_the_prior_adds_notes_is_not_recorded(
+    recordings: list[tuple[torch.Size, ...]],
+) -> None:
+    options, clips = replace(PRUNED, prior_notes=2), sparse_clips(47, (60,), keys=6, doubt=1.0)
+    assert_same(clips, loud_prior(6), options)
+    assert not recordings
+
+
+def test_what_a_prior_says_after_a_clips_end_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "recorder_on", lambda device: lambda step, tensors: step)
+
+    class Fixed(TablePrior):
+        is_recordable = True
+
+    # One clip of ten ends after the rows 1 and 2, after which the table has nothing but nan.
+    prob = np.full((2, 3), 0.001)
+    prob[0, 0], prob[1, 1] = 0.999, 0.999
+    table = random_table(3, 48)
+    table[1, 2] = np.nan
+    others = np.full((40, 3), 0.5) * [0.0, 0.0, 1.0]
+    clips = [*(evidence(others) for _ in range(9)), evidence(prob)]
+    decode_evidence(clips, Fixed(table), replace(PRUNED, hash_steps=1, floor=0.0))
 
 
 def test_steps_are_recorded_when_their_shapes_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +253,19 @@ def test_steps_are_recorded_when_their_shapes_come_back(monkeypatch: pytest.Monk
     assert told == ["step"] * 3 + ["record", "replay", "replay", "step", "record", "replay"] + ["step"] * 3
 
 
-def test_padded_trees_say_the_same() -> None:
+def test_a_recording_takes_numbers_in_and_hands_copies_out() -> None:
+    given, found = [torch.zeros(2), torch.zeros(3)], [torch.zeros(2)]
+
+    def again() -> None:
+        found[0].copy_(given[0] * 2 + given[1].sum())
+
+    replay = again_on(given, found, again)
+    first = replay([torch.ones(2), torch.ones(3)])
+    second = replay([torch.zeros(2), torch.ones(3)])
+    assert first[0].tolist() == [5.0, 5.0] and second[0].tolist() == [3.0, 3.0]
+
+
+def test_padded_trees_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     g = torch.Generator().manual_seed(3)
     rows = (torch.rand(1, 3, 8, 20, generator=g) < 0.2).float()
     tree = prefix_trees(rows)[0]
@@ -232,8 +274,10 @@ def test_padded_trees_say_the_same() -> None:
     expected = nade_prefix_log_prob(tree, *biases, *weights)
     nodes, ranks = tree.sizes
     for more, wider in ((0, 0), (5, 0), (9, 3)):
-        found = nade_prefix_log_prob(tree.padded(nodes + more, ranks + wider), *biases, *weights)
-        torch.testing.assert_close(found, expected)
+        padded = tree.padded(nodes + more, ranks + wider)
+        torch.testing.assert_close(nade_prefix_log_prob(padded, *biases, *weights), expected)
+        monkeypatch.setattr(nade, "MANY", 9 * 4 * 7)  # nine nodes at a time
+        torch.testing.assert_close(nade_prefix_log_prob(padded, *biases, *weights), expected)
 
 
 def test_rooms_are_few_and_near() -> None:

@@ -37,6 +37,42 @@ def test_a_stream_that_looks_back_far_enough_finds_what_the_whole_clip_does(look
         np.testing.assert_allclose(one.prior_log_prob, other.prior_log_prob, atol=1e-4)
 
 
+@pytest.mark.parametrize("look_back", [3, 11, 64])
+def test_blocks_of_many_clips_are_those_of_each_clip(look_back: int) -> None:
+    # The last clip leaves fewer hypotheses than are asked for.
+    clips = [*sparse_clips(20, (70, 41, 12, 66, 5), keys=6, doubt=0.7), evidence(np.full((30, 6), 0.001))]
+    options, prior = replace(PRUNED, look_back=look_back, hash_steps=6), loud_prior(6)
+    together = decode_evidence(clips, prior, options)
+    assert {len(found.rolls) for found in together} > {1}
+    for clip, found in zip(clips, together, strict=True):
+        alone = decode_evidence([clip], prior, options)[0]
+        np.testing.assert_array_equal(found.rolls, alone.rolls)
+        np.testing.assert_allclose(found.costs, alone.costs, atol=1e-4)
+        np.testing.assert_allclose(found.confidence, alone.confidence, atol=1e-4)
+        # Every roll costs what is said of it.
+        rolls = torch.from_numpy(found.rolls).float()
+        asked = prior.sequence_log_prob(rolls, torch.ones(rolls.shape[:2], dtype=torch.bool)).sum(1)
+        np.testing.assert_allclose(found.prior_log_prob, asked.detach(), atol=1e-3)  # type: ignore[arg-type]
+        np.testing.assert_allclose(found.costs, -found.acoustic_log_prob - asked.detach().numpy(), atol=1e-3)
+
+
+def test_what_a_short_look_back_makes_impossible_is_named_with_its_step() -> None:
+    # Key 0 stays as it was at first, and keys 0 and 1 never sound together. On is likelier for key 0, and key
+    # 1 comes when all is settled.
+    chance = np.zeros((4, 4, 4))
+    chance[:, 0, 0], chance[:, 0, 2], chance[:, 1, 1], chance[:, 2, 0] = 0.5, 0.5, 1.0, 1.0
+    chance[0, 0, :3] = 0.3, 0.4, 0.3  # as before the first step, or where nothing was heard for long
+    chance[0, 0, 3], chance[0, 1, 1] = 0.0, 1.0
+    with np.errstate(divide="ignore"):
+        table = np.log(chance)
+    prob = np.full((12, 2), 0.0001)
+    prob[:, 0], prob[8] = 0.7, (0.0001, 0.9999)
+    options = replace(PRUNED, floor=0.0, prune=8.0, switchable=2)
+    assert decode_evidence([evidence(prob)], TablePrior(table), options)[0].roll[8, 1]
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): clip 0, step 8: got 'no candidate of prob"):
+        decode_evidence([evidence(prob)], TablePrior(table), replace(options, look_back=4))
+
+
 def test_a_stream_settles_rows_in_time_and_forgets_them() -> None:
     (clip,), prior = sparse_clips(9, (300,), keys=6, doubt=1.0), loud_prior(6)
     options = replace(PRUNED, hash_steps=0, look_back=12)
@@ -69,7 +105,7 @@ def test_a_clip_that_is_over_does_not_keep_the_others_steps() -> None:
         heard = (lengths - begin).clamp(0, 15)
         batch = Batch(probs[:, begin : begin + 15], tuple(heard.tolist()))
         with torch.inference_mode():
-            view = window.hear(batch, (heard > 0) & (lengths <= begin + 15))
+            view, _ = window.hear(batch, (heard > 0) & (lengths <= begin + 15))
         assert view.start + view.rolls.shape[2] == begin + 15
         assert sum(track.steps for _, track in window.parts) <= 30
 

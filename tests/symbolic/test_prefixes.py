@@ -30,13 +30,23 @@ def test_a_tree_has_a_node_for_each_prefix(steps: int, clips: int, count: int, k
             own = tree.sets[node].nonzero()[:, 0].tolist()
             assert tree.sets[parent].nonzero()[:, 0].tolist() == own[:-1]
             assert int(tree.key[node]) == (own[-1] if own else -1)
-        assert (tree.key.diff() >= 0).all()
-        found = []
-        for nodes, born, low in tree.blocks(2):
+        ends = {int(tree.path[clip, number].max()) for clip in range(clips) for number in range(count)}
+        kinds = [0 if key < 0 else 1 + (node in ends) for node, key in enumerate(tree.key.tolist())]
+        assert kinds == sorted(kinds) and kinds.index(2) == tree.inner
+        for kind in (0, 1, 2):
+            assert (tree.key[torch.tensor(kinds) == kind].diff() >= 0).all()
+        for node, reach in enumerate(tree.reach.tolist()):
+            own = [int(tree.key[child]) + 1 for child in (tree.parent == node).nonzero() if child != node]
+            assert reach == (keys if node in ends else max(own))
+        found, seen = [], []
+        for nodes, born, asked in tree.blocks(2):
+            assert nodes.stop - nodes.start <= 2
             assert all(nodes.start <= int(tree.parent[child]) < nodes.stop for child in born)
-            assert low == max(0, int(tree.key[nodes].min()))
+            assert asked.start == max(0, int(tree.key[nodes].min()))
+            assert asked.stop == int(tree.reach[nodes].max())
             found += born.tolist()
-        assert sorted(found) == list(range(len(tree.key)))
+            seen += range(nodes.start, nodes.stop)
+        assert sorted(found) == seen == list(range(len(tree.key)))
 
 
 def test_rows_are_sorted_by_their_lowest_keys() -> None:
