@@ -15,7 +15,7 @@ from symbolic.decoding.options import DecodeOptions
 # float32 rounds a probability above 1 - 3e-8 to 1, yet no acoustic model means "impossible to be off".
 CERTAIN = 1 - 1e-6
 LEAST = 1e-6  # likewise of a key that a prior proposes
-SUM_BLOCK = 1 << 22  # numbers summed at once
+SUM_BLOCK = 1 << 20  # numbers summed at once
 
 
 def tempered_logit(prob: Tensor, temperature: float) -> Tensor:

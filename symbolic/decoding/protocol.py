@@ -42,6 +42,8 @@ class Batch:
 def pad(probs: Sequence[Tensor]) -> Batch:
     """Clips of probabilities (T, D), longest first, as one batch."""
     lengths = tuple(len(prob) for prob in probs)
+    if len(probs) == 1:  # as it is: an hour need not be there twice
+        return Batch(probs[0][None], lengths)
     return Batch(torch.nn.utils.rnn.pad_sequence(list(probs), batch_first=True), lengths)
 
 
