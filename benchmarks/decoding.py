@@ -206,7 +206,7 @@ def real(device: torch.device) -> Iterator[Row]:
                 "candidates": 32,
                 "recording_seconds": round(sum(len(c.prob) for c in clips[:count]) * STEP),
             }
-            yield row | measured(prior, clips[:count], options, device, repeats=1, count=False)
+            yield row | measured(prior, clips[:count], options, device, count=False)
 
 
 def memory(device: torch.device) -> Iterator[Row]:
@@ -272,7 +272,7 @@ def main() -> int:
         return 0
     settings = {
         "step_seconds": STEP,
-        "times": "the best of three runs; of real one",
+        "times": "the best of three runs",
     }
     for part in args.parts:
         for row in grid(device, args.steps) if part == "grid" else PARTS[part](device):
