@@ -62,16 +62,15 @@ def measured(
     device: torch.device,
     *,
     ramp: int = 0,
-    repeats: int = 3,
     count: bool = True,
 ) -> Row:
-    """Time of a batch, the best of some, less that of its first `ramp` steps; and its work, if asked."""
+    """Time of a batch, the best of three, less that of its first `ramp` steps; and its work, if asked."""
 
     def run(steps: int | None = None) -> None:
         decode_evidence([evidence(clip.prob[:steps]) for clip in clips], prior, options)
 
     def spent(steps: int | None = None) -> float:
-        return min(timed(lambda: run(steps), device) for _ in range(repeats))
+        return min(timed(lambda: run(steps), device) for _ in range(3))
 
     run(100)  # warms up
     rate = matrix_rate(device)

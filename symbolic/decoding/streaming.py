@@ -47,7 +47,7 @@ class Stream:
             check_clock(prior, clock or Clock.frames(2, options.step))
         self.device = torch.device("cpu") if prior is None else device_of(prior)
         self.window = Window(1, keys, prior, options, self.device)
-        self.keys, self.options, self.heard = keys, options, 0  # the last: steps so far
+        self.keys = keys
 
     @torch.inference_mode()
     def push(self, prob: Tensor | NDArray[np.float32]) -> Settled:
@@ -60,9 +60,9 @@ class Stream:
         goes_on = torch.zeros(1, dtype=torch.bool, device=self.device)
         view, fresh = self.window.hear(Batch(block[None], (len(block),)), goes_on)
         if view.cost[0, 0].isinf():
-            place = f"Stream, steps {self.heard} to {self.heard + len(block) - 1}"
+            stop = int(self.window.heard[0])
+            place = f"Stream, steps {stop - len(block)} to {stop - 1}"
             raise NotebeamError(place, "no candidate of probability above 0", "at least one")
-        self.heard += len(block)
         return Settled(view.rolls[0, 0, fresh[0]], view.confidence[0, fresh[0]])
 
     @torch.inference_mode()
@@ -70,7 +70,7 @@ class Stream:
         """The `n_best` endings (1, W, S, D), of all rows not handed out, with the costs of the whole clip."""
         view = self.window.view()
         rest = view.between(self.window.settled, self.window.heard)[0]
-        count = min(view.place.shape[1], self.options.n_best)
+        count = min(view.place.shape[1], self.window.options.n_best)
         return Hypotheses(
             rolls=view.rolls[:, :count, rest],
             costs=view.cost[:, :count],

@@ -146,9 +146,8 @@ def prefix_trees(rows: Tensor) -> list[Prefixes]:
     is_end[path.amax(2)] = True  # a row's later nodes have higher numbers
     reach = torch.zeros_like(group).scatter_reduce(0, parent, highest + 1, "amax")
     # At last step by step, and there as `Prefixes` says.
-    inner = (highest < 0) | ~is_end
-    kind = torch.where(highest < 0, 0, torch.where(is_end, 2, 1))
-    final = ((group // clips * 3 + kind) * (keys + 1) + highest).sort(stable=True).indices
+    step, kind = group // clips, torch.where(highest < 0, 0, torch.where(is_end, 2, 1))
+    final = ((step * 3 + kind) * (keys + 1) + highest).sort(stable=True).indices
     place = torch.empty_like(final).scatter_(0, final, torch.arange(len(final), device=device))
     sets = on.flatten(0, 1)[row] & (torch.arange(keys, device=device) <= key[:, None])
     nodes = Prefixes(
@@ -159,14 +158,13 @@ def prefix_trees(rows: Tensor) -> list[Prefixes]:
         path=torch.empty_like(path).scatter_(1, order[:, :, None].expand_as(path), place[path]),
         reach=reach.masked_fill(is_end, keys)[final],
     )
-    step = group // clips
-    counts = torch.stack([torch.bincount(step[which], minlength=steps) for which in (step >= 0, inner)])
-    return _by_step(nodes, counts, size.view(steps, -1))
+    each, inner = (torch.bincount(those, minlength=steps) for those in (step, step[kind < 2]))
+    return _by_step(nodes, each, inner, size.view(steps, -1))
 
 
-def _by_step(nodes: Prefixes, counts: Tensor, size: Tensor) -> list[Prefixes]:
-    """The trees of each step out of those of all: counts (2, S) of nodes, inner ones; size (S, N) of rows."""
-    stops, inner = counts[0].cumsum(0).tolist(), counts[1].tolist()
+def _by_step(nodes: Prefixes, each: Tensor, inner: Tensor, size: Tensor) -> list[Prefixes]:
+    """The trees of each step out of those of all: (S,) nodes and inner ones of each, size (S, N) of rows."""
+    stops, inside = each.cumsum(0).tolist(), inner.tolist()
     most = size.amax(1).clamp(min=1).tolist()
     paths = nodes.path.view(len(stops), -1, *nodes.path.shape[1:])
     return [
@@ -177,7 +175,7 @@ def _by_step(nodes: Prefixes, counts: Tensor, size: Tensor) -> list[Prefixes]:
             key=nodes.key[start:stop],
             path=paths[step, :, :, : most[step]] - start,
             reach=nodes.reach[start:stop],
-            inner=inner[step],
+            inner=inside[step],
         )
         for step, (start, stop) in enumerate(zip([0, *stops], stops, strict=False))
     ]
