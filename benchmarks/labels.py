@@ -1,7 +1,7 @@
 """Where do labels lie against the sound, and does moving them onto it bring them nearer?
 
 Is: renderings, whose onsets are known, with labels scattered as a player piano scatters them; and recordings
-of MAPS, whose labels are judged by the onsets that an acoustic model hears, since nobody knows the truth. A row
+of MAPS, whose labels are judged by the onsets that an acoustic model hears, as nobody knows the truth. A row
 for each instrument: median deviation, its spread, and the share of notes off by more than 30 ms.
 Is not: training (acoustic.training), or a claim about single notes.
 """
