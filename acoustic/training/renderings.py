@@ -26,8 +26,8 @@ from symbolic.notes import Notes, write_tsv
 Item = TypeVar("Item")
 
 # The player piano is out of tune and has one layer of velocity: half as often as the others.
-PIANOS = ("headroom-close", "splendid", "headroom-decca", "upright-kw", "honky-fb",
-          "splendid", "headroom-close", "upright-kw", "headroom-decca")  # fmt: skip
+PIANOS = ("headroom-close", "splendid", "headroom-decca", "upright-kw", "salamander", "honky-fb",
+          "splendid", "salamander", "headroom-close", "upright-kw", "headroom-decca")  # fmt: skip
 SETS = ("asap", "pop909")
 PEAK = 0.5  # of full scale, so that 16 bits hold it; training draws its own gain
 
