@@ -1,6 +1,7 @@
 """Listening in chunks is listening to the whole."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,13 @@ from symbolic.errors import NotebeamError
 from symbolic.pitch import hertz
 
 
-def small_network() -> HarmonicNet:
+SMALL = NetworkOptions(spectral_channels=3, channels=4, dilations=(1, 2, 4))
+
+
+def small_network(options: NetworkOptions = SMALL) -> HarmonicNet:
     """Random, with biases away from 0 so that the edges of the audio can be told from silence."""
     torch.manual_seed(3)
-    network = HarmonicNet(
-        FeatureOptions(), NetworkOptions(spectral_channels=3, channels=4, dilations=(1, 2, 4))
-    ).eval()
+    network = HarmonicNet(FeatureOptions(), options).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -56,6 +58,15 @@ def test_chunks_and_blocks_leave_no_trace(samples: int, chunk_seconds: float, bl
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < 1e-5
     assert parts[-1][1] == pytest.approx(samples / 16_000)
+
+
+@pytest.mark.parametrize("chunk_seconds", [0.7, 2.0])
+def test_chunks_leave_no_trace_in_a_recurrence(chunk_seconds: float) -> None:
+    options = replace(SMALL, gathering=(1,), gathered_channels=2, recurrent=4)
+    network, audio = small_network(options), noise(100_000)
+    parts = [planes for planes, _ in listen([audio], Listener(network, "small"), chunk_seconds)]
+    found, expected = np.concatenate(parts, axis=1), whole(audio, network)
+    assert found.shape == expected.shape and np.abs(found - expected).max() < 1e-4
 
 
 def test_a_part_of_a_recording_keeps_its_times(tmp_path: Path) -> None:
