@@ -79,7 +79,7 @@ def stack_harmonics(spectrum: Tensor, harmonics: tuple[float, ...], bins_per_sem
 
 
 class _Shifted(torch.autograd.Function):
-    """Copies of (B, C, T, 88) shifted along the keys, as channels; by autograd each would cost a padded tensor."""
+    """Copies of (B, C, T, 88) shifted along the keys, as channels; autograd would pad one tensor for each."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, shifts: tuple[int, ...]) -> Tensor:
@@ -99,7 +99,7 @@ class _Shifted(torch.autograd.Function):
 
 
 class Gather(nn.Module):
-    """What lies at the partials of each key and at the keys whose partial it is: shifted, then mixed by a 1x1.
+    """What lies at the partials of each key and at the keys whose partial it is, mixed by a 1x1.
 
     Begins as 0, so that a network that is given one still knows what it knew.
     """
@@ -120,7 +120,7 @@ class Gather(nn.Module):
 
 
 class Block(nn.Module):
-    """Residual: along time (dilated), across octaves, across neighbouring keys; beside it maybe a `Gather`."""
+    """Residual: along time (dilated), across octaves and neighbouring keys; beside it maybe a `Gather`."""
 
     def __init__(self, channels: int, dilation: int, gathered: int = 0) -> None:
         super().__init__()

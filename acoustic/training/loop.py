@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from acoustic.network import HEADS, PROBABILITIES, HarmonicNet
+from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
 from acoustic.training.corpus import Batch, Clips
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
@@ -95,7 +95,7 @@ def total(parts: dict[str, Tensor], options: LoopOptions) -> Tensor:
 
 
 def learning_rate(progress: float, options: LoopOptions) -> float:
-    """Linear warm-up over the first 2 %, then half a cosine down to `final_rate` of it; `progress` in 0..1."""
+    """Linear warm-up over the first 2 %, then half a cosine down to `final_rate`; `progress` in 0..1."""
     warm = min(1.0, (progress + 1e-4) / 0.02)
     fallen = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
     return options.learning_rate * warm * (options.final_rate + (1 - options.final_rate) * fallen)
@@ -194,11 +194,13 @@ class Training:
     @torch.inference_mode()
     def validate(self, valid: Clips) -> str:
         """Losses of the averaged weights on held-out compositions, as text."""
-        network = self.averaged().to(self.device)
+        network = fused(self.averaged().to(self.device))
         sums = dict.fromkeys(HEADS, 0.0)
         for step in range(len(valid)):
             batch = valid[step].to(self.device)
-            for name, loss in losses(network(batch.spectrum), batch).items():
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.half_precision):
+                outputs = network(batch.spectrum)
+            for name, loss in losses(outputs, batch).items():
                 sums[name] += float(loss) / len(valid)
         return " ".join(f"{name} {value:.3f}" for name, value in sums.items())
 

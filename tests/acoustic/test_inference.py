@@ -19,7 +19,6 @@ from acoustic.network import HarmonicNet, NetworkOptions
 from symbolic.errors import NotebeamError
 from symbolic.pitch import hertz
 
-
 SMALL = NetworkOptions(spectral_channels=3, channels=4, dilations=(1, 2, 4))
 
 
