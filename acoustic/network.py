@@ -89,7 +89,7 @@ class _Shifted(torch.autograd.Function):
         return torch.cat([padded[..., reach + s : reach + s + x.shape[-1]] for s in shifts], dim=1)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         parts, keys = grad.chunk(len(ctx.shifts), dim=1), grad.shape[-1]
         result = torch.zeros_like(parts[0])
         for part, shift in zip(parts, ctx.shifts, strict=True):

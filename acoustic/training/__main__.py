@@ -14,7 +14,7 @@ import torch
 
 from acoustic.augmentation import AugmentOptions
 from acoustic.features import FeatureOptions
-from acoustic.model import ModelCard, save_network
+from acoustic.loading import ModelCard, save_network
 from acoustic.network import HarmonicNet, NetworkOptions
 from acoustic.training.corpus import Clips, CorpusOptions, Track, load_track
 from acoustic.training.loop import LoopOptions, Training
