@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acoustic.audio import Samples, read_audio
-from acoustic.inference import load_listener
+from acoustic.inference import load_acoustic
 from acoustic.instruments import instrument
 from acoustic.labels import SnapOptions, assigned, moved, rises
 from acoustic.rendering import Touch
@@ -98,7 +98,7 @@ def rendered_rows(options: SnapOptions) -> Iterator[Row]:
 
 def recorded_rows(options: SnapOptions, each: int) -> Iterator[Row]:
     """Of MAPS, against what the acoustic model hears; `each` recordings of an instrument."""
-    listener = load_listener(MODEL)
+    listener = load_acoustic(MODEL)
     for part in ("synth", "real-dev"):
         recordings = read_maps(part)
         for name in sorted({recording.instrument for recording in recordings}):
@@ -107,7 +107,7 @@ def recorded_rows(options: SnapOptions, each: int) -> Iterator[Row]:
                 stop = 2 * SECONDS
                 notes = read_tsv(recording.table).cut(0.0, stop - 1)
                 samples = read_audio(recording.audio, 0.0, stop)
-                onset = listener.posteriorgram(recording.audio, 0.0, stop).onset
+                onset = listener.file(recording.audio, 0.0, stop).onset
                 assert onset is not None
                 snapped = moved(notes, assigned(notes, rises(samples), options), options)
                 before.append(deviations(notes, onset, listener.network.features.hop))
