@@ -156,8 +156,10 @@ def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool)
         save_picture(job.picture, result.posteriorgram, result.notes, job.source.name)
     if job.posteriors is not None:
         result.posteriorgram.save(job.posteriors)
-    given = {} if tempo is None else {"tempo": tempo}
-    write_midi(job.midi, result.notes, pedal=pedal, **given)
+    if tempo is None:
+        write_midi(job.midi, result.notes, pedal=pedal)
+    else:
+        write_midi(job.midi, result.notes, tempo, pedal=pedal)
 
 
 def _report(job: Job, result: Transcription, seconds: float) -> None:
