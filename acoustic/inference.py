@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acoustic.audio import Samples, duration, read_blocks
+from acoustic.audio import BLOCK_SECONDS, Samples, duration, mono_at, read_blocks
 from acoustic.calibration import Scaling
 from acoustic.concert_pitch import estimate_cents
 from acoustic.features import frame_count, margin_samples, spectra
@@ -39,6 +39,7 @@ class Listener:
     scalings: Mapping[str, Scaling] = field(default_factory=dict)  # of heads whose probabilities need one
     half: bool = False  # bfloat16 in the network: sooner where the processor knows it
     cents: float | None = None  # of a recording's A4 above 440 Hz; None: `posteriorgram` estimates it
+    onset_shift: float = 0.0  # seconds, of its card
 
     def posteriorgram(
         self,
@@ -59,12 +60,31 @@ class Listener:
         Raises:
             NotebeamError: see `acoustic.audio.read_blocks`.
         """
-        known, rate_hz, cents = duration(path), self.network.features.rate_hz, self.cents
+        known, rate_hz = duration(path), self.network.features.rate_hz
         blocks = read_blocks(path, start, stop, rate_hz)
+        end = min(x for x in (stop, known, float("inf")) if x is not None)
+        result = self._posteriorgram(blocks, start, end, progress)
+        return replace(result, source=path.name, duration=result.duration if known is None else known)
+
+    def __call__(self, samples: npt.ArrayLike, *, rate: float) -> Posteriorgram:
+        """What the network hears in samples (S,) or (channels, S), at `rate` Hz and of full scale 1.
+
+        Raises:
+            NotebeamError: no such samples, or a bad rate.
+        """
+        rate_hz = self.network.features.rate_hz
+        mono, size = mono_at(samples, rate, rate_hz), round(BLOCK_SECONDS * rate_hz)
+        blocks = (mono[first : first + size] for first in range(0, len(mono), size))
+        return self._posteriorgram(blocks, 0.0, len(mono) / rate_hz, None)
+
+    def _posteriorgram(
+        self, blocks: Iterator[Samples], start: float, end: float, progress: Callable[[float], None] | None
+    ) -> Posteriorgram:
+        """Of blocks at the network's rate, which begin at `start` and end about at `end` seconds."""
+        rate_hz, cents = self.network.features.rate_hz, self.cents
         if cents is None:
             first = _first(blocks, round(TUNING_SECONDS * rate_hz))
             cents, blocks = estimate_cents(first, rate_hz), chain([first], blocks)
-        end = min(x for x in (stop, known, float("inf")) if x is not None)
         parts: list[Planes] = []
         seconds = 0.0
         for planes, reached in listen(blocks, replace(self, cents=cents)):
@@ -81,8 +101,7 @@ class Listener:
             **heard,
             hop=self.network.features.hop,
             start=start,
-            duration=start + seconds if known is None else known,
-            source=path.name,
+            duration=start + seconds,
             model=self.name,
         )
 
@@ -101,7 +120,7 @@ def load_listener(
     """A shipped model by name, or a .safetensors file with its card; see `model.load_network`, `Listener`."""
     network, card = load_network(name, device)
     network = fused(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Listener(network, card.name, card.scalings, half, cents)
+    return Listener(network, card.name, card.scalings, half, cents, card.onset_shift)
 
 
 def listen(

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 import torch
 from oracles_acoustic import sine
 
-from acoustic.audio import Samples
+from acoustic.audio import Samples, mono_at
 from acoustic.calibration import Scaling
 from acoustic.features import FeatureOptions, frame_count, margin_samples
 from acoustic.inference import MEAN_VELOCITY, Listener, centred, listen, load_listener, posteriors
@@ -123,3 +124,30 @@ def test_velocities_are_relative_to_the_recording() -> None:
     # Nothing is sure: the likeliest say where the mean lies.
     assert np.abs(centred(velocity - 1.0, onset * 0.4) - found).max() < 1e-5
     assert centred(velocity[:0], onset[:0]).shape == (0, 88)
+
+
+def test_samples_are_heard_as_their_file_is(tmp_path: Path) -> None:
+    rate, network = 16_000, Listener(small_network(), "small")
+    samples = 0.3 * np.sin(2 * np.pi * 440 * np.arange(3 * rate) / rate).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", np.stack([samples, samples], 1), rate, subtype="FLOAT")
+    expected = network.posteriorgram(tmp_path / "a.wav")
+    for given in (samples, np.stack([samples, samples]), torch.from_numpy(samples)):
+        found = network(given, rate=rate)
+        np.testing.assert_array_equal(found.frame, expected.frame)
+        assert found.duration == pytest.approx(3.0)
+    higher = soxr.resample(samples, rate, 44_100)
+    np.testing.assert_allclose(network(higher, rate=44_100).frame, expected.frame, atol=0.02)
+
+
+def test_samples_that_are_none_are_refused() -> None:
+    for given, rate, message in (
+        (np.zeros(9), 0.0, r"samples: rate: got 0\.0, expected samples a second"),
+        (np.zeros(9, dtype=np.int16), 44_100, "samples: got 'int16', expected floating point"),
+        (np.zeros((9, 2, 2)), 44_100, r"samples: got 'shape \(9, 2, 2\)', expected shape \(S,\)"),
+        (np.zeros((900, 2)), 44_100, r"samples: got 'shape \(900, 2\)', expected shape \(S,\)"),
+        (np.zeros(0), 44_100, r"samples: got 'shape \(0,\)'"),
+        (np.full(9, np.nan), 44_100, "samples: got 'NaN or infinite"),
+        (np.full(9, 3e4), 44_100, "samples: got 'samples up to 30000'"),
+    ):
+        with pytest.raises(NotebeamError, match=message):
+            mono_at(given, rate, 16_000)
