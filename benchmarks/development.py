@@ -18,7 +18,7 @@ from acoustic.model import weights_path
 from symbolic import datasets
 from symbolic.datasets.asap import read_asap
 from symbolic.datasets.maps import Recording, read_maps
-from symbolic.decoding.options import Transitions
+from symbolic.decoding.options import Hmm
 from symbolic.notes import Notes, read_tsv
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.training.config import DataConfig
@@ -66,10 +66,10 @@ def _listened(listener: Listener, recording: Recording) -> Posteriorgram:
     return listener.posteriorgram(recording.audio)
 
 
-def counted_transitions() -> Transitions:
+def counted_transitions() -> Hmm:
     """Each key's transitions in a quarter of the ASAP performances, none of which is in MAPS."""
     data = DataConfig(performances=("asap",), plane="struck", hop=STEP)
-    return Transitions.counted([frames_roll(performance.notes, data) for performance in read_asap()[::4]])
+    return Hmm.counted([frames_roll(performance.notes, data) for performance in read_asap()[::4]])
 
 
 def macro(scores: Sequence[dict[str, float]]) -> dict[str, float]:
