@@ -4,7 +4,6 @@ Is: opening, mixing down, resampling and checking of audio files.
 Is not: spectra (features) or chunking for the network (inference).
 """
 
-import math
 import shutil
 import subprocess
 import tempfile
@@ -26,7 +25,6 @@ SUFFIXES = frozenset(
 # A container may announce a little more than it holds (mp3 padding); more than this is a cut file.
 MISSING_SECONDS = 0.25
 MISSING_SHARE = 0.02  # of an mp3: where no header counts its frames, its length is guessed from its bit rate
-MOST_CHANNELS = 32
 LOUDEST = 64.0  # float files go over 1, but not by 36 dB: those hold integers
 
 
@@ -76,31 +74,6 @@ def read_blocks(
         raise NotebeamError(str(path), "no samples", f"audio between {start:g} s and {_named(stop)}")
     if stream is not None:
         yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
-
-
-def mono_at(samples: npt.ArrayLike, rate: float, rate_hz: int) -> Samples:
-    """Mono samples (S,) float32 at `rate_hz` of samples (S,) or (channels, S) at `rate` Hz, full scale 1.
-
-    Raises:
-        NotebeamError: another shape or type, no samples, none that are finite, too large, or a bad rate.
-    """
-    import soxr
-
-    if not 0 < rate < math.inf:
-        raise NotebeamError("samples: rate", rate, "samples a second, in Hz, above 0")
-    array = np.asarray(samples)
-    if array.dtype.kind != "f":
-        raise NotebeamError("samples", str(array.dtype), "floating point, whose full scale is 1")
-    if array.ndim not in (1, 2) or not array.size or (array.ndim == 2 and len(array) > MOST_CHANNELS):
-        expected = f"shape (S,) or (channels, S), at most {MOST_CHANNELS} channels"
-        raise NotebeamError("samples", f"shape {array.shape}", expected)
-    mono = array.mean(axis=0, dtype=np.float32) if array.ndim == 2 else array.astype(np.float32)
-    if not np.isfinite(mono).all():
-        raise NotebeamError("samples", "NaN or infinite samples", "finite samples")
-    peak = float(np.abs(mono).max())
-    if peak > LOUDEST:
-        raise NotebeamError("samples", f"samples up to {peak:.0f}", "samples whose full scale is 1")
-    return mono if rate == rate_hz else np.asarray(soxr.resample(mono, rate, rate_hz), dtype=np.float32)
 
 
 def duration(path: Path) -> float | None:

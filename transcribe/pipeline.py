@@ -103,7 +103,7 @@ class Transcriber:
         """Notes of an audio file, of a posteriorgram's `.npz`, or of samples; times are the recording's.
 
         Args:
-            audio: the file, or samples (S,) or (channels, S).
+            audio: the file, or samples (S,) or (S, channels), full scale 1.
             rate: samples a second, in Hz; of samples alone.
             progress: is called with the fraction of the recording that was read, 0..1.
 
@@ -118,7 +118,7 @@ class Transcriber:
         path = Path(audio)
         if path.suffix.lower() == POSTERIORGRAM:
             return self.transcribe_posteriorgram(Posteriorgram.load(path), place=str(path))
-        posteriorgram = self._acoustic_model().posteriorgram(path, self.start, self.stop, progress)
+        posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress)
         return self._decoded(posteriorgram)
 
     def load(self, *, audio: bool) -> None:
@@ -150,7 +150,7 @@ class Transcriber:
             return self.onset_shift
         if self._loaded_model is not None and self._loaded_model.name == model:
             return self._loaded_model.onset_shift
-        from acoustic.model import list_models, read_card, weights_path
+        from acoustic.loading import list_models, read_card, weights_path
 
         return (
             read_card(weights_path(model).with_suffix(".json")).onset_shift if model in list_models() else 0.0
@@ -159,11 +159,11 @@ class Transcriber:
     def _acoustic_model(self) -> Listener:
         """The acoustic model, loaded once."""
         if self._loaded_model is None:
-            from acoustic.inference import load_listener
+            from acoustic.inference import load_acoustic
 
             cents = None if self.tuning is None else 100 * float(pitch_at(self.tuning) - 69)
             device = device_named(self.device)
-            self._loaded_model = load_listener(Path(self.model), device, half=self.bfloat16, cents=cents)
+            self._loaded_model = load_acoustic(self.model, device, bfloat16=self.bfloat16, cents=cents)
         return self._loaded_model
 
     def _load_prior(self) -> Prior | None:

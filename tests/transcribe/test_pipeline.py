@@ -13,7 +13,7 @@ import pytest
 import torch
 from oracles_transcribe import assert_same_notes, heard, notes
 
-from acoustic.model import read_card, weights_path
+from acoustic.loading import read_card, weights_path
 from symbolic.decoding import streaming
 from symbolic.decoding.decode import decode
 from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
