@@ -160,7 +160,14 @@ def load_acoustic(
     bfloat16: bool = False,
     cents: float | None = None,
 ) -> Listener:
-    """A shipped model by name, or a .safetensors file with its card; see `Listener`."""
+    """A shipped model by name, or a .safetensors file with its card; see `Listener`.
+
+    >>> import notebeam as nb
+    >>> import numpy as np
+    >>> listen = nb.load_acoustic("piano-small")
+    >>> listen(np.zeros(22_050), rate=44_100).hop
+    0.02
+    """
     network, card = load_network(Path(name), device)
     network = fused(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Listener(network, card.name, card.scalings, bfloat16, cents, card.onset_shift)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from benchmarks.development import counted_transitions, hear, macro
 from benchmarks.report import peak_memory_mb, write_report
-from symbolic.midi import read_midi, write_midi
+from symbolic.midi import read_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from transcribe.metrics import score
 from transcribe.pipeline import Transcriber

@@ -27,7 +27,15 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Posteriorgram:
-    """Probabilities (T, 88) in 0..1 at T frames, `hop` seconds apart. Read-only."""
+    """Probabilities (T, 88) in 0..1 at T frames, `hop` seconds apart, as arrays or tensors. Read-only.
+
+    >>> import notebeam as nb
+    >>> import numpy as np
+    >>> p = nb.Posteriorgram(frame=np.zeros((100, 88)), onset=np.zeros((100, 88)), hop=0.02)
+    >>> p.save("song.npz")
+    >>> nb.Posteriorgram.load("song.npz").times[-1].round(2)
+    np.float64(1.98)
+    """
 
     frame: NDArray[np.float32]  # (T, 88) the key sounds
     onset: NDArray[np.float32] | None = None  # (T, 88) a note begins here

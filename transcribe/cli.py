@@ -146,7 +146,7 @@ def _advance(bar: object, fraction: float) -> None:
 
 def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool) -> None:
     """Every file wanted, each whole or not at all, the MIDI file last."""
-    from symbolic.midi import write_midi
+    from symbolic.midi_writing import TEMPO
     from symbolic.notes import write_csv
     from transcribe.picture import save_picture
 
@@ -158,8 +158,7 @@ def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool)
         save_picture(job.picture, result.posteriorgram, result.notes, job.source.name)
     if job.posteriorgram is not None:
         result.posteriorgram.save(job.posteriorgram)
-    given = {} if tempo is None else {"tempo": tempo}
-    write_midi(job.midi, result.notes, pedal=pedal, **given)
+    result.notes.save(job.midi, TEMPO if tempo is None else tempo, pedal=pedal)
 
 
 def _report(job: Job, result: Transcription, seconds: float) -> None:

@@ -36,7 +36,15 @@ LOOK_BACK = 500  # steps after which its rows are settled, many times what hypot
 
 @dataclass(frozen=True, eq=False)
 class Transcription:
-    """Notes, and what they were made from."""
+    """Notes, and what they were made from.
+
+    >>> import notebeam as nb
+    >>> import numpy as np
+    >>> p = nb.Posteriorgram(frame=np.zeros((50, 88)), hop=0.02)
+    >>> found = nb.Transcriber(prior=None).transcribe_posteriorgram(p)
+    >>> len(found.notes), found.posteriorgram.count, found.decoding.plane
+    (0, 50, 'active')
+    """
 
     notes: Notes
     posteriorgram: Posteriorgram
@@ -51,8 +59,10 @@ class Transcriber:
     steps are and what their bits mean; without one, a posteriorgram that has no onset plane is decoded by
     what sounds.
 
-    >>> transcriber = Transcriber(prior=None)
-    >>> len(transcriber.transcribe_posteriorgram(Posteriorgram(frame=np.zeros((9, 88)), hop=0.02)).notes)
+    >>> import notebeam as nb
+    >>> import numpy as np
+    >>> transcriber = nb.Transcriber(model="piano-small", decoder=nb.Threshold(threshold=0.6))
+    >>> len(transcriber(np.zeros(16_000), rate=16_000).notes)
     0
     """
 
@@ -194,6 +204,11 @@ def transcribe(
     """Notes of one recording: of a file, or of samples at `rate` Hz.
 
     Loads the models at each call: for many recordings keep a `Transcriber`, whose options these are too.
+
+    >>> import notebeam as nb
+    >>> import numpy as np
+    >>> nb.transcribe(np.zeros(16_000), rate=16_000, model="piano-small", prior=None).posteriorgram.count
+    50
     """
     return Transcriber(**options)(audio, rate)
 

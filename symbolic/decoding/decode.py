@@ -117,10 +117,11 @@ def decode(
         NotebeamError: what does not fit: an unknown prior, one of other steps or planes, something that is
             no posteriorgram, a prior that leaves nothing possible.
 
+    >>> import notebeam as nb
     >>> import numpy as np
     >>> onset = np.zeros((50, 88), dtype=np.float32)
     >>> onset[20, 39] = 0.9  # middle C after 0.4 s, at frames of 20 ms
-    >>> best = decode(Posteriorgram(frame=onset, onset=onset, hop=0.02))
+    >>> best = nb.decode(nb.Posteriorgram(frame=onset, onset=onset, hop=0.02))
     >>> best.roll.nonzero(), best.plane
     ((array([10]), array([39])), 'struck')
     """

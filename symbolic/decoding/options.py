@@ -93,7 +93,8 @@ class Proposals(Scoring):
 class Threshold(Checked):
     """Each key alone: on where its probability is above the threshold. Reads no prior.
 
-    >>> Threshold(threshold=0.4)
+    >>> import notebeam as nb
+    >>> nb.Threshold(threshold=0.4)
     Threshold(threshold=0.4)
     """
 
@@ -111,7 +112,8 @@ class Hmm(Scoring):
     One probability for all keys, or one a key; before the first step every key is off.
     Source: Ycart et al. 2019.
 
-    >>> Hmm(off_after_on=0.5).off_after_off
+    >>> import notebeam as nb
+    >>> nb.Hmm(off_after_on=0.5).off_after_off
     0.99
     """
 
@@ -160,7 +162,8 @@ class Greedy(Proposals):
     then leave it out too, and cannot be compared between rolls.
     Source: Boulanger-Lewandowski et al. 2012, section 6.
 
-    >>> Greedy(prior_weight=0.1).prior_weight
+    >>> import notebeam as nb
+    >>> nb.Greedy(prior_weight=0.1).prior_weight
     0.1
     """
 
@@ -175,7 +178,8 @@ class Greedy(Proposals):
 class Beam(Proposals):
     """Beam search over steps; counts are per clip.
 
-    >>> Beam(width=4, n_best=8)
+    >>> import notebeam as nb
+    >>> nb.Beam(width=4, n_best=8)
     Traceback (most recent call last):
     ...
     symbolic.errors.NotebeamError: Beam.n_best: got 8, expected an integer 1..4, the width at most

@@ -28,7 +28,14 @@ class BestRolls:
 
 @dataclass(frozen=True, eq=False)
 class Decoding:
-    """Rolls found for one clip, best first."""
+    """Rolls found for one clip, best first.
+
+    >>> import notebeam as nb
+    >>> import numpy as np
+    >>> best = nb.decode(nb.Posteriorgram(frame=np.full((5, 88), 0.01), hop=0.04))
+    >>> best.roll.shape, best.plane, best.clock.times[-1].round(2)
+    ((5, 88), 'active', np.float64(0.16))
+    """
 
     rolls: NDArray[np.bool_]  # (W, T, D)
     costs: NDArray[np.float64]  # (W,) nats, rising

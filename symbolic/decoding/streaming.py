@@ -218,11 +218,12 @@ class Stream:
         options: `Beam` with `look_back` of 1 at least.
         start: seconds, time of the first step; of a prior with steps of beats, beats.
 
+    >>> import notebeam as nb
     >>> import numpy as np
-    >>> with Stream(None, Beam(look_back=2)) as stream:
+    >>> with nb.Stream(None, nb.Beam(look_back=2)) as stream:
     ...     rows = [stream.push(np.full((3, 88), 0.9)).roll for block in range(2)]
-    >>> sum(map(len, rows)), len(stream.rest.roll)
-    (6, 0)
+    >>> sum(map(len, rows)) + len(stream.rest.roll)
+    6
     """
 
     def __init__(
