@@ -27,11 +27,12 @@ from benchmarks.naive_beam import naive_beam
 from benchmarks.report import merge_report, peak_memory_mb
 from benchmarks.work import Work, counted, matrix_rate, timed
 from symbolic.decoding.decode import decode_evidence
-from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
-from symbolic.decoding.options import DecodeOptions, Plane
+from symbolic.decoding.evidence import Evidence, Plane, evidence_of, frames_clock
+from symbolic.decoding.options import Beam
 from symbolic.decoding.streaming import Stream
-from symbolic.priors.product import Product
-from symbolic.priors.registry import Prior, list_priors, load_prior
+from symbolic.priors.base import Prior
+from symbolic.priors.loading import list_priors, load_prior
+from symbolic.priors.recurrent import RecurrentPrior
 from transcribe.presets import MODEL
 
 QUESTION = "How fast is decoding, on what does its time depend, and how much of the machine does it use?"
@@ -58,7 +59,7 @@ Row = dict[str, str | int | float]
 def measured(
     prior: Prior,
     clips: Sequence[Evidence],
-    options: DecodeOptions,
+    options: Beam,
     device: torch.device,
     *,
     ramp: int = 0,
@@ -148,7 +149,7 @@ def naive(device: torch.device) -> Iterator[Row]:
             row = made("naive", 1, 16, candidates, hidden, device, steps=40)
             prior, options = lstm_nade(hidden).to(device), search_options(16, candidates)
             clip = made_clip(40, candidates, 0)
-            assert isinstance(prior, Product)
+            assert isinstance(prior, RecurrentPrior)
             seconds, cost = min(_naively(clip, prior, options, device) for _ in range(3))
             found = float(decode_evidence([clip], prior, options)[0].costs[0])
             if abs(cost - found) > 1e-4 * 40:
@@ -158,7 +159,7 @@ def naive(device: torch.device) -> Iterator[Row]:
 
 
 def _naively(
-    clip: Evidence, prior: Product, options: DecodeOptions, device: torch.device
+    clip: Evidence, prior: RecurrentPrior, options: Beam, device: torch.device
 ) -> tuple[float, float]:
     """Seconds that the naive beam took, and the cost it found, nats."""
     costs: list[float] = []
@@ -190,7 +191,7 @@ def real(device: torch.device) -> Iterator[Row]:
     )
     for plane, name in planes:
         prior = free(load_prior(name)).to(device)
-        options = DecodeOptions(plane=plane, step=STEP, beam_width=16, candidates=32, prior_weight=0.5)
+        options = Beam(width=16, candidates=32, prior_weight=0.5)
         clips = [evidence_of(one, frames_clock(one, STEP), plane) for one in heard]
         for count in (1, 8):
             row: Row = {
@@ -232,12 +233,12 @@ def memory(device: torch.device) -> Iterator[Row]:
 def hour(way: str, device: torch.device) -> None:
     """Decode an hour; prints the peak of memory before and after, MB."""
     clip, prior = made_hour(), free(load_prior("event-rnn-nade/piano")).to(device)
-    options = DecodeOptions(step=STEP, beam_width=16, candidates=32, prior_weight=0.5, n_best=1)
+    options = Beam(width=16, candidates=32, prior_weight=0.5, n_best=1)
     decode_evidence([evidence(clip.prob[:BLOCK])], prior, options)
     before = peak_memory_mb()
     in_blocks = replace(options, look_back=BLOCK)
     if way == "as a stream":
-        stream = Stream(clip.prob.shape[1], prior, in_blocks)
+        stream = Stream(prior, in_blocks)
         for begin in range(0, len(clip.prob), BLOCK):
             stream.push(clip.prob[begin : begin + BLOCK])
         stream.finish()

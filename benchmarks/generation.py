@@ -18,7 +18,7 @@ from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.generation.picture import Panel, save_rolls
 from symbolic.generation.sampling import SampleOptions, sample_steps
 from symbolic.pitch import pitch_of
-from symbolic.priors.registry import list_priors, load_prior
+from symbolic.priors.loading import list_priors, load_prior
 from symbolic.priors.steps import clock_for, notes_of
 
 PICTURE = Path(__file__).parent.parent / "docs" / "generation.png"

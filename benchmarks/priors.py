@@ -12,7 +12,7 @@ from benchmarks.report import write_report
 from symbolic.baselines.notes import independent_log_prob, key_frequencies
 from symbolic.evaluation.__main__ import scores
 from symbolic.notes import Notes
-from symbolic.priors.registry import load_prior
+from symbolic.priors.loading import load_prior
 from symbolic.training.config import DataConfig
 from symbolic.training.data import Roll, frames_roll, read_splits
 

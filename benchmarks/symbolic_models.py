@@ -26,10 +26,11 @@ from symbolic.baselines.protocol import drawn_accuracies
 from symbolic.baselines.table import BASELINES, CLOSED_FORM
 from symbolic.datasets.classic import ClassicName, ClassicSet, read_classic
 from symbolic.errors import NotebeamError
+from symbolic.estimators.ais import AisOptions
 from symbolic.evaluation.accuracy import Roll, expected_accuracies
-from symbolic.evaluation.ais import AisOptions
 from symbolic.evaluation.likelihood import log_likelihood
-from symbolic.priors.registry import Prior, load_prior, read_card, weights_folder
+from symbolic.priors.base import Prior
+from symbolic.priors.loading import load_prior, read_card, weights_folder
 from symbolic.training.__main__ import main as train
 from symbolic.training.config import read_config
 

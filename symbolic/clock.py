@@ -1,7 +1,6 @@
-"""Clocks: the times of the steps of a piano roll, and notes to steps and back.
+"""Piano rolls, and the clocks that give their steps times: notes to steps and back.
 
-Is: the three kinds of clock, rounding to the nearest step, rolls of notes, notes of rolls.
-Is not: beat tracking, or the choice of onsets (both give times to a clock).
+Beats and onsets are given to a clock, which finds neither.
 """
 
 from dataclasses import dataclass
@@ -13,15 +12,52 @@ from numpy.typing import ArrayLike, NDArray
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import KEYS, key_of, pitch_of
-from symbolic.rolls import PianoRoll
 
 LONE_STEP = 0.5  # seconds that a step lasts when no other step tells its length
 MADE_VELOCITY = 64  # a roll says nothing about loudness
 
 
 @dataclass(frozen=True, eq=False)
+class PianoRoll:
+    """Keys that sound at each step. Without a `struck` plane a re-struck key looks held.
+
+    >>> import notebeam as nb
+    >>> import numpy as np
+    >>> roll = nb.PianoRoll(np.zeros((3, 88), dtype=bool), nb.Clock.frames(3, hop=0.04))
+    >>> len(roll), roll.struck is None
+    (3, True)
+    """
+
+    active: NDArray[np.bool_]  # (T, D) the key sounds
+    clock: "Clock"  # T steps
+    struck: NDArray[np.bool_] | None = None  # (T, D) the key is struck at this step; implies active
+
+    def __post_init__(self) -> None:
+        shape = (len(self.clock), KEYS)
+        for name, plane in (("active", self.active), ("struck", self.struck)):
+            if plane is None:
+                continue
+            if plane.dtype != np.bool_ or plane.shape != shape:
+                raise NotebeamError(f"PianoRoll.{name}", f"{plane.dtype} {plane.shape}", f"bool {shape}")
+        if self.struck is not None and (self.struck & ~self.active).any():
+            step, key = (int(i) for i in np.argwhere(self.struck & ~self.active)[0])
+            place = f"PianoRoll.struck step {step} key {key}"
+            raise NotebeamError(place, "a silent key", "one that is active there")
+
+    def __len__(self) -> int:
+        return len(self.active)
+
+
+@dataclass(frozen=True, eq=False)
 class Clock:
-    """Times of T steps; a step lasts until the next, the last one `last` seconds."""
+    """Times of T steps; a step lasts until the next, the last one `last` seconds.
+
+    >>> import notebeam as nb
+    >>> nb.Clock.frames(3, hop=0.04).times.tolist()
+    [0.0, 0.04, 0.08]
+    >>> nb.Clock.beats([0.0, 0.5, 1.2], divisions=2).times.round(2).tolist()
+    [0.0, 0.25, 0.5, 0.85, 1.2]
+    """
 
     times: NDArray[np.float64]  # (T,) seconds, increasing
     kind: Literal["frames", "beats", "onsets"]

@@ -4,6 +4,7 @@ Shares no code with symbolic.decoding but its types.
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from itertools import product
 from math import exp, inf, isfinite, log
 from typing import Any
@@ -15,14 +16,13 @@ from torch import Tensor
 
 from symbolic.clock import Clock
 from symbolic.decoding.evidence import Evidence
-from symbolic.decoding.options import DecodeOptions
-from symbolic.priors.protocol import State
-from symbolic.priors.registry import Prior, build_prior
+from symbolic.decoding.options import Beam, Greedy, Proposals
+from symbolic.priors.base import Prior
+from symbolic.priors.registry import build_prior
+from symbolic.state import State
 
 # A search that prunes, merges and keeps few, so that every part of it has something to do.
-PRUNED = DecodeOptions(
-    beam_width=5, candidates=6, switchable=4, prune=4.0, hash_steps=3, n_best=5, floor=0.05
-)
+PRUNED = Beam(width=5, candidates=6, switchable=4, prune=4.0, hash_steps=3, floor=0.05)
 
 
 def all_rows(keys: int) -> list[tuple[int, ...]]:
@@ -36,12 +36,11 @@ def random_table(keys: int, seed: int) -> np.ndarray:
     return scores - np.log(np.exp(scores).sum(axis=2, keepdims=True))
 
 
-class TablePrior:
+class TablePrior(Prior):
     """Each row depends on the two rows before it by a table; before the first step both are silent."""
 
-    is_normalized = True
-
     def __init__(self, table: np.ndarray) -> None:
+        super().__init__()
         self.table = torch.tensor(table)
         self.visible = int(table.shape[0]).bit_length() - 1
         self.asked, self.rows = 0, 0  # calls of log_prob, and candidates it was asked for
@@ -53,25 +52,19 @@ class TablePrior:
     def initial_state(self, n: int) -> State:
         return {"older": torch.zeros(n, dtype=torch.long), "newer": torch.zeros(n, dtype=torch.long)}
 
-    def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
+    def advance(self, state: State, step: Tensor) -> State:
         assert step.shape == (len(state["newer"]), self.visible)
         return {"older": state["newer"], "newer": self.number(step)}
 
-    def log_prob(self, state: State, candidates: Tensor, context: Tensor | None = None) -> Tensor:
+    def log_prob(self, state: State, candidates: Tensor) -> Tensor:
         assert candidates.shape[::2] == (len(state["newer"]), self.visible)
         self.asked, self.rows = self.asked + 1, self.rows + candidates.shape[0] * candidates.shape[1]
         return self.table[state["older"][:, None], state["newer"][:, None], self.number(candidates)].float()
 
-    def sample(
-        self,
-        state: State,
-        generator: torch.Generator,
-        temperature: float = 1.0,
-        context: Tensor | None = None,
-    ) -> Tensor:
+    def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         raise NotImplementedError
 
-    def sequence_log_prob(self, rolls: Tensor, mask: Tensor, context: Tensor | None = None) -> Tensor:
+    def sequence_log_prob(self, rolls: Tensor, mask: Tensor) -> Tensor:
         number = self.number(rolls)
         past = torch.cat([torch.zeros_like(number[:, :2]), number], dim=1)
         return self.table[past[:, :-2], past[:, 1:-1], number] * mask
@@ -103,6 +96,11 @@ def loud_prior(keys: int, seed: int = 0) -> Prior:
         for parameter in prior.parameters():
             parameter.mul_(4.0)
     return prior
+
+
+def as_greedy(options: Beam) -> Greedy:
+    """The greedy search with the candidates and costs of a beam."""
+    return Greedy(**{field.name: getattr(options, field.name) for field in fields(Proposals)})
 
 
 def row_cost(
@@ -141,7 +139,7 @@ def every_roll(
     ]
 
 
-def every_candidate(prob: np.ndarray, options: DecodeOptions) -> list[tuple[float, tuple[int, ...]]]:
+def every_candidate(prob: np.ndarray, options: Proposals) -> list[tuple[float, tuple[int, ...]]]:
     """Cost and row of every subset of the k most ambiguous keys, in the order of rank."""
     share = options.note_penalty
     if options.prior_weight:
@@ -189,7 +187,7 @@ Row = tuple[int, ...]
 
 
 def naive_beam(
-    prob: np.ndarray, score: Callable[[list[Row], Row], float], options: DecodeOptions
+    prob: np.ndarray, score: Callable[[list[Row], Row], float], options: Beam
 ) -> list[tuple[float, float, list[Row]]]:
     """Cost, log P_s and roll of what a beam ends with, one hypothesis and one candidate at a time.
 
@@ -213,7 +211,7 @@ def naive_beam(
         for cost, total, roll in sorted(following, key=lambda one: one[0]):
             ending = tuple(roll[-options.hash_steps :]) if options.hash_steps else tuple(roll)
             kept[ending] = kept.get(ending, 0) + 1
-            if kept[ending] <= options.per_hash and len(beam) < options.beam_width:
+            if kept[ending] <= options.per_hash and len(beam) < options.width:
                 beam.append((cost, total, roll))
     return sorted(beam, key=lambda one: one[0])
 
