@@ -20,7 +20,8 @@ FORBIDDEN = {
     "transcribe": {"benchmarks", "tests"},
 }
 # What acoustic may see of symbolic: core types and data, no prior and no decoder.
-CORE = {"clock", "config", "datasets", "errors", "files", "midi", "notes", "pitch", "posteriorgram"}
+CORE = {"checkpoints", "clock", "commands", "config", "datasets", "errors", "files", "midi", "notes", "pitch"}
+CORE |= {"posteriorgram", "runlog"}
 HEAVY = ("torch", "librosa", "matplotlib", "onnxruntime", "scipy", "sklearn", "symusic", "mido")
 
 

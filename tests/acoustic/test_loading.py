@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from acoustic.features import FeatureOptions
-from acoustic.model import ModelCard, list_models, load_network, save_network
+from acoustic.loading import ModelCard, list_models, load_network, save_network
 from acoustic.network import HarmonicNet, NetworkOptions
 from symbolic.errors import NotebeamError
 from transcribe.presets import MODEL
@@ -67,10 +67,10 @@ def spoil(path: Path, kind: str) -> Path:
     ("kind", "message"),
     [
         ("no card", "no such file.*the card beside the weights"),
-        ("not JSON", "not JSON"),
+        ("not JSON", "no JSON"),
         ("another kind", "a prior"),
-        ("text", "not a safetensors file"),
-        ("other shape", "weights of another shape"),
+        ("text", "cannot be read"),
+        ("other shape", "expected shape|tensors of the model on the card"),
         ("unknown option", "network.heads"),
         ("missing", "a .safetensors file or one of"),
     ],
