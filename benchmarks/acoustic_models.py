@@ -23,7 +23,7 @@ from benchmarks.report import merge_report, origin, peak_memory_mb
 from benchmarks.tuning import interval
 from symbolic.datasets.maps import read_maps
 from transcribe.metrics import score
-from transcribe.pipeline import TranscribeOptions, Transcriber
+from transcribe.pipeline import Transcriber
 from transcribe.presets import preset
 
 Row = dict[str, str | float]
@@ -33,16 +33,17 @@ SCORES = ("onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offse
 
 def scored(heard: Sequence[Heard]) -> tuple[dict[str, float], list[float], list[str]]:
     """Average of every score by plain thresholds; onset F and composition of each recording."""
-    transcriber = Transcriber(TranscribeOptions(decode=preset("threshold"), prior=None))
+    transcriber = Transcriber(decoder=preset("threshold"), prior=None)
     found = [
-        score(h.reference, transcriber.decoded(h.posteriorgram).notes, h.recording.seconds) for h in heard
+        score(h.reference, transcriber.transcribe_posteriorgram(h.posteriorgram).notes, h.recording.seconds)
+        for h in heard
     ]
     return macro(found), [s["onset_f1"] for s in found], [h.recording.composition for h in heard]
 
 
 def listening(model: str, repeats: int, *, half: bool) -> tuple[float, int]:
     """(least real-time factor of the passes, peak MB) of listening to all recordings, one after the other."""
-    listener = load_acoustic(model, half=half)
+    listener = load_acoustic(model, bfloat16=half)
     recordings = read_maps("real-dev")
     length = sum(recording.seconds for recording in recordings)
     walls = []

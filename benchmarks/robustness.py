@@ -25,7 +25,7 @@ from benchmarks.report import merge_report
 from symbolic.datasets.maps import Recording, read_maps
 from symbolic.notes import Notes, read_tsv
 from transcribe.metrics import score
-from transcribe.pipeline import TranscribeOptions, Transcriber
+from transcribe.pipeline import Transcriber
 from transcribe.presets import MODEL, preset
 
 Samples = npt.NDArray[np.float32]
@@ -156,7 +156,7 @@ CONDITIONS: dict[str, Callable[[Samples, Path], Path]] = {
 def scores(condition: str, model: str) -> dict[str, float]:
     """Macro average of every score on recordings spoilt so."""
     listener = load_acoustic(model)
-    transcriber = Transcriber(TranscribeOptions(model=model, decode=preset("threshold"), prior=None))
+    transcriber = Transcriber(model=model, decoder=preset("threshold"), prior=None)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         return macro([_score(r, condition, listener, transcriber, place) for r in read_maps("real-dev")])
@@ -171,7 +171,7 @@ def _score(
     reference = read_tsv(recording.table)
     if condition.endswith("cents"):
         reference = moved(reference, float(condition.split()[0]))
-    return score(reference, transcriber.decoded(heard).notes)
+    return score(reference, transcriber.transcribe_posteriorgram(heard).notes)
 
 
 def draw(rows: list[dict[str, str | float]], path: Path) -> None:

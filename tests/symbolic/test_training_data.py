@@ -10,7 +10,7 @@ from symbolic.datasets import root
 from symbolic.datasets.config import DataConfig
 from symbolic.datasets.splits import Splits, frames_roll, midi_files, read_splits
 from symbolic.errors import NotebeamError
-from symbolic.midi import write_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.training.data import augmented_roll, step_mean
 from symbolic.training.stream import Stream

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from symbolic.datasets.splits import read_splits
 from symbolic.errors import NotebeamError
-from symbolic.midi import write_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.training.config import read_config
 from symbolic.training.loop import train
