@@ -24,5 +24,5 @@ with nb.Stream(prior, nb.Beam(look_back=100, prior_weight=0.1)) as stream:
         for row, key in np.argwhere(settled.roll):
             print(f"{(begin + row) * step:6.2f} s  pitch {key + 21}")
         begin += len(settled.roll)
-    rest = stream.finish()
+rest = stream.rest  # what was open at the end
 print(f"{int(rest.roll.sum())} more notes in the last {len(rest.roll)} steps; cost {rest.costs[0]:.1f}")

@@ -162,7 +162,7 @@ def test_modules_that_the_pages_name_exist() -> None:
             re.findall(r"`((?:symbolic|acoustic|transcribe|benchmarks)(?:[./]\w+)+(?:\.\w+)?)`", text)
         )
         names |= set(re.findall(r"python -m ((?:symbolic|acoustic|benchmarks|tools)[.\w]*)", text))
-    missing = [name for name in sorted(names) if not is_there(name)]
+    missing = [name for name in sorted(names) if "NAME" not in name and not is_there(name)]
     assert missing == []
 
 
@@ -185,4 +185,6 @@ def test_pages_keep_to_the_plain_words() -> None:
     # Words that once stood for the field's own.
     coined = r"\b(?:posteriors|spoilt|foretell|so-manieth|foretold)\b"
     for page in PAGES:
+        if page.name == "CHANGELOG.md":  # it also names what once was
+            continue
         assert re.findall(coined, without_code(page.read_text(encoding="utf-8"))) == [], page.name

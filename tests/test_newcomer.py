@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import notebeam as nb
+import pytest
 from pages import TREE, Block, blocks_of, in_tree, links_of, section_of
 
 README = TREE / "README.md"
@@ -40,15 +41,22 @@ def python(code: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_transcribing_a_file_from_python(tmp_path: Path) -> None:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of the newcomer's own, with the examples in it."""
+    (tmp_path / "examples").symlink_to(TREE / "examples")
+    return tmp_path
+
+
+def test_transcribing_a_file_from_python(folder: Path) -> None:
     first = blocks(README.read_text(encoding="utf-8"), "python")[0].code
-    audio = tmp_path / "mine.flac"
+    audio = folder / "mine.flac"
     audio.symlink_to(TREE / "examples" / "gymnopedie.flac")
-    python(first.replace("examples/gymnopedie.flac", "mine.flac"), tmp_path)
-    assert len(nb.read_midi(tmp_path / "notes.mid")) > 40
+    python(first.replace("examples/gymnopedie.flac", "mine.flac"), folder)
+    assert len(nb.read_midi(folder / "notes.mid")) > 40
 
 
-def test_decoding_own_probabilities(tmp_path: Path) -> None:
+def test_decoding_own_probabilities(folder: Path) -> None:
     readme = blocks(README.read_text(encoding="utf-8"), "python")
     code = next(block.code for block in readme if "nb.Posteriorgram(" in block.code)
     # The newcomer puts own arrays in the place of the random ones: three notes, half a second each.
@@ -59,44 +67,43 @@ def test_decoding_own_probabilities(tmp_path: Path) -> None:
         "    frame[first : first + 25, key], onset[first, key] = 0.95, 0.95"
     )
     said = python(
-        f"import notebeam as nb\n{code.replace(line, own)}\nprint(*notes.pitch, best.roll.sum())", tmp_path
+        f"import notebeam as nb\n{code.replace(line, own)}\nprint(*notes.pitch, best.roll.sum())", folder
     )
     assert said.split() == ["60", "64", "67", "3"]
 
 
-def test_training_a_prior_on_a_folder_of_midi_and_using_it(tmp_path: Path) -> None:
+def test_training_a_prior_on_a_folder_of_midi_and_using_it(folder: Path) -> None:
     section = linked_section("prior-on-your-own-midi")
     config = next(block for block in blocks_of(README, section) if block.language == "toml")
     # As the page says it, but for two updates of a small net instead of a quarter of an hour.
     text = re.sub(r"minutes = \d+", "steps = 2", config.code)
     text = re.sub(r"batch_size = \d+", "batch_size = 2", re.sub(r"units = \d+", "units = 32", text))
-    (tmp_path / config.word).write_text(text, encoding="utf-8")
-    midi = tmp_path / "my_midi"
+    (folder / config.word).write_text(text, encoding="utf-8")
+    midi = folder / "my_midi"
     midi.mkdir()
     for number in range(3):
         onset = [0.25 * i for i in range(40)]
         pitch = [60 + (i * (number + 2)) % 12 for i in range(40)]
         notes = nb.Notes.make(onset, [t + 0.2 for t in onset], pitch, [64] * 40)
         notes.save(midi / f"{number}.mid")
-    (tmp_path / "examples").symlink_to(TREE / "examples")
     for block in blocks(section, "sh"):
         done = subprocess.run(
-            ["bash", "-e", "-c", block.code], cwd=tmp_path, env=in_tree(), capture_output=True, text=True
+            ["bash", "-e", "-c", block.code], cwd=folder, env=in_tree(), capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
-    assert nb.load_prior(tmp_path / "runs" / "mine" / "weights.safetensors").card.name == "mine"
-    assert len(nb.read_midi(tmp_path / "with_my_prior.mid")) > 40
+    assert nb.load_prior(folder / "runs" / "mine" / "weights.safetensors").card.name == "mine"
+    assert len(nb.read_midi(folder / "with_my_prior.mid")) > 40
 
 
-def test_writing_a_decoder(tmp_path: Path) -> None:
+def test_writing_a_decoder(folder: Path) -> None:
     section = linked_section("write-a-decoder")
     code = "".join(block.code for block in blocks(section, "python"))
-    said = python(f"{code}\nprint('done')", tmp_path)
+    said = python(f"{code}\nprint('done')", folder)
     assert said.splitlines()[-1] == "done"
 
 
-def test_writing_a_prior(tmp_path: Path) -> None:
+def test_writing_a_prior(folder: Path) -> None:
     section = linked_section("write-a-prior")
     code = "".join(block.code for block in blocks(section, "python"))
-    said = python(f"{code}\nprint('done')", tmp_path)
+    said = python(f"{code}\nprint('done')", folder)
     assert said.splitlines()[-1] == "done"
