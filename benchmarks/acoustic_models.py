@@ -16,14 +16,14 @@ from multiprocessing import get_context
 
 import torch
 
-from acoustic.inference import load_listener
-from acoustic.model import list_models, load_network, update_card, weights_path
+from acoustic.inference import load_acoustic
+from acoustic.loading import list_models, load_network, update_card, weights_path
 from benchmarks.development import Heard, hear, macro
 from benchmarks.report import merge_report, origin, peak_memory_mb
 from benchmarks.tuning import interval
 from symbolic.datasets.maps import read_maps
 from transcribe.metrics import score
-from transcribe.pipeline import TranscribeOptions, Transcriber
+from transcribe.pipeline import Transcriber
 from transcribe.presets import preset
 
 Row = dict[str, str | float]
@@ -33,30 +33,31 @@ SCORES = ("onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offse
 
 def scored(heard: Sequence[Heard]) -> tuple[dict[str, float], list[float], list[str]]:
     """Average of every score by plain thresholds; onset F and composition of each recording."""
-    transcriber = Transcriber(TranscribeOptions(decode=preset("threshold"), prior=None))
+    transcriber = Transcriber(decoder=preset("threshold"), prior=None)
     found = [
-        score(h.reference, transcriber.decoded(h.posteriorgram).notes, h.recording.seconds) for h in heard
+        score(h.reference, transcriber.transcribe_posteriorgram(h.posteriorgram).notes, h.recording.seconds)
+        for h in heard
     ]
     return macro(found), [s["onset_f1"] for s in found], [h.recording.composition for h in heard]
 
 
 def listening(model: str, repeats: int, *, half: bool) -> tuple[float, int]:
     """(least real-time factor of the passes, peak MB) of listening to all recordings, one after the other."""
-    listener = load_listener(model, half=half)
+    listener = load_acoustic(model, bfloat16=half)
     recordings = read_maps("real-dev")
     length = sum(recording.seconds for recording in recordings)
     walls = []
     for _ in range(repeats):
         begun = time.perf_counter()
         for recording in recordings:
-            listener.posteriorgram(recording.audio)
+            listener.file(recording.audio)
         walls.append(time.perf_counter() - begun)
     return min(walls) / length, peak_memory_mb()
 
 
 def start_up(model: str) -> float:
     """Seconds from nothing to a model that is ready."""
-    program = f"from acoustic.inference import load_listener; load_listener({model!r})"
+    program = f"from acoustic.inference import load_acoustic; load_acoustic({model!r})"
     begun = time.perf_counter()
     subprocess.run([sys.executable, "-c", program], check=True)
     return time.perf_counter() - begun

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from acoustic import audio, concert_pitch, features, inference, network
-from acoustic.inference import Listener, load_listener
-from acoustic.model import weights_path
+from acoustic.inference import Listener, load_acoustic
+from acoustic.loading import weights_path
 from symbolic import datasets
 from symbolic.datasets.asap import read_asap
 from symbolic.datasets.maps import Recording, read_maps
-from symbolic.decoding.options import Transitions
+from symbolic.decoding.options import Hmm
 from symbolic.notes import Notes, read_tsv
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.training.config import DataConfig
@@ -40,7 +40,7 @@ class Heard:
 
 def hear(model: str, *, cached: bool, half: bool = False) -> list[Heard]:
     """All recordings; with `cached`, those of the same weights and code are kept between calls."""
-    listener = load_listener(model, half=half)
+    listener = load_acoustic(model, bfloat16=half)
     weights = weights_path(model)
     parts = [weights.read_bytes(), repr(sorted(listener.scalings.items())).encode()]
     parts += [Path(str(module.__file__)).read_bytes() for module in LISTENING]
@@ -63,13 +63,13 @@ def hear(model: str, *, cached: bool, half: bool = False) -> list[Heard]:
 
 
 def _listened(listener: Listener, recording: Recording) -> Posteriorgram:
-    return listener.posteriorgram(recording.audio)
+    return listener.file(recording.audio)
 
 
-def counted_transitions() -> Transitions:
+def counted_transitions() -> Hmm:
     """Each key's transitions in a quarter of the ASAP performances, none of which is in MAPS."""
     data = DataConfig(performances=("asap",), plane="struck", hop=STEP)
-    return Transitions.counted([frames_roll(performance.notes, data) for performance in read_asap()[::4]])
+    return Hmm.counted([frames_roll(performance.notes, data) for performance in read_asap()[::4]])
 
 
 def macro(scores: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -19,13 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from acoustic.audio import RATE_HZ, read_audio
-from acoustic.inference import Listener, load_listener
+from acoustic.inference import Listener, load_acoustic
 from benchmarks.development import macro
 from benchmarks.report import merge_report
 from symbolic.datasets.maps import Recording, read_maps
 from symbolic.notes import Notes, read_tsv
 from transcribe.metrics import score
-from transcribe.pipeline import TranscribeOptions, Transcriber
+from transcribe.pipeline import Transcriber
 from transcribe.presets import MODEL, preset
 
 Samples = npt.NDArray[np.float32]
@@ -155,8 +155,8 @@ CONDITIONS: dict[str, Callable[[Samples, Path], Path]] = {
 
 def scores(condition: str, model: str) -> dict[str, float]:
     """Macro average of every score on recordings spoilt so."""
-    listener = load_listener(model)
-    transcriber = Transcriber(TranscribeOptions(model=model, decode=preset("threshold"), prior=None))
+    listener = load_acoustic(model)
+    transcriber = Transcriber(model=model, decoder=preset("threshold"), prior=None)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         return macro([_score(r, condition, listener, transcriber, place) for r in read_maps("real-dev")])
@@ -166,12 +166,12 @@ def _score(
     recording: Recording, condition: str, listener: Listener, transcriber: Transcriber, folder: Path
 ) -> dict[str, float]:
     path = CONDITIONS[condition](read_audio(recording.audio), folder / recording.name)
-    heard = listener.posteriorgram(path)
+    heard = listener.file(path)
     path.unlink()
     reference = read_tsv(recording.table)
     if condition.endswith("cents"):
         reference = moved(reference, float(condition.split()[0]))
-    return score(reference, transcriber.decoded(heard).notes)
+    return score(reference, transcriber.transcribe_posteriorgram(heard).notes)
 
 
 def draw(rows: list[dict[str, str | float]], path: Path) -> None:

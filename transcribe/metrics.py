@@ -42,6 +42,11 @@ def score(reference: Notes, estimate: Notes, duration: float | None = None) -> d
     Returns:
         name -> 0..1. `*_aligned`: the recording's median deviation (see `median_deviation`) is taken off the
         estimate first; `*_100ms`: tolerance 100 ms instead of 50. `median_deviation` itself is in seconds.
+
+    >>> import notebeam as nb
+    >>> played = nb.Notes.make(onset=[0.0, 1.0], offset=[0.5, 2.0], pitch=[60, 64], velocity=[64, 64])
+    >>> nb.score(played, played.cut(0.0, 0.9))["onset_recall"]
+    0.5
     """
     deviation = median_deviation(reference, estimate)
     aligned = estimate.onset - deviation
