@@ -1,10 +1,5 @@
-"""A trained network on disk: weights in safetensors, a JSON card beside them.
+"""A trained network on disk: weights in safetensors, a JSON card beside them."""
 
-Is: saving, loading and naming of acoustic models.
-Is not: listening with them (inference).
-"""
-
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,12 +10,13 @@ import torch
 from acoustic.calibration import Scaling
 from acoustic.features import FeatureOptions
 from acoustic.network import PROBABILITIES, HarmonicNet, NetworkOptions
+from symbolic.checkpoints import read_json, read_tensors, shapes_of, write_json, write_tensors
 from symbolic.config import options_from
 from symbolic.errors import NotebeamError
-from symbolic.files import replacing
 
 WEIGHTS = Path(__file__).parent / "weights"
 KIND = "notebeam acoustic model"
+WEIGHTS_EXPECTED = "weights of an acoustic model"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,22 +52,15 @@ def weights_path(name: str | Path) -> Path:
 
 
 def save_network(path: Path, network: HarmonicNet, card: ModelCard) -> None:
-    """Write `path` (.safetensors, float32) and its card (.json)."""
-    from safetensors.torch import save_file
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
-    with replacing(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(asdict(card), indent=2) + "\n")
-    with replacing(path) as temporary:
-        save_file(tensors, temporary)
+    """Write `path` (.safetensors, float32) and its card (.json), each whole."""
+    write_json(path.with_suffix(".json"), asdict(card))
+    write_tensors(path, network.state_dict())
 
 
 def update_card(path: Path, **fields: object) -> None:
     """Replace fields of the card at `path`: what was measured once the weights were there."""
     card = replace(read_card(path), **fields)  # type: ignore[arg-type]
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(asdict(card), indent=2) + "\n")
+    write_json(path, asdict(card))
 
 
 def load_network(name: str | Path, device: torch.device | str = "cpu") -> tuple[HarmonicNet, ModelCard]:
@@ -87,29 +76,18 @@ def load_network(name: str | Path, device: torch.device | str = "cpu") -> tuple[
         )
     card = read_card(path.with_suffix(".json"))
     network = HarmonicNet(card.features, card.network)
-    tensors = read_weights(path)
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise NotebeamError(str(path), "weights of another shape", "those that its card describes") from error
+    tensors, _ = read_tensors(path, WEIGHTS_EXPECTED, shapes_of(network.state_dict()))
+    network.load_state_dict(tensors)
     return network.eval().to(device), card
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a file.
+    """The tensors of a file, whatever network they are of.
 
     Raises:
-        NotebeamError: no such file, or no safetensors.
+        NotebeamError: no such file, no safetensors, or numbers that are not finite.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise NotebeamError(str(path), "no such file", "weights of an acoustic model")
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise NotebeamError(str(path), "not a safetensors file", "weights of an acoustic model") from error
+    return read_tensors(path, WEIGHTS_EXPECTED)[0]
 
 
 def read_card(path: Path) -> ModelCard:
@@ -118,12 +96,7 @@ def read_card(path: Path) -> ModelCard:
     Raises:
         NotebeamError: no card, no JSON, or the card of something else.
     """
-    if not path.is_file():
-        raise NotebeamError(str(path), "no such file", "the card beside the weights")
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise NotebeamError(str(path), "not JSON", "the card of an acoustic model") from error
+    table = read_json(path, "the card beside the weights")
     found = table.get("kind") if isinstance(table, dict) else table
     if found != KIND:
         raise NotebeamError(str(path), found, f"the card of a {KIND}")

@@ -28,6 +28,7 @@ from symbolic.pitch import KEYS
 
 PROBABILITIES = ("onset", "frame", "offset", "held")  # held: until the key is released, whatever sounds on
 HEADS = (*PROBABILITIES, "velocity")
+MOST = 4096  # of any size: a damaged card must not ask for all memory
 TOUCH_FRAMES = 7  # around a strike, from which its velocity is read
 GATHERED = (2, 3, 4, 5, 6, 7, 8)  # partials, and as many fundamentals below, that a gathering block sees
 SETTLING_FRAMES = 96  # on either side, after which a recurrence has forgotten where it began
@@ -56,6 +57,8 @@ class NetworkOptions:
             raise NotebeamError("NetworkOptions", self, "positive sizes and positive harmonics")
         if not set(self.gathering) <= set(range(len(self.dilations))):
             raise NotebeamError("NetworkOptions.gathering", self.gathering, "numbers of blocks, from 0")
+        if max(*sizes, self.recurrent) > MOST:
+            raise NotebeamError("NetworkOptions", self, f"sizes of at most {MOST}")
         if self.recurrent < 0:
             raise NotebeamError("NetworkOptions.recurrent", self.recurrent, "a number >= 0")
 

@@ -17,12 +17,12 @@ from acoustic.inference import Listener, load_acoustic
 from acoustic.loading import weights_path
 from symbolic import datasets
 from symbolic.datasets.asap import read_asap
+from symbolic.datasets.config import DataConfig
 from symbolic.datasets.maps import Recording, read_maps
+from symbolic.datasets.splits import frames_roll
 from symbolic.decoding.options import Hmm
 from symbolic.notes import Notes, read_tsv
 from symbolic.posteriorgram import Posteriorgram
-from symbolic.training.config import DataConfig
-from symbolic.training.data import frames_roll
 
 LISTENING = (audio, concert_pitch, features, inference, network)  # the code that hears
 STEP = 0.04  # seconds, of the piano prior

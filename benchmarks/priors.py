@@ -10,11 +10,11 @@ import argparse
 
 from benchmarks.report import write_report
 from symbolic.baselines.notes import independent_log_prob, key_frequencies
+from symbolic.datasets.config import DataConfig
+from symbolic.datasets.splits import Roll, frames_roll, read_splits
 from symbolic.evaluation.__main__ import scores
 from symbolic.notes import Notes
 from symbolic.priors.loading import load_prior
-from symbolic.training.config import DataConfig
-from symbolic.training.data import Roll, frames_roll, read_splits
 
 PAIRS = (("event-rnn-nade/piano", "asap"),)
 

@@ -268,7 +268,7 @@ def _percent(row: Report | None) -> str:
 def _cost(row: Report | None) -> str:
     if row is None:
         return ""
-    update = row.get("best_update", row.get("chosen_update"))
+    update = row.get("best_step", row.get("best_update", row.get("chosen_update")))
     parts = [f"{row['parameters']:,}" if "parameters" in row else "–"]
     parts += [f"{row['minutes']:.1f}" if "minutes" in row else "–", "–" if update is None else str(update)]
     return "; ".join([*parts, str(row.get("seed", "–"))])

@@ -4,8 +4,9 @@ Here they are made up: a rising scale, a note every half a second, with noise. P
 place.
 """
 
-import notebeam as nb
 import numpy as np
+
+import notebeam as nb
 
 HOP = 0.02  # seconds between frames
 SCALE = [60, 62, 64, 65, 67, 69, 71, 72]  # MIDI pitches
@@ -22,7 +23,9 @@ p = nb.Posteriorgram(frame=frame, onset=onset, hop=HOP)
 
 # Piano rolls with their costs, for any prior and any of the four decoders ...
 best = nb.decode(p, "event-rnn-nade/piano", nb.Beam(width=8, prior_weight=0.1))
-print(f"{int(best.roll.sum())} notes, cost {best.costs[0]:.1f}, log P of the prior {best.prior_log_prob[0]:.1f}")
+print(
+    f"{int(best.roll.sum())} notes, cost {best.costs[0]:.1f}, log P of the prior {best.prior_log_prob[0]:.1f}"
+)
 
 # ... or notes with onsets, offsets and velocities.
 notes = nb.Transcriber().transcribe_posteriorgram(p).notes

@@ -6,8 +6,9 @@ The probabilities come from a file here, block by block; live input works the sa
 import sys
 from pathlib import Path
 
-import notebeam as nb
 import numpy as np
+
+import notebeam as nb
 
 audio = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / "gymnopedie.flac"
 prior = nb.load_prior("event-rnn-nade/piano")

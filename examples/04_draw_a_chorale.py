@@ -2,9 +2,10 @@
 
 import sys
 
-import notebeam as nb
 import numpy as np
 import torch
+
+import notebeam as nb
 
 output = sys.argv[1] if len(sys.argv) > 1 else "chorale.mid"
 seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0

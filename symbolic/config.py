@@ -4,6 +4,7 @@ Is: reading a TOML file, and the one way from a table to options.
 Is not: the options themselves, which belong to the code that reads them.
 """
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
@@ -80,3 +81,23 @@ def _tuple(value: Any, inner: tuple[Any, ...], place: str) -> tuple[Any, ...]:
         raise NotebeamError(place, value, f"a list of {size}{_WORDS.get(inner[0], 'value').split()[-1]}s")
     kinds = [inner[0]] * len(value) if several else inner
     return tuple(_typed(item, kind, place) for item, kind in zip(value, kinds, strict=True))
+
+
+def at_least(place: str, options: object, **least: float) -> None:
+    """Refuse fields of `options` below these limits, and those that are no finite numbers.
+
+    Raises:
+        NotebeamError: names `place` and the field.
+    """
+    for name, limit in least.items():
+        value = getattr(options, name)
+        if not limit <= value < math.inf:
+            raise NotebeamError(f"{place}.{name}", value, f"a number >= {limit}")
+
+
+def at_most(place: str, options: object, **most: float) -> None:
+    """Refuse fields of `options` above these limits: a number too many makes a run die of something else."""
+    for name, limit in most.items():
+        value = getattr(options, name)
+        if not value <= limit:
+            raise NotebeamError(f"{place}.{name}", value, f"{limit} at most")

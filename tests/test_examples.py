@@ -4,8 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import notebeam as nb
 import pytest
+
+import notebeam as nb
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob("0*.py"))

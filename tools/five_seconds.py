@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import notebeam as nb
 import numpy as np
 import soundfile
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+import notebeam as nb
 from symbolic import picture
 
 TREE = Path(__file__).resolve().parent.parent

@@ -1,11 +1,7 @@
-"""`python -m acoustic.training CONFIG.toml [--resume]`: the command that trains what ships.
-
-Is: config, logging, and the files at the end. Is not: the training itself (training.loop).
-"""
+"""`python -m acoustic.training CONFIG.toml`: train an acoustic model."""
 
 import argparse
 import logging
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +16,12 @@ from acoustic.training.corpus import Clips, CorpusOptions, Track, load_track
 from acoustic.training.loop import LoopOptions, Training
 from acoustic.training.renderings import rendered
 from acoustic.training.starting import began_as, begin_with
+from symbolic.checkpoints import write_json
+from symbolic.commands import exit_code
 from symbolic.config import options_from, read_toml
 from symbolic.datasets.maps import read_maps
 from symbolic.errors import NotebeamError
+from symbolic.runlog import begin_log
 
 SECTIONS: dict[str, Any] = {
     "features": FeatureOptions,
@@ -73,11 +72,15 @@ def tracks(options: CorpusOptions) -> tuple[list[list[Track]], list[Track]]:
     return [synthesised, renderings], valid
 
 
-def train(table: dict[str, Any], config: Path, out: Path, *, resume: bool) -> Path:
-    """Train by the table of a config into folder `out`: checkpoints on the way, weights and card at the end.
+def train(
+    table: dict[str, Any], config: Path, folder: Path, *, resume: bool, output: Path | None = None
+) -> Path:
+    """Train by the table of a config.
+
+    In `folder` lie the checkpoint, the config in full (config.json) and a log of validations (log.jsonl).
 
     Returns:
-        The file of weights, `out`/NAME.safetensors.
+        The file of weights, by default `folder`/NAME.safetensors; its card lies beside it.
     """
     table = dict(table)
     parts: dict[str, Any] = {
@@ -92,16 +95,18 @@ def train(table: dict[str, Any], config: Path, out: Path, *, resume: bool) -> Pa
         start = began_as(config.parent / run.start)
         fresh = begin_with(network, config.parent / run.start)
         logging.info("begun with %s; %d tensors are new", run.start, len(fresh))
-    training = Training(network.to("cuda" if torch.cuda.is_available() else "cpu"), loop, out)
+    training = Training(network.to("cuda" if torch.cuda.is_available() else "cpu"), loop, folder)
     if resume:
         training.resume()
+    write_json(folder / "config.json", asdict(run) | {name: asdict(part) for name, part in parts.items()})
+    begin_log(folder, training.step)
     groups, valid = tracks(corpus)
     shares = [1 - corpus.rendered_share, corpus.rendered_share]
     clips = Clips(groups, shares, corpus, features, augment, steps=loop.steps, seed=run.seed)
     held_out = Clips([valid], [1.0], corpus, features, None, steps=VALID_STEPS, seed=run.seed)
     hours = [sum(len(t.samples) for t in group) / features.rate_hz / 3600 for group in groups]
     logging.info("%.2f h synthesised, %.2f h rendered, resumed at step %d", *hours, training.step)
-    path = out / f"{run.name}.safetensors"
+    path = output or folder / f"{run.name}.safetensors"
 
     def keep() -> None:
         """The averaged weights so far, with their card."""
@@ -128,25 +133,46 @@ def _thinned(curve: list[tuple[int, float, str]]) -> list[tuple[int, float, str]
     return curve[::-1][:: max(1, len(curve) // CURVE_POINTS)][::-1]
 
 
+def build_parser() -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m acoustic.training", description="Train an acoustic model."
+    )
+    parser.add_argument("config", metavar="CONFIG.toml", type=Path, help="what is trained, on what, how")
+    parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    parser.add_argument(
+        "--run",
+        metavar="FOLDER",
+        type=Path,
+        help="of the checkpoint, the logs and the config in full (default: runs/NAME of the config file)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE.safetensors",
+        type=Path,
+        help="of the weights; the card goes beside them (default: NAME.safetensors in the run's folder)",
+    )
+    return parser
+
+
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="acoustic.training", description="Train the acoustic network.")
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--out", type=Path, help="folder of the run (default: runs/NAME of the config file)")
-    parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
-    args = parser.parse_args(argv)
-    out = args.out or Path("runs") / args.config.stem
-    out.mkdir(parents=True, exist_ok=True)
-    handlers: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(out / "log.txt")]
+    """Run the command; the exit code."""
+    args = build_parser().parse_args(argv)
+    return exit_code(
+        "acoustic.training", lambda: _train(args), when_interrupted="interrupted; go on with --resume"
+    )
+
+
+def _train(args: argparse.Namespace) -> None:
+    if args.output is not None and args.output.suffix != ".safetensors":
+        raise NotebeamError("--output", str(args.output), "a path that ends in .safetensors")
+    table = read_toml(args.config)
+    folder = args.run or Path("runs") / args.config.stem
+    folder.mkdir(parents=True, exist_ok=True)
+    handlers: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(folder / "log.txt")]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers)
-    try:
-        train(read_toml(args.config), args.config, out, resume=args.resume)
-    except (NotebeamError, OSError) as error:
-        sys.stderr.write(f"acoustic.training: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("acoustic.training: interrupted; --resume goes on from the last checkpoint\n")
-        return 130
-    return 0
+    train(table, args.config, folder, resume=args.resume, output=args.output)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class CorpusOptions:
     """What clips are cut, and how they are bent before they are heard."""
 
     seconds: float = 5.0
-    clips: int = 8  # B
+    batch_size: int = 8  # B clips
     rendered_share: float = 0.5  # of clips that come from rendered performances rather than MAPS
     performances: tuple[str, ...] = SETS  # that were rendered
     semitone_chance: float = 0.3  # of a clip that is played a semitone higher or lower
@@ -42,8 +42,8 @@ class CorpusOptions:
     velocities: tuple[str, ...] = ("synthesised",)  # groups whose levels mean something
 
     def __post_init__(self) -> None:
-        if self.seconds <= 0 or self.clips < 1 or not 0 <= self.rendered_share <= 1:
-            raise NotebeamError("CorpusOptions", self, "seconds > 0, clips >= 1, rendered_share in 0..1")
+        if self.seconds <= 0 or self.batch_size < 1 or not 0 <= self.rendered_share <= 1:
+            raise NotebeamError("CorpusOptions", self, "seconds > 0, batch_size >= 1, rendered_share in 0..1")
         for name in ("semitone_chance", "plain_chance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise NotebeamError(f"CorpusOptions.{name}", getattr(self, name), "a probability")
@@ -173,7 +173,7 @@ class Clips(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         draw = np.random.default_rng((self.seed, step))
-        cut = [self._clip(draw) for _ in range(self.options.clips)]
+        cut = [self._clip(draw) for _ in range(self.options.batch_size)]
         audio = torch.from_numpy(np.stack([clip.samples for clip in cut]))
         plain = torch.from_numpy(draw.random(len(cut)) < self.options.plain_chance)
         if self.augmentation is None:

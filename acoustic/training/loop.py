@@ -15,18 +15,20 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
 from acoustic.training.corpus import Batch, Clips
+from symbolic.checkpoints import check_shapes, parse_json, read_tensors, shapes_of, write_tensors
+from symbolic.config import at_least, at_most
 from symbolic.errors import NotebeamError
-from symbolic.files import replacing
+from symbolic.runlog import add_to_log
 
 log = logging.getLogger(__name__)
 
 EVERY = 50  # steps between log lines
+EXPECTED = "a checkpoint to resume from"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +52,14 @@ class LoopOptions:
     half_precision: bool = True  # bfloat16 in the convolutions
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.learning_rate <= 0 or not 0 <= self.ema < 1:
-            raise NotebeamError("LoopOptions", self, "steps >= 1, learning_rate > 0, ema in 0..1")
+        at_least("loop", self, steps=1, learning_rate=0, weight_decay=0, clip_norm=0, checkpoint_minutes=0)
+        at_most("loop", self, steps=10**9, learning_rate=1e3, weight_decay=1e3, clip_norm=1e9)
+        if not 0 <= self.ema < 1:
+            raise NotebeamError("loop.ema", self.ema, "a number in 0..1, below 1")
+        if not self.learning_rate or not self.clip_norm:
+            raise NotebeamError("loop", "learning_rate or clip_norm 0", "numbers > 0")
         if not 0 <= self.final_rate <= 1:
-            raise NotebeamError("LoopOptions.final_rate", self.final_rate, "a part, 0 to 1")
+            raise NotebeamError("loop.final_rate", self.final_rate, "a part, 0 to 1")
 
 
 def losses(outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -147,6 +153,7 @@ class Training:
         self.curve = [*(earlier for earlier in self.curve if earlier[0] < self.step), point]
         log.info("step %d  valid %s", self.step, validation)
         self.save()
+        add_to_log(self.folder, {"step": self.step, "minutes": point[1], "valid": validation})
         keep()
 
     def _batches(self, clips: Clips) -> Iterator[Batch]:
@@ -206,41 +213,37 @@ class Training:
 
     def save(self) -> None:
         """Write the checkpoint: one file of tensors, with the counters in its header."""
-        tensors = {f"network.{k}": v.contiguous() for k, v in self.network.state_dict().items()}
-        tensors |= {f"average.{k}": v.contiguous() for k, v in self.average.items()}
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
         for index, slots in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value.contiguous() for name, value in slots.items()}
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in slots.items()}
         header = {
             "step": str(self.step),
             "seconds": str(self.seconds),
             "curve": json.dumps(self.curve),
             "options": json.dumps(asdict(self.options)),
         }
-        with replacing(self.folder / "checkpoint.safetensors") as temporary:
-            save_file(tensors, temporary, metadata=header)
+        write_tensors(self.folder / "checkpoint.safetensors", tensors, header)
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint.
 
         Raises:
-            NotebeamError: there is none, or it is of another network.
+            NotebeamError: there is none, it is damaged, or it is of another config.
         """
-        from safetensors import safe_open
-
         path = self.folder / "checkpoint.safetensors"
-        if not path.is_file():
-            raise NotebeamError(str(path), "no such file", "a checkpoint to resume from")
-        tensors = load_file(path)
-        with safe_open(path, "pt") as file:
-            header = file.metadata()
-        if json.loads(header["options"]) != json.loads(json.dumps(asdict(self.options))):
+        tensors, header = read_tensors(path, EXPECTED)
+        for name in ("step", "seconds", "curve", "options"):
+            if name not in header:
+                raise NotebeamError(str(path), f"no {name} in it", EXPECTED)
+        if parse_json(header["options"], f"{path}: options", EXPECTED) != json.loads(
+            json.dumps(asdict(self.options))
+        ):
             raise NotebeamError(str(path), f"[loop] {header['options']}", "a checkpoint of this config")
-        try:
-            self.network.load_state_dict(_below(tensors, "network."))
-        except RuntimeError as error:
-            raise NotebeamError(
-                str(path), "weights of another network", "a checkpoint of this config"
-            ) from error
+        own = shapes_of(self.network.state_dict())
+        for group in ("network.", "average."):
+            check_shapes(path, shapes_of(_below(tensors, group)), own)
+        self.network.load_state_dict(_below(tensors, "network."))
         self.average = {name: value.to(self.device) for name, value in _below(tensors, "average.").items()}
         state = self.optimizer.state_dict()
         slots: dict[int, dict[str, Tensor]] = {}

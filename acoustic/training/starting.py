@@ -4,7 +4,6 @@ Is: copying what fits, and what the card of those weights says of their own trai
 Is not: going on from a checkpoint (training.loop).
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 
 from acoustic.loading import read_weights
 from acoustic.network import HarmonicNet
+from symbolic.checkpoints import read_json
 from symbolic.errors import NotebeamError
 
 
@@ -40,8 +40,5 @@ def begin_with(network: HarmonicNet, path: Path) -> list[str]:
 def began_as(weights: Path) -> dict[str, Any]:
     """What the card beside the weights says of how they were made; a model of another shape is no error."""
     card = weights.with_suffix(".json")
-    try:
-        told = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
-    except ValueError as error:
-        raise NotebeamError(str(card), "not JSON", "the card of an acoustic model") from error
+    told = read_json(card, "the card of an acoustic model") if card.is_file() else {}
     return {"weights": weights.name, **{key: told[key] for key in ("command", "training") if key in told}}

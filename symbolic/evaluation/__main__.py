@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from symbolic.training.config import CLASSIC, PERFORMANCES
+from symbolic.commands import MODULE_HELP, exit_code, import_models
+from symbolic.datasets.config import CLASSIC, PERFORMANCES
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from symbolic.estimators.ais import AisOptions
@@ -49,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
         "what", metavar="DATASET | FILE.mid", help=f"a MIDI file, or one of {', '.join(SETS)}"
     )
     parser.add_argument("--prior", dest="named", metavar="PRIOR", help="the same, said as an option")
+    parser.add_argument("--module", metavar="MODULE", help=MODULE_HELP)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
     data = parser.add_argument_group("data sets")
@@ -86,27 +88,26 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error(f"{args.what}: expected a prior before it")
         if args.picture or args.transpose:
             parser.error("--picture, --transpose: expected a MIDI file")
+    return exit_code("symbolic.evaluation", lambda: _evaluate(args))
+
+
+def _evaluate(args: argparse.Namespace) -> None:
     # Imported after parsing: torch takes seconds and --help needs none of it.
-    from symbolic.errors import NotebeamError
     from symbolic.estimators.ais import AisOptions
 
-    try:
-        ais = AisOptions(
-            temperatures=args.ais_temperatures, runs=args.ais_runs, steps=args.ais_steps, seed=args.seed
-        )
-        if args.what in SETS:
-            row = scores(prior, args.what, args.split, samples=args.samples, seed=args.seed, ais=ais)
-            print(json.dumps(row) if args.json else table(row))
-        else:
-            judgement = judged(prior or DEFAULT_PRIOR, Path(args.what), args.transpose, ais, args.picture)
-            row = summary(prior or DEFAULT_PRIOR, Path(args.what), judgement)
-            print(
-                json.dumps(row | lists(judgement)) if args.json else table(row | most_surprising(judgement))
-            )
-    except (NotebeamError, OSError) as error:
-        print(f"symbolic.evaluation: {' '.join(str(error).splitlines())}", file=sys.stderr)
-        return 1
-    return 0
+    if args.module:
+        import_models(args.module)
+    prior = args.prior or args.named
+    ais = AisOptions(
+        temperatures=args.ais_temperatures, runs=args.ais_runs, steps=args.ais_steps, seed=args.seed
+    )
+    if args.what in SETS:
+        row = scores(prior, args.what, args.split, samples=args.samples, seed=args.seed, ais=ais)
+        print(json.dumps(row) if args.json else table(row))
+        return
+    judgement = judged(prior or DEFAULT_PRIOR, Path(args.what), args.transpose, ais, args.picture)
+    row = summary(prior or DEFAULT_PRIOR, Path(args.what), judgement)
+    print(json.dumps(row | lists(judgement)) if args.json else table(row | most_surprising(judgement)))
 
 
 def table(row: dict[str, str | int | float]) -> str:
@@ -124,13 +125,13 @@ def scores(
     """One row: the prior's scores on a split of a set."""
     import torch
 
+    from symbolic.datasets.config import DataConfig
+    from symbolic.datasets.splits import frames_roll, read_splits
     from symbolic.errors import NotebeamError
     from symbolic.evaluation.accuracy import expected_accuracies
     from symbolic.evaluation.likelihood import log_likelihood
     from symbolic.notes import Notes
     from symbolic.priors.loading import load_prior
-    from symbolic.training.config import DataConfig
-    from symbolic.training.data import frames_roll, read_splits
 
     if samples < 0:
         raise NotebeamError("--samples", samples, "an integer >= 0")

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from symbolic.commands import MODULE_HELP, exit_code, import_models
+
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from symbolic.generation.sampling import Given, Piece
     from symbolic.priors.base import Prior
@@ -53,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"name such as lstm-nade/jsb, or a .safetensors file (default: {DEFAULT_PRIOR})",
     )
+    parser.add_argument("--module", metavar="MODULE", help=MODULE_HELP)
     drawing = parser.add_argument_group("drawing")
     drawing.add_argument("--temperature", type=float, default=1.0, help="below 1 the likely becomes likelier")
     length = drawing.add_mutually_exclusive_group()
@@ -107,20 +110,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--stop, --transpose: expected --continue IN.mid")
     if args.finetune is None and args.output_weights is not None:
         parser.error("--output-weights: expected --finetune FOLDER")
-    # Imported after parsing: torch takes seconds and --help needs none of it.
-    from symbolic.errors import NotebeamError
+    return exit_code(
+        "symbolic.generation",
+        lambda: _generate(args),
+        when_interrupted="interrupted; what is written so far is whole",
+    )
 
-    try:
-        outputs = _run(args)
-    except (NotebeamError, OSError) as error:
-        print(f"symbolic.generation: {' '.join(str(error).splitlines())}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("symbolic.generation: interrupted; what is written so far is whole", file=sys.stderr)
-        return 130
-    for line in outputs:
+
+def _generate(args: argparse.Namespace) -> None:
+    if args.module:
+        import_models(args.module)
+    for line in _run(args):
         print(line)
-    return 0
 
 
 def _run(args: argparse.Namespace) -> list[str]:

@@ -1,8 +1,4 @@
-"""A prior moved towards one's own music: a few updates on a folder of MIDI files.
-
-Is: the files as pieces, the short training run.
-Is not: training itself (training.loop).
-"""
+"""A prior moved towards one's own music: a short training run on a folder of MIDI files."""
 
 import tempfile
 from collections.abc import Callable
@@ -10,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
+from symbolic.datasets.config import DataConfig
+from symbolic.datasets.splits import Piece, Splits, midi_files
 from symbolic.errors import NotebeamError
 from symbolic.estimators.ais import AisOptions
 from symbolic.evaluation.likelihood import log_likelihood
@@ -17,8 +15,7 @@ from symbolic.evaluation.surprise import best_key
 from symbolic.priors.base import Prior, PriorCard
 from symbolic.priors.loading import load_prior
 from symbolic.priors.steps import Roll, read_steps, transposed
-from symbolic.training.config import DataConfig, LoopConfig, TrainingConfig
-from symbolic.training.data import Piece, Splits, midi_files
+from symbolic.training.config import LoopConfig, TrainingConfig
 from symbolic.training.loop import train
 
 LICENCE = "that of the prior it began with and of your own files"
@@ -28,10 +25,10 @@ LICENCE = "that of the prior it began with and of your own files"
 class FinetuneOptions:
     """A short run at a small rate, ended when the files held out no longer get likelier."""
 
-    updates: int = 100
-    rate: float = 3e-4
-    batch: int = 8
-    validate_every: int = 10  # updates
+    steps: int = 100
+    learning_rate: float = 3e-4
+    batch_size: int = 8
+    validate_every: int = 10  # steps
     patience: int = 3  # validations without a better one
     held_out: float = 0.1  # share of the files, one at least
     seed: int = 0
@@ -48,10 +45,10 @@ def finetune(
     prior = load_prior(name)
     splits = _splits(prior, folder, options)
     loop = LoopConfig(
-        updates=options.updates,
-        batch=options.batch,
+        steps=options.steps,
+        batch_size=options.batch_size,
         chunk=400 if prior.require_card().clock["kind"] == "frames" else 100,
-        rate=options.rate,
+        learning_rate=options.learning_rate,
         warmup=0,
         validate_every=options.validate_every,
         patience=options.patience,

@@ -1,21 +1,20 @@
 """Priors' files: weights as safetensors, a card as JSON beside them."""
 
-import json
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
+from symbolic.checkpoints import read_json, read_tensors, shapes_of, write_json, write_tensors
+from symbolic.config import options_from
 from symbolic.errors import NotebeamError
-from symbolic.files import replacing
 from symbolic.priors.base import Prior, PriorCard
-from symbolic.priors.registry import build_prior
+from symbolic.priors.registry import build_prior, full_options
 
-if TYPE_CHECKING:
-    from os import PathLike
+PLANES = ("struck", "active", "both", "values")
+CLOCKS = ("frames", "beats", "steps")
 
 
 def weights_folder() -> Path:
@@ -24,11 +23,11 @@ def weights_folder() -> Path:
 
 
 def list_priors() -> list[str]:
-    """Names that `load_prior` takes.
+    """Names that `load_prior` takes: model and data of the weights that come with the package.
 
-    >>> import notebeam as nb
-    >>> "lstm-nade/jsb" in nb.list_priors()
-    True
+    Example:
+        >>> "event-rnn-nade/piano" in list_priors()
+        True
     """
     folder = weights_folder()
     return sorted(
@@ -36,13 +35,21 @@ def list_priors() -> list[str]:
     )
 
 
-def load_prior(name_or_path: "str | PathLike[str]", device: str | torch.device = "cpu") -> Prior:
-    """Trained prior in evaluation mode, by the name of shipped weights or the path of a .safetensors file.
+def load_prior(name_or_path: str | PathLike[str], device: str | torch.device = "cpu") -> Prior:
+    """Trained prior in evaluation mode.
 
-    >>> import notebeam as nb
-    >>> prior = nb.load_prior("rnn-nade/jsb")
-    >>> prior.visible, prior.card.plane
-    (88, 'active')
+    Args:
+        name_or_path: one of `list_priors()`, or the path of a .safetensors file with its card beside it. The
+            module of a model of one's own must be imported first.
+        device: where its weights go.
+
+    Raises:
+        NotebeamError: no such prior, a card or weights that are damaged or do not fit each other.
+
+    Example:
+        >>> prior = load_prior("lstm-nade/jsb")
+        >>> prior.card.clock["kind"], prior.card.plane, prior.visible
+        ('beats', 'active', 88)
     """
     text = str(name_or_path)
     path = Path(text)
@@ -50,76 +57,70 @@ def load_prior(name_or_path: "str | PathLike[str]", device: str | torch.device =
         path = weights_folder() / f"{text}.safetensors"
     elif path.suffix != ".safetensors":
         known = ", ".join(list_priors()) or "none yet"
-        raise NotebeamError(
-            "load_prior", text, f"a prior's name ({known}) or the path of a .safetensors file"
-        )
+        expected = f"a prior's name ({known}) or the path of a .safetensors file"
+        raise NotebeamError("load_prior", text, expected)
     if not path.is_file():
         raise NotebeamError("load_prior", text, "a file that exists")
     card = read_card(path.with_suffix(".json"))
     prior = build_prior(card.model, card.options)
-    _fill(prior, path)
+    if prior.visible != card.visible:
+        place = f"{path.with_suffix('.json')}: visible"
+        raise NotebeamError(place, card.visible, f"{prior.visible}, as the options say")
+    stored, metadata = read_tensors(path, "weights as safetensors", shapes_of(prior.state_dict()))
+    if metadata.get("model", card.model) != card.model:
+        raise NotebeamError(str(path), f"weights of a {metadata['model']}", f"a {card.model}, as on the card")
+    prior.load_state_dict(stored)
     prior.card = card
     return prior.eval().to(device)
 
 
-def save_prior(prior: Prior, path: "str | PathLike[str]") -> None:
-    """Weights at `path` (.safetensors) and the prior's card beside them; both are replaced whole.
+def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
+    """Write a prior's weights to `path` (.safetensors) and its card, with all options, beside them (.json).
 
-    >>> import notebeam as nb
-    >>> nb.save_prior(nb.load_prior("rnn-nade/jsb"), "mine.safetensors")
-    >>> nb.load_prior("mine.safetensors").card.name
-    'jsb'
+    Both are replaced whole.
+
+    Raises:
+        NotebeamError: a path that ends otherwise, or a prior without a card.
+
+    Example:
+        >>> import notebeam as nb
+        >>> nb.save_prior(nb.load_prior("rnn-nade/jsb"), "mine.safetensors")
+        >>> nb.load_prior("mine.safetensors").card.name
+        'jsb'
     """
     target, card = Path(path), prior.require_card()
     if target.suffix != ".safetensors":
         raise NotebeamError("save_prior(path)", str(path), "a path that ends in .safetensors")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: values.detach().cpu().contiguous() for name, values in prior.state_dict().items()}
-    with replacing(target) as temporary:
-        save_file(tensors, temporary, metadata={"model": card.model})
-    with replacing(target.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(asdict(card), indent=2) + "\n", encoding="utf-8")
+    card = replace(card, options=full_options(card.model, card.options))
+    write_tensors(target, prior.state_dict(), {"model": card.model})
+    write_json(target.with_suffix(".json"), asdict(card))
 
 
 def read_card(path: Path) -> PriorCard:
-    """Card of a prior; a field missing or unknown is an error."""
-    if not path.is_file():
-        raise NotebeamError(str(path), "no such file", "the card (JSON) that belongs beside the weights")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise NotebeamError(str(path), f"no JSON ({error})", "the card of a prior") from error
-    wanted = {field.name for field in fields(PriorCard)}
-    if not isinstance(content, dict) or set(content) != wanted:
-        got = sorted(content) if isinstance(content, dict) else type(content).__name__
-        raise NotebeamError(str(path), got, f"a card with the fields {', '.join(sorted(wanted))}")
-    clock, plane = content["clock"], content["plane"]
-    timed = isinstance(clock, dict) and ("hop" if clock.get("kind") == "frames" else "kind") in clock
-    if not timed or plane not in ("struck", "active", "both", "values"):
-        raise NotebeamError(
-            str(path), {"clock": clock, "plane": plane}, "a clock and a plane, as in PriorCard"
-        )
-    return PriorCard(**content)
+    """Card of a prior.
+
+    Raises:
+        NotebeamError: no such file, no JSON, a field missing, unknown, of another type or out of bounds.
+    """
+    content = read_json(path, "the card (JSON) that belongs beside the weights")
+    if not isinstance(content, Mapping):
+        raise NotebeamError(str(path), type(content).__name__, "the card of a prior, a JSON object")
+    card = options_from(PriorCard, content, f"{path}: card")
+    if card.plane not in PLANES:
+        raise NotebeamError(f"{path}: plane", card.plane, f"one of {', '.join(PLANES)}")
+    clock = card.clock
+    if clock.get("kind") not in CLOCKS:
+        raise NotebeamError(f"{path}: clock.kind", clock.get("kind"), f"one of {', '.join(CLOCKS)}")
+    hop, divisions = clock.get("hop"), clock.get("divisions", 1)
+    if clock["kind"] == "frames" and not (_is_number(hop) and 1e-3 <= float(hop or 0) <= 10):
+        raise NotebeamError(f"{path}: clock.hop", hop, "seconds, 0.001 to 10")
+    if clock["kind"] == "beats" and not (isinstance(divisions, int) and 1 <= divisions <= 1000):
+        raise NotebeamError(f"{path}: clock.divisions", divisions, "steps a beat, 1 to 1000")
+    for name, value in card.scores.items():
+        if not _is_number(value):
+            raise NotebeamError(f"{path}: scores.{name}", value, "a number")
+    return card
 
 
-def _fill(prior: Prior, path: Path) -> None:
-    """Copy the weights of a file into a prior whose tensors must have the same names and shapes."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
-    except (SafetensorError, OSError) as error:
-        raise NotebeamError(
-            str(path), f"a file that cannot be read ({error})", "weights as safetensors"
-        ) from error
-    wanted = prior.state_dict()
-    for name in sorted(set(wanted) | set(stored)):
-        if name not in stored or name not in wanted:
-            got = "no such tensor" if name not in stored else "a tensor too many"
-            raise NotebeamError(
-                f"{path} {name}", got, f"the tensors of the model on the card ({len(wanted)})"
-            )
-        if stored[name].shape != wanted[name].shape:
-            raise NotebeamError(
-                f"{path} {name}", tuple(stored[name].shape), f"shape {tuple(wanted[name].shape)}"
-            )
-    prior.load_state_dict(stored)
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,8 +1,7 @@
 """The file from which an interrupted run goes on, bit for bit.
 
-Is: weights, averages, best weights, optimiser, carried state and place in the data, in one safetensors file.
-Is not: the weights that a run ends with (priors.registry). No random state: every draw of a run is seeded by
-the number of its update or piece.
+It holds weights, averages, best weights, optimiser, carried state and place in the data. There is no random
+state: every draw of a run is seeded by the number of its step or piece.
 """
 
 import json
@@ -12,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from symbolic.checkpoints import check_shapes, parse_json, read_tensors, shapes_of, write_tensors
+from symbolic.config import options_from
 from symbolic.errors import NotebeamError
-from symbolic.files import replacing
 from symbolic.training.config import TABLES, TrainingConfig
 from symbolic.training.run import Progress, Run
 
 FILE = "checkpoint.safetensors"
+EXPECTED = "the checkpoint of a run"
 
 
 def write_checkpoint(run: Run, folder: Path) -> None:
     """Write the checkpoint whole, in one rename; all of several processes call this, the first does it."""
-    state = run.processes.whole(run.state, run.config.loop.batch)
+    state = run.processes.whole(run.state, run.config.loop.batch_size)
     if run.processes.rank:
         return
     groups: dict[str, dict[str, Tensor]] = {
@@ -38,13 +37,8 @@ def write_checkpoint(run: Run, folder: Path) -> None:
     }
     for index, values in run.optimizer.state_dict()["state"].items():
         groups[f"optimizer/{index}"] = {name: value for name, value in values.items() if value is not None}
-    # Copied: weights and averages may share memory, which safetensors refuses.
-    tensors = {
-        f"{group}/{name}": value.detach().clone().contiguous()
-        for group, values in groups.items()
-        for name, value in values.items()
-    }
-    # Numbers that an optimiser changes, such as a damping; the rate is set at each update.
+    tensors = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
+    # Numbers that an optimiser changes, such as a damping; the rate is set at each step.
     numbers = [
         {key: value for key, value in group.items() if isinstance(value, float)}
         for group in run.optimizer.param_groups
@@ -54,24 +48,25 @@ def write_checkpoint(run: Run, folder: Path) -> None:
         "groups": json.dumps(numbers),
         "config": json.dumps(_identity(run), sort_keys=True),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / FILE) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+    write_tensors(folder / FILE, tensors, metadata)
 
 
 def read_checkpoint(run: Run, folder: Path) -> None:
-    """Put a fresh run of the same config where the checkpoint left off."""
+    """Put a fresh run of the same config where the checkpoint left off.
+
+    Raises:
+        NotebeamError: there is none, it is damaged, or it is of another run.
+    """
     path = folder / FILE
-    if not path.is_file():
-        raise NotebeamError(str(path), "no such file", "the checkpoint of a run to resume")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
-    except (SafetensorError, OSError) as error:
-        raise NotebeamError(str(path), f"a file that cannot be read ({error})", "a checkpoint") from error
-    _refuse_another(metadata, _identity(run), path)
-    run.progress = Progress(**json.loads(metadata["progress"]))
+    tensors, metadata = read_tensors(path, EXPECTED)
+    for name in ("config", "progress", "groups"):
+        if name not in metadata:
+            raise NotebeamError(str(path), f"no {name} in it", "a checkpoint")
+    _refuse_another(parse_json(metadata["config"], f"{path}: config", EXPECTED), _identity(run), path)
+    progress = parse_json(metadata["progress"], f"{path}: progress", EXPECTED)
+    numbers = parse_json(metadata["groups"], f"{path}: groups", EXPECTED)
+    _check(run, tensors, path)
+    run.progress = options_from(Progress, progress, f"{path}: progress")
     run.prior.load_state_dict(_group(tensors, "prior"))
     if run.averaged is not run.prior:
         run.averaged.load_state_dict(_group(tensors, "averaged"))
@@ -81,12 +76,33 @@ def read_checkpoint(run: Run, folder: Path) -> None:
     stored = run.optimizer.state_dict()
     count = len(stored["param_groups"][0]["params"])
     stored["state"] = {index: _group(tensors, f"optimizer/{index}") for index in range(count)}
-    for group, numbers in zip(stored["param_groups"], json.loads(metadata.get("groups", "[]")), strict=False):
-        group.update(numbers)
+    for group, changed in zip(stored["param_groups"], numbers, strict=False):
+        group.update(changed)
     run.optimizer.load_state_dict(stored)
 
 
-def _group(tensors: dict[str, Tensor], group: str) -> dict[str, Tensor]:
+def _check(run: Run, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse tensors that are not those of such a run."""
+    weights, batch = shapes_of(run.prior.state_dict()), run.config.loop.batch_size
+    state = shapes_of(run.prior.initial_state(batch))
+    wanted: dict[str, dict[str, tuple[int, ...]]] = {
+        "prior": weights,
+        "state": state,
+        "stream": {"place": (batch, 2)},
+    }
+    wanted["averaged"] = weights if run.averaged is not run.prior else {}
+    found = shapes_of(tensors)
+    wanted["best"] = weights if any(name.startswith("best/") for name in found) else {}
+    flat = {f"{group}/{name}": shape for group, shapes in wanted.items() for name, shape in shapes.items()}
+    check_shapes(path, {name: shape for name, shape in found.items() if "optimizer/" not in name}, flat)
+    for index, parameter in enumerate(run.prior.parameters()):
+        for name, values in _group(tensors, f"optimizer/{index}").items():
+            if values.dim() and values.shape != parameter.shape:
+                got, expected = tuple(values.shape), f"shape {tuple(parameter.shape)}"
+                raise NotebeamError(f"{path} optimizer/{index}/{name}", got, expected)
+
+
+def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
     """Tensors of a group, without its name."""
     prefix = f"{group}/"
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
@@ -98,11 +114,11 @@ def _identity(run: Run) -> dict[str, Any]:
     return {"config": asdict(run.config), "pieces": data, "torch": torch.__version__}
 
 
-def _refuse_another(metadata: Mapping[str, str], wanted: dict[str, Any], path: Path) -> None:
+def _refuse_another(stored: Any, wanted: dict[str, Any], path: Path) -> None:
     """Raise at the first thing in which the checkpoint's run differs from this one."""
-    if "config" not in metadata:
-        raise NotebeamError(str(path), "no config in it", "a checkpoint")
-    was, now = _flat(json.loads(metadata["config"])), _flat(json.loads(json.dumps(wanted)))
+    if not isinstance(stored, Mapping):
+        raise NotebeamError(f"{path}: config", type(stored).__name__, EXPECTED)
+    was, now = _flat(stored), _flat(json.loads(json.dumps(wanted)))
     # An option younger than the checkpoint had its default, which changes nothing.
     was = _defaults() | was
     for name in sorted(was.keys() | now.keys()):
@@ -114,7 +130,7 @@ def _refuse_another(metadata: Mapping[str, str], wanted: dict[str, Any], path: P
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, with names such as "config.loop.rate"."""
+    """Nested tables as one, with names such as "config.loop.learning_rate"."""
     found: dict[str, Any] = {}
     for name, value in table.items():
         found |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}

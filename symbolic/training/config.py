@@ -1,84 +1,43 @@
-"""What a training run does, as frozen dataclasses read from TOML.
-
-Is: the options, their checks, the reader.
-Is not: the data (training.data) or the run (training.run).
-"""
+"""What a training run does, as frozen dataclasses read from TOML."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from symbolic.config import options_from, read_toml
+from symbolic.commands import import_models
+from symbolic.config import at_least, at_most, options_from, read_toml
+from symbolic.datasets.config import DataConfig
 from symbolic.errors import NotebeamError
 
-PERFORMANCES = ("asap", "pop909")
-CLASSIC = ("piano_midi", "nottingham", "musedata", "jsb")
-REAL = ("motion", "bouncing-balls")  # sets whose steps are real numbers
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """What a prior learns from: one set, or performances, or a folder of MIDI files."""
-
-    set: str = ""  # one of CLASSIC or REAL, with its own splits and its own steps
-    performances: tuple[str, ...] = ()  # of PERFORMANCES; split by composition
-    midi: str = ""  # folder, with its subfolders, of *.mid and *.midi; split by file
-    # What a bit says: the key sounds, or is struck there; both: (T, 176), the first bits, then the others.
-    plane: Literal["active", "struck", "both"] = "active"
-    hop: float = 0.04  # seconds between the steps of notes; 0, of MIDI files only: steps are parts of beats
-    divisions: int = 1  # steps a beat (quarter note) where hop is 0; of a classic set only noted on the card
-    held_out: float = 0.05  # share of the songs for validation where a set has no split of its own
-    transpose: int = 0  # semitones, at most, up or down, drawn per piece and epoch
-    stretch: float = 1.0  # a piece is played up to so many times slower or faster, likewise
-
-    def __post_init__(self) -> None:
-        if sum(map(bool, (self.set, self.performances, self.midi))) != 1:
-            got = {"set": self.set, "performances": self.performances, "midi": self.midi}
-            raise NotebeamError("data", got, "either a set or performances or a folder of MIDI files (midi)")
-        if self.set and self.set not in CLASSIC + REAL:
-            raise NotebeamError("data.set", self.set, f"one of {', '.join(CLASSIC + REAL)}")
-        for name in self.performances:
-            if name not in PERFORMANCES:
-                raise NotebeamError("data.performances", name, f"some of {', '.join(PERFORMANCES)}")
-        if self.set and (self.plane != "active" or self.stretch != 1.0):
-            raise NotebeamError("data.set", self.set, 'plane "active" and stretch 1 (it has no note times)')
-        if self.set in REAL and self.transpose:
-            raise NotebeamError("data.transpose", self.transpose, f"0 ({self.set} has no keys)")
-        if self.midi and self.hop == 0 and self.stretch != 1.0:
-            raise NotebeamError("data.stretch", self.stretch, "1 (at beats, hop 0, tempo changes nothing)")
-        if not (self.midi and self.hop == 0):
-            _at_least("data", self, hop=1e-3)
-        _at_least("data", self, divisions=1, transpose=0, stretch=1.0)
-        if not 0 < self.held_out < 1:
-            raise NotebeamError("data.held_out", self.held_out, "a share between 0 and 1")
+DEFAULT_STEPS = 4000  # of a run that names no limit
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoopConfig:
-    """How a prior learns. The run ends at `updates` or `minutes`, whichever comes first; 0 is no limit."""
+    """How a prior learns. It ends at `steps` or `minutes`, whichever comes first; 0 is no limit."""
 
-    updates: int = 0
+    steps: int = 0  # of the optimiser, over all resumptions; 0 without `minutes` either: DEFAULT_STEPS
     minutes: float = 0.0  # of work, over all resumptions
-    batch: int = 32  # B rows, each an endless sequence of pieces
+    batch_size: int = 32  # B rows, each an endless sequence of pieces
     chunk: int = 400  # T steps at most that gradients reach back; the state is carried further
     # AdamW; SGD with Nesterov's momentum; truncated Newton, which has no rate, no dropout and no clipping.
     optimizer: Literal["adam", "sgd", "hessian-free"] = "adam"
-    rate: float = 1e-3
+    learning_rate: float = 1e-3
     momentum: float = 0.9  # of SGD
     damping: float = 0.1  # of hessian-free to begin with, which adapts it; likewise:
     structural: float = 0.3  # the share of the damping that the recurrence's units get
     curvature_rows: int = 0  # of a batch, that products look at; 0 is all
     iterations: int = 100  # of conjugate gradients, at most, an update
-    warmup: int = 100  # updates in which the rate rises to `rate`
-    # Of the rate: over the run's progress (cosine, step), or `decay` once in `decay_every` updates.
+    warmup: int = 100  # steps in which the rate rises to `learning_rate`
+    # Of the rate: over the run's progress (cosine, step), or `decay` once in `decay_every` steps.
     schedule: Literal["cosine", "step", "exponential", "constant"] = "cosine"
     decay: float = 0.95
     decay_every: int = 1000
     weight_decay: float = 0.0
-    clip: float = 1.0  # largest norm of a gradient
+    clip_norm: float = 1.0  # largest norm of a gradient
     ema: float = 0.0  # decay of the averaged weights, which are then what is validated and kept; 0 is off
-    validate_every: int = 200  # updates
-    validate_steps: int = 0  # at most, the beginnings of all validation pieces; 0 is all steps
+    validate_every: int = 200  # steps
+    validate_steps: int = 0  # of music at most, the beginnings of all validation pieces; 0 is all steps
     # Of priors that leave out log Z: annealed importance sampling in validations and of the test score.
     ais_temperatures: int = 200
     ais_runs: int = 16
@@ -87,17 +46,20 @@ class LoopConfig:
     checkpoint_minutes: float = 5.0  # of work, at most, between two checkpoints; each validation writes one
 
     def __post_init__(self) -> None:
-        if not self.updates and not self.minutes:
-            raise NotebeamError("loop", "neither updates nor minutes", "a limit")
-        _at_least("loop", self, updates=0, minutes=0, batch=1, chunk=1, warmup=0, weight_decay=0)
-        _at_least("loop", self, validate_every=1, validate_steps=0, patience=0, checkpoint_minutes=0)
-        _at_least("loop", self, ais_temperatures=1, ais_runs=2, ais_steps=0, decay_every=1)
-        _at_least("loop", self, structural=0, iterations=1, curvature_rows=0)
+        if not self.steps and not self.minutes:
+            object.__setattr__(self, "steps", DEFAULT_STEPS)
+        at_least("loop", self, steps=0, minutes=0, batch_size=1, chunk=1, warmup=0, weight_decay=0)
+        at_least("loop", self, validate_every=1, validate_steps=0, patience=0, checkpoint_minutes=0)
+        at_least("loop", self, ais_temperatures=1, ais_runs=2, ais_steps=0, decay_every=1)
+        at_least("loop", self, structural=0, iterations=1, curvature_rows=0)
+        at_most("loop", self, steps=10**9, minutes=10**6, batch_size=10**5, chunk=10**6, warmup=10**9)
+        at_most("loop", self, learning_rate=1e3, clip_norm=1e9, damping=1e9, decay=1, weight_decay=1e3)
+        at_most("loop", self, ais_temperatures=10**6, ais_runs=10**5, iterations=10**6)
         if self.optimizer == "hessian-free" and self.weight_decay:
             raise NotebeamError(
                 "loop.weight_decay", self.weight_decay, "0 where the optimizer is hessian-free"
             )
-        for name in ("rate", "clip", "decay", "damping"):
+        for name in ("learning_rate", "clip_norm", "decay", "damping"):
             if not getattr(self, name) > 0:
                 raise NotebeamError(f"loop.{name}", getattr(self, name), "a number > 0")
         for name in ("ema", "momentum"):
@@ -107,17 +69,21 @@ class LoopConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainingConfig:
-    """What is learnt before the run's first update; 0 updates leave a part out (training.pretraining)."""
+    """What is learnt before the run's first step; 0 steps leave a part out (training.pretraining)."""
 
-    frames_updates: int = 0  # of the estimator alone
-    frames_batch: int = 100  # steps, drawn from all pieces
-    recurrence_updates: int = 0  # of the recurrence and the visible biases
-    rate: float = 1e-3  # of Adam, falling to nothing, in both
+    estimator_steps: int = 0  # of the optimiser, on the estimator alone
+    estimator_batch_size: int = 100  # steps of music, drawn from all pieces
+    recurrence_steps: int = 0  # of the optimiser, on the recurrence and the visible biases
+    learning_rate: float = 1e-3  # of Adam, falling to nothing, in both
 
     def __post_init__(self) -> None:
-        _at_least("pretraining", self, frames_updates=0, frames_batch=1, recurrence_updates=0)
-        if not self.rate > 0:
-            raise NotebeamError("pretraining.rate", self.rate, "a number > 0")
+        at_least("pretraining", self, estimator_steps=0, estimator_batch_size=1, recurrence_steps=0)
+        at_most(
+            "pretraining", self, estimator_steps=10**9, estimator_batch_size=10**6, recurrence_steps=10**9
+        )
+        at_most("pretraining", self, learning_rate=1e3)
+        if not self.learning_rate > 0:
+            raise NotebeamError("pretraining.learning_rate", self.learning_rate, "a number > 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +91,11 @@ class TrainingConfig:
     """One run: what is trained, on what, how."""
 
     name: str  # of the weights: "jsb" becomes lstm-nade/jsb
-    model: str  # key of priors.registry.PRIORS
-    licence: str  # of the weights, which the data decides
+    model: str  # a name in priors.registry
+    module: str = ""  # to import first: it registers a model of one's own (priors.registry.register_prior)
+    licence: str = "not stated"  # of the weights, which the data decides
     data: DataConfig
-    loop: LoopConfig
+    loop: LoopConfig = field(default_factory=LoopConfig)
     pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
     options: dict[str, int | float] = field(default_factory=dict)  # of the model
     init: str = ""  # name or path of a prior of the same model and options, whose weights the run begins with
@@ -139,18 +106,18 @@ TABLES: dict[str, type[Any]] = {"data": DataConfig, "loop": LoopConfig, "pretrai
 
 
 def read_config(path: str | Path) -> TrainingConfig:
-    """Run described by a TOML file; unknown keys and wrong types are errors that name the key."""
-    values = read_toml(path)
+    """Run described by a TOML file; its `module`, if it names one, is imported.
+
+    Raises:
+        NotebeamError: an unknown key, a value of the wrong type or out of bounds, a module that is not found.
+    """
+    values = {"name": Path(path).stem} | read_toml(path)
     try:
         for name, kind in TABLES.items():
             values[name] = options_from(kind, values.get(name, {}), name)
-        return options_from(TrainingConfig, values, "")
+        config = options_from(TrainingConfig, values, "")
     except NotebeamError as error:
         raise NotebeamError(f"{path}: {error.place}", error.value, error.expected) from error
-
-
-def _at_least(place: str, options: Any, **least: float) -> None:
-    for name, limit in least.items():
-        value = getattr(options, name)
-        if not value >= limit:
-            raise NotebeamError(f"{place}.{name}", value, f"a number >= {limit}")
+    if config.module:
+        import_models(config.module, f"{path}: module", Path(path).parent)
+    return config

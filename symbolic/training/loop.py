@@ -1,19 +1,18 @@
-"""The training run: chunks in, weights out, resumable at every checkpoint.
-
-Is: updates, validations and checkpoints in their order, the end.
-Is not: one update (training.run), files of a run (training.checkpoint), any model.
-"""
+"""The training run: chunks in, weights out, resumable at every checkpoint."""
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
+from symbolic.checkpoints import write_json
+from symbolic.datasets.splits import Splits, clock_of, described, plane_of
 from symbolic.errors import NotebeamError
 from symbolic.priors.base import Prior, PriorCard
 from symbolic.priors.loading import save_prior
+from symbolic.runlog import add_to_log, begin_log
 from symbolic.training.checkpoint import read_checkpoint, write_checkpoint
 from symbolic.training.config import TrainingConfig
-from symbolic.training.data import Splits, clock_of, described, plane_of
 from symbolic.training.pretraining import pretrain
 from symbolic.training.processes import Processes
 from symbolic.training.run import Run
@@ -31,8 +30,9 @@ def train(
     log: Callable[[str], None],
     processes: Processes | None = None,
 ) -> Prior:
-    """Train, and write the best weights with their card to `output`; the checkpoint lies in `folder`.
+    """Train, and write the best weights with their card to `output`.
 
+    In `folder` lie the checkpoint, the config in full (config.json) and a log of validations (log.jsonl).
     Of several processes the first validates, writes and logs; all must see `folder` to resume.
     """
     if output.suffix != ".safetensors":
@@ -42,11 +42,14 @@ def train(
         log = _silent
     if resume:
         read_checkpoint(run, folder)
-        log(f"resumed at update {run.progress.update}")
-    elif config.pretraining.frames_updates or config.pretraining.recurrence_updates:
+        log(f"resumed at step {run.progress.step}")
+    elif config.pretraining.estimator_steps or config.pretraining.recurrence_steps:
         with _Working(run):
             pretrain(run, log)
         write_checkpoint(run, folder)
+    if not run.processes.rank:
+        write_json(folder / "config.json", asdict(config))
+        begin_log(folder, run.progress.step)
     name = measure(run.prior, splits.valid)
     while not run.finished():
         began = time.monotonic()
@@ -55,9 +58,14 @@ def train(
         with _Working(run):
             valid = run.validate()
         write_checkpoint(run, folder)
+        progress = run.progress
+        if not run.processes.rank:
+            row = {"step": progress.step, "minutes": round(progress.seconds / 60, 3)}
+            row |= {"steps_per_second": round(speed, 1), "train": total / steps}
+            add_to_log(folder, row | {f"valid_{name}": valid, "best": progress.best})
         log(
-            f"update {run.progress.update}  {run.progress.seconds / 60:.1f} min  {speed:.0f} steps/s  "
-            f"train {total / steps:.4f}  valid {valid:.4f}  best {run.progress.best:.4f} {name}"
+            f"step {progress.step}  {progress.seconds / 60:.1f} min  {speed:.0f} steps/s  "
+            f"train {total / steps:.4f}  valid {valid:.4f}  best {progress.best:.4f} {name}"
         )
     return _finish(run, output, command, log)
 
@@ -70,7 +78,7 @@ def _updates(run: Run, folder: Path) -> tuple[float, int]:
         with _Working(run):
             value, count = run.update()
         total, steps = total + value * count, steps + count
-        if run.share_done() >= 1 or run.progress.update % loop.validate_every == 0:
+        if run.share_done() >= 1 or run.progress.step % loop.validate_every == 0:
             return total, steps
         if run.progress.seconds - written >= 60 * loop.checkpoint_minutes:
             write_checkpoint(run, folder)
@@ -101,12 +109,14 @@ def _finish(run: Run, output: Path, command: str, log: Callable[[str], None]) ->
     """The best weights with their card, written and returned."""
     config, prior = run.config, run.averaged
     if not run.best:
-        raise NotebeamError("validation", "no score that is a number", "one: a lower loop.rate may help")
+        raise NotebeamError(
+            "validation", "no score that is a number", "one: a lower loop.learning_rate may help"
+        )
     prior.load_state_dict(run.best)
     if run.processes.rank:
         return prior
     name = measure(prior, run.splits.valid)
-    scores = {f"valid_{name}": round(run.progress.best, 4), "best_update": run.progress.best_update}
+    scores = {f"valid_{name}": round(run.progress.best, 4), "best_step": run.progress.best_step}
     if run.splits.test:
         scores[f"test_{name}"] = round(score(prior.eval(), run.splits.test, config.loop), 4)
     prior.card = PriorCard(

@@ -28,11 +28,11 @@ def pretrain(run: Run, log: Callable[[str], None]) -> None:
     """Do what `pretraining` asks for; the averaged weights begin where it ends."""
     options, prior = run.config.pretraining, run.prior
     if not isinstance(prior, RecurrentPrior):
-        expected = "0 updates: this model is no recurrence times an estimator"
+        expected = "0 steps: this model is no recurrence times an estimator"
         raise NotebeamError("pretraining", run.config.model, expected)
-    if options.recurrence_updates and any(run.config.model.endswith(name) for name in REAL_ESTIMATORS):
+    if options.recurrence_steps and any(run.config.model.endswith(name) for name in REAL_ESTIMATORS):
         expected = "0 for a model of real steps: cross-entropy needs logits"
-        raise NotebeamError("pretraining.recurrence_updates", options.recurrence_updates, expected)
+        raise NotebeamError("pretraining.recurrence_steps", options.recurrence_steps, expected)
     prior.train()
     if run.processes.rank == 0:  # in several processes the first learns for all
         _learn(run, prior, log)
@@ -42,12 +42,12 @@ def pretrain(run: Run, log: Callable[[str], None]) -> None:
 
 def _learn(run: Run, prior: RecurrentPrior, log: Callable[[str], None]) -> None:
     options = run.config.pretraining
-    if options.frames_updates:
+    if options.estimator_steps:
         last = train_frames(run, prior)
-        log(f"pre-trained on {options.frames_updates} batches of steps  objective {last:.4f} a step")
-    if options.recurrence_updates:
+        log(f"pre-trained on {options.estimator_steps} batches of steps  objective {last:.4f} a step")
+    if options.recurrence_steps:
         last = train_recurrence(run, prior)
-        log(f"pre-trained the recurrence with {options.recurrence_updates} updates  {last:.4f} nats/step")
+        log(f"pre-trained the recurrence for {options.recurrence_steps} steps  {last:.4f} nats/step")
 
 
 def train_frames(run: Run, prior: RecurrentPrior) -> float:
@@ -68,11 +68,11 @@ def train_frames(run: Run, prior: RecurrentPrior) -> float:
     generator = _generator(run, FRAMES)
 
     def objective(update: int) -> Tensor:
-        index = torch.randint(len(steps), (options.frames_batch,), generator=generator)
+        index = torch.randint(len(steps), (options.estimator_batch_size,), generator=generator)
         step = steps[index].to(bias.dtype)
         return prior.estimator.objective(step, bias.expand(len(step), -1), generator).mean()
 
-    last = _raise(objective, trained, options.frames_updates, run)
+    last = _raise(objective, trained, options.estimator_steps, run)
     prior.set_constant_biases(bias.detach())
     return last
 
@@ -87,11 +87,11 @@ def train_recurrence(run: Run, prior: RecurrentPrior) -> float:
     stream = Stream(
         run.splits.train,
         lambda piece, rng: augmented_roll(piece, config.data, rng),
-        batch=config.loop.batch,
+        batch=config.loop.batch_size,
         chunk=config.loop.chunk,
         seed=config.seed + 1_000_003,
     )
-    state = prior.initial_state(config.loop.batch)
+    state = prior.initial_state(config.loop.batch_size)
 
     def objective(update: int) -> Tensor:
         nonlocal state
@@ -102,7 +102,7 @@ def train_recurrence(run: Run, prior: RecurrentPrior) -> float:
         logits, target = biases[:, : prior.visible], chunk.rolls[chunk.mask]
         return -F.binary_cross_entropy_with_logits(logits, target, reduction="sum") / len(target)
 
-    return _raise(objective, trained, options.recurrence_updates, run)
+    return _raise(objective, trained, options.recurrence_steps, run)
 
 
 def _raise(objective: Callable[[int], Tensor], trained: Sequence[Tensor], updates: int, run: Run) -> float:
@@ -111,13 +111,13 @@ def _raise(objective: Callable[[int], Tensor], trained: Sequence[Tensor], update
     values: list[float] = []
     for update in range(updates):
         for group in optimizer.param_groups:
-            group["lr"] = run.config.pretraining.rate * (1 - update / updates)
+            group["lr"] = run.config.pretraining.learning_rate * (1 - update / updates)
         # All of the prior's: what is not trained here has collected gradients too.
         run.prior.zero_grad(set_to_none=True)
         optimizer.zero_grad(set_to_none=True)
         value = objective(update)
         (-value).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(trained, run.config.loop.clip)
+        torch.nn.utils.clip_grad_norm_(trained, run.config.loop.clip_norm)
         optimizer.step()
         values.append(value.item())
     run.prior.zero_grad(set_to_none=True)

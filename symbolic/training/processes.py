@@ -34,7 +34,7 @@ class Processes:
     def rows(self, batch: int) -> slice:
         """The rows of a batch that are this process's."""
         if batch < self.count:
-            raise NotebeamError("loop.batch", batch, f"{self.count} at least, a row for each process")
+            raise NotebeamError("loop.batch_size", batch, f"{self.count} at least, a row for each process")
         return slice(self.rank * batch // self.count, (self.rank + 1) * batch // self.count)
 
     def generator(self, seed: int) -> torch.Generator:

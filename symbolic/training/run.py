@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symbolic.datasets.splits import Splits
 from symbolic.errors import NotebeamError
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
@@ -17,9 +18,9 @@ from symbolic.priors.registry import build_prior
 from symbolic.state import State
 from symbolic.training.config import TrainingConfig
 from symbolic.training.curvature import newton_update
-from symbolic.training.data import Splits, augmented_roll, step_mean
+from symbolic.training.data import augmented_roll, step_mean
 from symbolic.training.hessian_free import HessianFree
-from symbolic.training.optimizers import build_optimizer, rate_at
+from symbolic.training.optimizers import build_optimizer, learning_rate_at
 from symbolic.training.processes import Processes
 from symbolic.training.stream import Stream
 from symbolic.training.validation import score
@@ -29,10 +30,10 @@ from symbolic.training.validation import score
 class Progress:
     """How far a run is."""
 
-    update: int = 0
+    step: int = 0  # of the optimiser
     seconds: float = 0.0  # of work, over all resumptions
     best: float = -float("inf")  # score of the best validation so far (training.validation)
-    best_update: int = 0
+    best_step: int = 0
     worse: int = 0  # validations since the best
 
 
@@ -64,18 +65,18 @@ class Run:
         self.stream = Stream(
             splits.train,
             lambda piece, rng: augmented_roll(piece, config.data, rng),
-            batch=config.loop.batch,
+            batch=config.loop.batch_size,
             chunk=config.loop.chunk,
             seed=config.seed,
         )
-        self.rows = self.processes.rows(config.loop.batch)
+        self.rows = self.processes.rows(config.loop.batch_size)
         self.state: State = self.prior.initial_state(self.rows.stop - self.rows.start)  # of the own rows
         self.progress = Progress()
 
     def share_done(self) -> float:
         """Progress of the run, 0..1: by updates or by minutes, whichever is further."""
         loop = self.config.loop
-        by_updates = self.progress.update / loop.updates if loop.updates else 0.0
+        by_updates = self.progress.step / loop.steps if loop.steps else 0.0
         by_minutes = self.progress.seconds / (60 * loop.minutes) if loop.minutes else 0.0
         return min(1.0, max(by_updates, by_minutes))
 
@@ -89,17 +90,17 @@ class Run:
             self._moved(after)
             return value, int(chunk.mask.sum())
         # Seeded by the update's number, so that a resumed run drops the same units.
-        generator = self.processes.generator(self.config.seed * 1_000_003 + self.progress.update)
+        generator = self.processes.generator(self.config.seed * 1_000_003 + self.progress.step)
         objective, after = self.prior.chunk_objective(state, chunk.rolls, chunk.mask, generator)
         # A share of the mean over the steps of all processes: the gradients' sum is that of the whole batch.
         steps = int(everything.mask.sum())
         loss = -objective.sum() / steps
         for group in self.optimizer.param_groups:
-            group["lr"] = rate_at(loop, self.share_done(), self.progress.update)
+            group["lr"] = learning_rate_at(loop, self.share_done(), self.progress.step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         value = self.processes.summed(list(self.prior.parameters()), -loss.item())
-        torch.nn.utils.clip_grad_norm_(self.prior.parameters(), loop.clip)
+        torch.nn.utils.clip_grad_norm_(self.prior.parameters(), loop.clip_norm)
         self.optimizer.step()
         self._moved(after)
         return value, steps
@@ -107,7 +108,7 @@ class Run:
     def _moved(self, after: State) -> None:
         """The weights have moved; the state after the chunk goes on to the next."""
         self.state = {name: values.detach() for name, values in after.items()}
-        self.progress.update += 1
+        self.progress.step += 1
         self._average()
 
     @torch.no_grad()
@@ -116,7 +117,7 @@ class Run:
         if self.averaged is self.prior:
             return
         # The first averages forget faster, or the random start would weigh in for long.
-        decay = min(self.config.loop.ema, (1 + self.progress.update) / (10 + self.progress.update))
+        decay = min(self.config.loop.ema, (1 + self.progress.step) / (10 + self.progress.step))
         for mean, value in zip(self.averaged.parameters(), self.prior.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
 
@@ -131,7 +132,7 @@ class Run:
         found = self.processes.agreed(found)
         self.prior.train()
         if found > progress.best:
-            progress.best, progress.best_update, progress.worse = found, progress.update, 0
+            progress.best, progress.best_step, progress.worse = found, progress.step, 0
             self.best = {name: values.clone() for name, values in self.averaged.state_dict().items()}
         else:
             progress.worse += 1

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from symbolic.training.data import Piece, Roll
+from symbolic.datasets.splits import Piece, Roll
 
 
 @dataclass(frozen=True)

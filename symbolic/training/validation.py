@@ -10,13 +10,13 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from symbolic.datasets.splits import Roll
 from symbolic.estimators.ais import AisOptions
 from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.evaluation.prediction import prediction_error
 from symbolic.priors.base import Prior
 from symbolic.priors.recurrent import RecurrentPrior
 from symbolic.training.config import LoopConfig
-from symbolic.training.data import Roll
 
 NATS, ERROR = "nats_per_step", "minus_squared_error_per_step"
 

@@ -67,10 +67,10 @@ def spoil(path: Path, kind: str) -> Path:
     ("kind", "message"),
     [
         ("no card", "no such file.*the card beside the weights"),
-        ("not JSON", "not JSON"),
+        ("not JSON", "no JSON"),
         ("another kind", "a prior"),
-        ("text", "not a safetensors file"),
-        ("other shape", "weights of another shape"),
+        ("text", "cannot be read"),
+        ("other shape", "expected shape|tensors of the model on the card"),
         ("unknown option", "network.heads"),
         ("missing", "a .safetensors file or one of"),
     ],

@@ -24,6 +24,7 @@ from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, NetworkOptions
 from acoustic.training.corpus import Batch, Clips, CorpusOptions, Track, targets
 from acoustic.training.loop import LoopOptions, Training, learning_rate, losses, total, velocity_loss
 from acoustic.training.starting import began_as, begin_with
+from symbolic.checkpoints import read_tensors, write_tensors
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import hertz
@@ -45,7 +46,7 @@ def track(seconds: float = 6.0, pitch: int = 69) -> Track:
 
 
 def clips(augmentation: AugmentOptions | None, steps: int = 50, **options: Any) -> Clips:
-    corpus = CorpusOptions(seconds=1.0, clips=4, rendered_share=0.0, **options)
+    corpus = CorpusOptions(seconds=1.0, batch_size=4, rendered_share=0.0, **options)
     return Clips([[track()], []], [1.0, 0.0], corpus, FEATURES, augmentation, steps=steps, seed=5)
 
 
@@ -258,7 +259,7 @@ def corpus_folder(folder: Path) -> Path:
     config = folder / "tiny.toml"
     config.write_text(
         'name = "tiny"\n[network]\nspectral_channels = 2\nchannels = 3\ndilations = [1]\n'
-        "[corpus]\nrendered_share = 0.0\nclips = 1\nvalid_compositions = 1\n[loop]\nsteps = 5\n"
+        "[corpus]\nrendered_share = 0.0\nbatch_size = 1\nvalid_compositions = 1\n[loop]\nsteps = 5\n"
     )
     return config
 
@@ -270,7 +271,7 @@ def command(config: Path, *options: str) -> "subprocess.CompletedProcess[str]":
         "NOTEBEAM_CACHE": str(folder / "cache"),
         "OMP_NUM_THREADS": "1",
     }
-    words = [sys.executable, "-m", "acoustic.training", str(config), "--out", str(folder / "run"), *options]
+    words = [sys.executable, "-m", "acoustic.training", str(config), "--run", str(folder / "run"), *options]
     return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -282,9 +283,35 @@ def test_the_command_learns_a_tone_and_writes_weights_that_load(tmp_path: Path) 
     assert card.name == "tiny" and card.training["steps"] == 5
     assert network.options.channels == 3
     assert json.loads((tmp_path / "run" / "tiny.json").read_text())["command"].endswith(str(config))
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [5] and "onset" in rows[0]["valid"]
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["loop"]["clip_norm"] == 1.0
     # Done is done: the checkpoint stands at the last step.
-    again = command(config, "--resume")
+    again = command(config, "--resume", "-o", str(tmp_path / "other.safetensors"))
     assert again.returncode == 0 and "resumed at step 5" in again.stderr
+    assert load_network(tmp_path / "other.safetensors")[1].training["steps"] == 5
+    # A checkpoint with a number that is none is told as that.
+    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+    tensors, header = read_tensors(checkpoint, "a checkpoint")
+    tensors["network.heads.weight"].view(-1)[0] = float("nan")
+    write_tensors(checkpoint, tensors, header)
+    again = command(config, "--resume")
+    assert again.returncode == 1 and "Traceback" not in again.stderr
+    assert "got 'not finite: network.heads.weight'" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"learning_rate": float("nan")}, r"loop\.learning_rate: got nan, expected a number >= 0"),
+        ({"learning_rate": 0.0}, r"loop: got 'learning_rate or clip_norm 0'"),
+        ({"steps": 0}, r"loop\.steps: got 0, expected a number >= 1"),
+        ({"ema": 1.0}, r"loop\.ema: got 1\.0"),
+    ],
+)
+def test_numbers_out_of_bounds_are_refused_by_name(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(NotebeamError, match=message):
+        LoopOptions(**options)
 
 
 @pytest.mark.parametrize(

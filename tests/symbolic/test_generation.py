@@ -187,7 +187,7 @@ def folder_of_scales(tmp_path: Path) -> Path:
 def test_fine_tuning_makes_the_files_likelier(tmp_path: Path, folder_of_scales: Path) -> None:
     save_prior(white_prior(), tmp_path / "white.safetensors")
     lines: list[str] = []
-    options = FinetuneOptions(updates=40, rate=0.02)
+    options = FinetuneOptions(steps=40, learning_rate=0.02)
     output = tmp_path / "tuned.safetensors"
     tuned = finetune(str(tmp_path / "white.safetensors"), folder_of_scales, output, options, lines.append)
     # Moved into one key, the scales have one note a step, not five: -7.7 nats a step before.
@@ -202,7 +202,7 @@ def test_fine_tuning_makes_the_files_likelier(tmp_path: Path, folder_of_scales: 
 def test_fine_tuning_begins_with_the_prior(tmp_path: Path, folder_of_scales: Path) -> None:
     first = tmp_path / "white.safetensors"
     save_prior(white_prior(), first)
-    options = FinetuneOptions(updates=1, rate=1e-12)
+    options = FinetuneOptions(steps=1, learning_rate=1e-12)
     tuned = finetune(str(first), folder_of_scales, tmp_path / "tuned.safetensors", options, lambda line: None)
     before, after = load_prior(first).state_dict(), tuned.state_dict()
     assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)

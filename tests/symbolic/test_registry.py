@@ -40,7 +40,8 @@ def test_a_saved_prior_comes_back_the_same(tmp_path: Path) -> None:
     path = saved(tmp_path)
     prior = load_prior(path)
     assert not prior.training
-    assert prior.card.options == OPTIONS
+    assert prior.card is not None
+    assert prior.card.options == OPTIONS | {"attention": 0}  # in full
     assert prior.card.clock == {"kind": "frames", "hop": 0.04}
     for name, values in load_file(path).items():
         assert_close(prior.state_dict()[name], values, rtol=0, atol=0)
@@ -95,7 +96,7 @@ def test_a_missing_card_is_named(tmp_path: Path) -> None:
 def test_a_card_that_is_no_card_is_refused(tmp_path: Path, text: str) -> None:
     path = saved(tmp_path)
     path.with_suffix(".json").write_text(text, encoding="latin-1")
-    with pytest.raises(NotebeamError, match=r"small\.json: got .* card"):
+    with pytest.raises(NotebeamError, match=r"small\.json: .*card"):
         load_prior(path)
 
 
@@ -127,3 +128,57 @@ def test_an_unknown_option_is_refused() -> None:
         NotebeamError, match=r"lstm-nade options.unit: got 5, expected one of the keys visible, units"
     ):
         build_prior("lstm-nade", {"unit": 5})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"units": 10**9}, r"lstm-nade options\.units: got 1000000000, expected 100000 at most"),
+        ({"units": 90_000}, r"lstm-nade options: got '\d+ parameters', expected 1000000000 at most"),
+        ({"hidden": True}, r"lstm-nade options\.hidden: got True, expected an integer"),
+    ],
+)
+def test_sizes_beyond_all_bounds_are_refused_before_memory_is_asked_for(
+    options: dict[str, int], message: str
+) -> None:
+    with pytest.raises(NotebeamError, match=message):
+        build_prior("lstm-nade", options)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"visible": 7}, r"visible: got 7, expected 6, as the options say"),
+        ({"name": 5}, r"card\.name: got 5, expected a string"),
+        ({"options": {"visible": 6, "units": 10**7}}, r"options\.units: got 10000000, expected 100000"),
+        ({"clock": {"kind": "hours"}}, r"clock\.kind: got 'hours', expected one of frames"),
+        ({"clock": {"kind": "frames", "hop": 0}}, r"clock\.hop: got 0, expected seconds"),
+        ({"clock": {"kind": "frames", "hop": float("nan")}}, r"clock\.hop: got nan, expected seconds"),
+        ({"clock": {"kind": "beats", "divisions": -1}}, r"clock\.divisions: got -1"),
+        ({"plane": "heard"}, r"plane: got 'heard', expected one of struck"),
+        ({"scores": {"a": "good"}}, r"scores\.a: got 'good', expected a number"),
+        ({"model": "gru-nade"}, r"small\.safetensors.*: got .*, expected"),
+        ({"colour": "red"}, r"card\.colour: got 'red', expected one of the keys name"),
+    ],
+)
+def test_a_damaged_card_is_one_line(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    prior = build_prior("lstm-nade", {"visible": 6, "units": 5, "hidden": 4})
+    frames: dict[str, str | int | float] = {"kind": "frames", "hop": 0.04}
+    about = {"plane": "struck", "data": "", "licence": "", "command": ""}
+    options = {"visible": 6, "units": 5, "hidden": 4}
+    prior.card = PriorCard(name="small", model="lstm-nade", options=options, visible=6, clock=frames, **about)
+    save_prior(prior, tmp_path / "small.safetensors")
+    card = json.loads((tmp_path / "small.json").read_text())
+    (tmp_path / "small.json").write_text(json.dumps(card | change))
+    with pytest.raises(NotebeamError, match=message) as raised:
+        load_prior(tmp_path / "small.safetensors")
+    assert "\n" not in str(raised.value)
+
+
+def test_weights_that_are_not_finite_are_told_on_loading(tmp_path: Path) -> None:
+    prior = load_prior("lstm-nade/jsb")
+    with torch.no_grad():
+        next(prior.parameters()).view(-1)[3] = torch.nan
+    save_prior(prior, tmp_path / "broken.safetensors")
+    with pytest.raises(NotebeamError, match=r"weights of .*broken\.safetensors: got 'not finite: recurrence"):
+        load_prior(tmp_path / "broken.safetensors")

@@ -6,13 +6,13 @@ import mido
 import numpy as np
 import pytest
 
+from symbolic.datasets.config import DataConfig
+from symbolic.datasets.splits import frames_roll
 from symbolic.errors import NotebeamError
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.priors.base import PriorCard
 from symbolic.priors.steps import clock_for, notes_of, read_steps, steps_of, transposed
-from symbolic.training.config import DataConfig
-from symbolic.training.data import frames_roll
 
 
 def card(plane: str = "active", hop: float = 0.0, divisions: int = 1, visible: int = 0) -> PriorCard:

@@ -12,14 +12,16 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from symbolic.datasets import root
+from symbolic.datasets.config import DataConfig
+from symbolic.datasets.splits import Splits, frames_roll, read_splits
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.priors.loading import load_prior
 from symbolic.training.__main__ import main
-from symbolic.training.config import DataConfig, LoopConfig, TrainingConfig, read_config
-from symbolic.training.data import Splits, augmented_roll, frames_roll, read_splits
+from symbolic.training.config import LoopConfig, TrainingConfig, read_config
+from symbolic.training.data import augmented_roll
 from symbolic.training.loop import train
-from symbolic.training.optimizers import rate_at
+from symbolic.training.optimizers import learning_rate_at
 from symbolic.training.run import Run
 from symbolic.training.stream import Stream
 
@@ -29,7 +31,7 @@ CONFIG = TrainingConfig(
     model="lstm-nade",
     licence="MIT",
     data=DataConfig(set="jsb", transpose=2),
-    loop=LoopConfig(updates=8, batch=3, chunk=4, warmup=2, ema=0.9, validate_every=2, rate=1e-2),
+    loop=LoopConfig(steps=8, batch_size=3, chunk=4, warmup=2, ema=0.9, validate_every=2, learning_rate=1e-2),
     options={"visible": 6, "units": 5, "layers": 2, "hidden": 4, "dropout": 0.3},
 )
 
@@ -54,7 +56,7 @@ def run(folder: Path, *, resume: bool = False, log: Callable[[str], None] = sile
 
 def test_an_interrupted_run_resumed_is_the_whole_run(tmp_path: Path) -> None:
     def stop_at_5(line: str) -> None:
-        if line.startswith("update 4 "):
+        if line.startswith("step 4 "):
             raise KeyboardInterrupt
 
     whole = load_file(run(tmp_path / "whole"))
@@ -62,8 +64,8 @@ def test_an_interrupted_run_resumed_is_the_whole_run(tmp_path: Path) -> None:
         run(tmp_path / "parts", log=stop_at_5)
     lines: list[str] = []
     parts = load_file(run(tmp_path / "parts", resume=True, log=lines.append))
-    assert lines[0] == "resumed at update 4"
-    assert lines[1].startswith("update 6 ")
+    assert lines[0] == "resumed at step 4"
+    assert lines[1].startswith("step 6 ")
     for name, values in whole.items():
         assert torch.equal(values, parts[name]), name
     # Not only the best weights: everything that the two runs would go on from.
@@ -75,7 +77,7 @@ def test_an_interrupted_run_resumed_is_the_whole_run(tmp_path: Path) -> None:
 def test_training_learns_and_its_weights_load(tmp_path: Path) -> None:
     # A roll that repeats one pattern: a prior that learns it nears 0 nats; a coin has -6 ln 2 = -4.2.
     pattern = np.tile(np.eye(6, dtype=bool), (10, 1))
-    loop = replace(CONFIG.loop, updates=150, chunk=20, validate_every=50, ema=0.0, rate=3e-2)
+    loop = replace(CONFIG.loop, steps=150, chunk=20, validate_every=50, ema=0.0, learning_rate=3e-2)
     config = replace(
         CONFIG, loop=loop, data=DataConfig(set="jsb"), options={"visible": 6, "units": 16, "hidden": 8}
     )
@@ -101,7 +103,7 @@ def test_resuming_under_another_config_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_goes_on_from_a_checkpoint_between_validations(tmp_path: Path) -> None:
-    loop = replace(CONFIG.loop, updates=7, validate_every=4, checkpoint_minutes=0.0)  # after each update
+    loop = replace(CONFIG.loop, steps=7, validate_every=4, checkpoint_minutes=0.0)  # after each update
     config = replace(CONFIG, loop=loop)
     results: dict[str, dict[str, torch.Tensor]] = {}
     lines: list[str] = []
@@ -109,7 +111,7 @@ def test_a_run_goes_on_from_a_checkpoint_between_validations(tmp_path: Path) -> 
 
         class Counted(Run):
             def update(self) -> tuple[float, int]:
-                if self.progress.update == stop:  # noqa: B023, used within the loop's turn
+                if self.progress.step == stop:  # noqa: B023, used within the loop's turn
                     raise KeyboardInterrupt
                 return super().update()
 
@@ -127,9 +129,9 @@ def test_a_run_goes_on_from_a_checkpoint_between_validations(tmp_path: Path) -> 
             lines.clear()
             go(Run, resume=True)
             assert [line.split("  ")[0] for line in lines[:3]] == [
-                "resumed at update 3",
-                "update 4",
-                "update 7",
+                "resumed at step 3",
+                "step 4",
+                "step 7",
             ]
         results[name] = load_file(tmp_path / name / "checkpoint.safetensors")
     assert results["whole"].keys() == results["parts"].keys()
@@ -151,7 +153,7 @@ def test_every_optimiser_resumes_bit_for_bit(tmp_path: Path, changes: dict[str, 
 
 
 def test_a_prior_without_log_z_is_validated_by_sampling_and_resumes_bit_for_bit(tmp_path: Path) -> None:
-    loop = replace(CONFIG.loop, updates=6, ais_temperatures=5, ais_runs=2, ais_steps=4)
+    loop = replace(CONFIG.loop, steps=6, ais_temperatures=5, ais_runs=2, ais_steps=4)
     options = {"visible": 6, "units": 3, "hidden": 3, "gibbs": 2}
     assert_resumes(replace(CONFIG, model="rnn-rbm", options=options, loop=loop), tmp_path)
     scores = load_prior(tmp_path / "whole" / "w.safetensors").card.scores
@@ -168,7 +170,7 @@ def test_real_steps_without_log_z_are_validated_by_the_error_of_their_prediction
         model="rnn-gaussian-rbm",
         options=options,
         data=DataConfig(set="motion"),
-        loop=LoopConfig(updates=2),
+        loop=LoopConfig(steps=2),
     )
     output = tmp_path / "w.safetensors"
     train(config, splits, tmp_path, output=output, command="", resume=False, log=silent)
@@ -179,10 +181,10 @@ def test_real_steps_without_log_z_are_validated_by_the_error_of_their_prediction
 
 
 def assert_resumes(config: TrainingConfig, folder: Path) -> None:
-    """A run stopped after its checkpoint at update 4 ends like one that was not."""
+    """A run stopped after its checkpoint at step 4 ends like one that was not."""
 
     def stop_at_4(line: str) -> None:
-        if line.startswith("update 4 "):
+        if line.startswith("step 4 "):
             raise KeyboardInterrupt
 
     def go(part: str, *, resume: bool, log: Callable[[str], None]) -> None:
@@ -209,10 +211,10 @@ def test_a_checkpoint_older_than_an_option_goes_on(tmp_path: Path) -> None:
     del config["config"]["loop"]["momentum"], config["config"]["init"]
     save_file(load_file(path), path, metadata=metadata | {"config": json.dumps(config)})
     run(tmp_path, resume=True)
-    config["config"]["loop"]["rate"] = 1.0
+    config["config"]["loop"]["learning_rate"] = 1.0
     save_file(load_file(path), path, metadata=metadata | {"config": json.dumps(config)})
     with pytest.raises(
-        NotebeamError, match=r"checkpoint\.safetensors: loop\.rate: got 0\.01, expected 1\.0, w"
+        NotebeamError, match=r"checkpoint\.safetensors: loop\.learning_rate: got 0\.01, expected 1\.0, w"
     ):
         run(tmp_path, resume=True)
 
@@ -254,10 +256,10 @@ def test_a_name_that_weights_cannot_have_is_refused_before_training(tmp_path: Pa
 
 
 def test_resuming_without_a_checkpoint_or_with_a_text_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NotebeamError, match="expected the checkpoint of a run to resume"):
+    with pytest.raises(NotebeamError, match="got 'no such file', expected the checkpoint of a run"):
         run(tmp_path, resume=True)
     (tmp_path / "checkpoint.safetensors").write_text("not a checkpoint")
-    with pytest.raises(NotebeamError, match="expected a checkpoint"):
+    with pytest.raises(NotebeamError, match="cannot be read .* expected the checkpoint of a run"):
         run(tmp_path, resume=True)
 
 
@@ -346,15 +348,15 @@ def test_a_roll_of_frames_strikes_each_key_at_its_nearest_step() -> None:
 
 
 def test_the_rate_rises_and_falls() -> None:
-    loop = LoopConfig(updates=100, rate=1.0, warmup=10)
-    assert rate_at(loop, 0.0, 0) == pytest.approx(0.1)
-    assert rate_at(loop, 0.5, 50) == pytest.approx(0.01 + 0.99 / 2)
-    assert rate_at(loop, 1.0, 100) == pytest.approx(0.01)
+    loop = LoopConfig(steps=100, learning_rate=1.0, warmup=10)
+    assert learning_rate_at(loop, 0.0, 0) == pytest.approx(0.1)
+    assert learning_rate_at(loop, 0.5, 50) == pytest.approx(0.01 + 0.99 / 2)
+    assert learning_rate_at(loop, 1.0, 100) == pytest.approx(0.01)
     step = replace(loop, schedule="step")
-    assert [rate_at(step, done, 50) for done in (0.5, 0.7, 0.9)] == [1.0, 0.1, 0.01]
+    assert [learning_rate_at(step, done, 50) for done in (0.5, 0.7, 0.9)] == [1.0, 0.1, 0.01]
     exponential = replace(loop, schedule="exponential", decay=0.5, decay_every=20)
-    assert [rate_at(exponential, 0.5, update) for update in (20, 40, 60)] == [0.5, 0.25, 0.125]
-    assert rate_at(replace(loop, schedule="constant"), 1.0, 100) == 1.0
+    assert [learning_rate_at(exponential, 0.5, update) for update in (20, 40, 60)] == [0.5, 0.25, 0.125]
+    assert learning_rate_at(replace(loop, schedule="constant"), 1.0, 100) == 1.0
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -363,29 +365,46 @@ def test_shipped_configs_are_read(path: Path) -> None:
     assert path.stem == f"{config.model}-{config.name}"
 
 
-GOOD = 'name = "a"\nmodel = "lstm-nade"\nlicence = "MIT"\n[data]\nset = "jsb"\n[loop]\nupdates = 1\n'
+GOOD = 'name = "a"\nmodel = "lstm-nade"\nlicence = "MIT"\n[data]\nset = "jsb"\n[loop]\nsteps = 1\n'
 
 
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("updates = 1", "updates = 1\nspeed = 2", r"loop\.speed: got 2, expected one of the keys updates"),
+        ("steps = 1", "steps = 1\nspeed = 2", r"loop\.speed: got 2, expected one of the keys steps"),
         ('name = "a"', 'name = "a"\ncolour = 1', r"colour: got 1, expected one of the keys name"),
-        ("updates = 1", 'updates = "1"', r"loop\.updates: got '1', expected an integer"),
-        ("updates = 1", "updates = true", r"loop\.updates: got True, expected an integer"),
-        ("updates = 1", "batch = 1", r"loop: got 'neither updates nor minutes'"),
+        ("steps = 1", 'steps = "1"', r"loop\.steps: got '1', expected an integer"),
+        ("steps = 1", "steps = true", r"loop\.steps: got True, expected an integer"),
+        ("steps = 1", "batch = 1", r"loop\.batch: got 1, expected one of the keys steps"),
+        ("steps = 1", "batch_size = 1000000000000", r"loop\.batch_size: got 1000000000000, expected 100000"),
+        ("steps = 1", "learning_rate = 1e308", r"loop\.learning_rate: got 1e\+308, expected 1000"),
+        ("steps = 1", "learning_rate = nan", r"loop\.learning_rate: got nan, expected"),
         (
-            "updates = 1",
-            'updates = 1\noptimizer = "hessian-free"\nweight_decay = 0.1',
+            "steps = 1",
+            'steps = 1\noptimizer = "hessian-free"\nweight_decay = 0.1',
             r"loop\.weight_decay: got 0\.1, expected 0 where",
         ),
-        ("updates = 1", "updates = 1\nrate = 0", r"loop\.rate: got 0\.0, expected a number > 0"),
         (
-            "updates = 1",
-            'updates = 1\nschedule = "up"',
+            "steps = 1",
+            "steps = 1\nlearning_rate = 0",
+            r"learning_rate: got 0\.0, expected a number > 0",
+        ),
+        (
+            "steps = 1",
+            'steps = 1\nschedule = "up"',
             r"loop\.schedule: got 'up', expected one of cosine, step",
         ),
-        ('licence = "MIT"\n', "", r"licence: got 'nothing', expected a value"),
+        ('model = "lstm-nade"\n', "", r"model: got 'nothing', expected a value"),
+        (
+            "[loop]",
+            'module = "no_such_module"\n[loop]',
+            r"data\.module: got 'no_such_module', expected one of",
+        ),
+        (
+            'name = "a"',
+            'module = "no_such_module"',
+            r"module: got 'no_such_module', expected a Python module",
+        ),
         ('set = "jsb"', 'set = "bach"', r"data\.set: got 'bach', expected one of piano_midi"),
         ('set = "jsb"', 'performances = ["maps"]', r"data\.performances: got 'maps'"),
         ('set = "jsb"', "", "expected either a set or performances or a folder"),

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from symbolic.datasets import root
+from symbolic.datasets.config import DataConfig
+from symbolic.datasets.splits import Splits, frames_roll, midi_files, read_splits
 from symbolic.errors import NotebeamError
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
-from symbolic.training.config import DataConfig
-from symbolic.training.data import Splits, augmented_roll, frames_roll, midi_files, read_splits, step_mean
+from symbolic.training.data import augmented_roll, step_mean
 from symbolic.training.stream import Stream
 
 FOLDER = DataConfig(midi="somewhere", hop=0.5)
@@ -107,7 +108,7 @@ def test_a_folder_without_enough_music_is_named(tmp_path: Path) -> None:
 def test_an_empty_piece_of_a_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     roll = np.ones((2, 88), dtype=bool)
     content = Splits([roll, roll[:0]], [roll], [])
-    monkeypatch.setattr("symbolic.training.data.read_classic", lambda name: content)
+    monkeypatch.setattr("symbolic.datasets.splits.read_classic", lambda name: content)
     with pytest.raises(NotebeamError, match=r"data jsb: train piece 1: got 'an empty piece', expected at"):
         read_splits(DataConfig(set="jsb"))
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from symbolic.datasets.config import DataConfig
+from symbolic.datasets.splits import Splits
 from symbolic.errors import NotebeamError
-from symbolic.training.config import DataConfig, LoopConfig, PretrainingConfig, TrainingConfig
-from symbolic.training.data import Splits
+from symbolic.training.config import LoopConfig, PretrainingConfig, TrainingConfig
 from symbolic.training.loop import train
 from symbolic.training.pretraining import pretrain, train_frames, train_recurrence
 from symbolic.training.run import Run
@@ -21,8 +22,10 @@ CONFIG = TrainingConfig(
     model="rnn-nade",
     licence="MIT",
     data=DataConfig(set="jsb"),
-    loop=LoopConfig(updates=6, batch=2, chunk=8, warmup=0, ema=0.9, validate_every=2),
-    pretraining=PretrainingConfig(frames_updates=200, frames_batch=50, recurrence_updates=100, rate=1e-1),
+    loop=LoopConfig(steps=6, batch_size=2, chunk=8, warmup=0, ema=0.9, validate_every=2),
+    pretraining=PretrainingConfig(
+        estimator_steps=200, estimator_batch_size=50, recurrence_steps=100, learning_rate=1e-1
+    ),
     options=OPTIONS,
 )
 # Step t has the keys t and t + 1 of four on: of sixteen columns four are possible, each after one other.
@@ -64,7 +67,7 @@ def test_the_recurrence_learns_to_set_the_visible_biases() -> None:
 
 def test_the_weight_of_an_rtrbm_stands_still_while_its_recurrence_learns() -> None:
     """There it is part of both."""
-    pretraining = replace(CONFIG.pretraining, recurrence_updates=3)
+    pretraining = replace(CONFIG.pretraining, recurrence_steps=3)
     options = {"visible": 4, "hidden": 3}
     run = Run(replace(CONFIG, model="rtrbm", options=options, pretraining=pretraining), SPLITS)
     before = {name: values.clone() for name, values in run.prior.state_dict().items()}
@@ -76,7 +79,7 @@ def test_the_weight_of_an_rtrbm_stands_still_while_its_recurrence_learns() -> No
 
 def test_a_run_keeps_what_was_learnt_before_it(tmp_path: Path) -> None:
     """Stopped at its first update and resumed, it ends like a run that was not stopped."""
-    few = replace(CONFIG, pretraining=replace(CONFIG.pretraining, frames_updates=5, recurrence_updates=5))
+    few = replace(CONFIG, pretraining=replace(CONFIG.pretraining, estimator_steps=5, recurrence_steps=5))
     alone = Run(few, SPLITS)
     pretrain(alone, silent)
     started = Run(few, SPLITS).prior.state_dict()
@@ -102,7 +105,7 @@ def test_a_run_keeps_what_was_learnt_before_it(tmp_path: Path) -> None:
         assert torch.equal(kept[f"averaged/{name}"], values)
     lines.clear()
     parts = go("parts", resume=True)
-    assert lines[0] == "resumed at update 0"
+    assert lines[0] == "resumed at step 0"
     assert not any("pre-trained" in line for line in lines)
     assert whole.keys() == parts.keys()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
@@ -110,12 +113,12 @@ def test_a_run_keeps_what_was_learnt_before_it(tmp_path: Path) -> None:
 
 def test_models_that_cannot_be_pretrained_are_refused() -> None:
     options = {"visible": 4, "units": 8, "hidden": 6}
-    with pytest.raises(NotebeamError, match=r"pretraining: got 'event-rnn-nade', expected 0 updates: this"):
+    with pytest.raises(NotebeamError, match=r"pretraining: got 'event-rnn-nade', expected 0 steps: this"):
         pretrain(Run(replace(CONFIG, model="event-rnn-nade", options=options), SPLITS), silent)
     real = Splits([PATTERN.astype(np.float32)], [PATTERN.astype(np.float32)], [])
     with pytest.raises(
-        NotebeamError, match=r"pretraining\.recurrence_updates: got 100, expected 0 for a model"
+        NotebeamError, match=r"pretraining\.recurrence_steps: got 100, expected 0 for a model"
     ):
         pretrain(Run(replace(CONFIG, model="rnn-rnade", options=options), real), silent)
-    with pytest.raises(NotebeamError, match=r"pretraining\.rate: got 0\.0, expected a number > 0"):
-        PretrainingConfig(rate=0.0)
+    with pytest.raises(NotebeamError, match=r"pretraining\.learning_rate: got 0\.0, expected a number > 0"):
+        PretrainingConfig(learning_rate=0.0)

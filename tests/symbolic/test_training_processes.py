@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from symbolic.datasets.splits import read_splits
 from symbolic.errors import NotebeamError
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.training.config import read_config
-from symbolic.training.data import read_splits
 from symbolic.training.loop import train
 from symbolic.training.processes import Processes
 from symbolic.training.run import Run
@@ -35,18 +35,18 @@ midi = "{folder}"
 hop = 0.25
 transpose = 3
 [loop]
-updates = 5
-batch = 3
+steps = 5
+batch_size = 3
 chunk = 6
 optimizer = "sgd"
-rate = 0.5
-clip = 0.5
+learning_rate = 0.5
+clip_norm = 0.5
 warmup = 0
 ema = 0.5
 validate_every = 2
 [pretraining]
-frames_updates = 2
-recurrence_updates = 2
+estimator_steps = 2
+recurrence_steps = 2
 """
 
 
@@ -78,13 +78,13 @@ def test_two_processes_end_with_the_weights_of_one(tmp_path: Path) -> None:
         "--master_port",
         "29631",
     ]
-    command += ["-m", "symbolic.training", str(path), "--folder", str(tmp_path / "two")]
+    command += ["-m", "symbolic.training", "--", str(path), "--run", str(tmp_path / "two")]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
     # The first process alone writes and logs.
     assert done.stdout.count("wrote ") == 1
-    assert done.stdout.count("update 4 ") == 1
+    assert done.stdout.count("step 4 ") == 1
 
     def one(folder: Path, *, resume: bool = False) -> dict[str, torch.Tensor]:
         output = folder / "w.safetensors"
@@ -106,7 +106,7 @@ def test_rows_are_shared_out_without_overlap() -> None:
         rows = [row for rank in range(count) for row in range(7)[Processes(rank, count).rows(7)]]
         assert rows == list(range(7))
     with pytest.raises(
-        NotebeamError, match=r"loop\.batch: got 1, expected 2 at least, a row for each process"
+        NotebeamError, match=r"loop\.batch_size: got 1, expected 2 at least, a row for each process"
     ):
         Processes(0, 2).rows(1)
 

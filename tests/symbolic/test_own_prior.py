@@ -1,0 +1,158 @@
+"""A prior of one's own: trained by the command, loaded, decoded with, without a change to the package."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from oracles_decoding import sparse_clips
+
+from symbolic.decoding.decode import decode_evidence
+from symbolic.decoding.options import DecodeOptions
+from symbolic.errors import NotebeamError
+from symbolic.midi import write_midi
+from symbolic.notes import Notes
+from symbolic.priors import registry
+from symbolic.priors.loading import load_prior
+from symbolic.priors.registry import build_prior, register_prior
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE = '''
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from symbolic.priors.base import Prior
+from symbolic.priors.registry import register_prior
+
+
+@dataclass(frozen=True)
+class StickyOptions:
+    visible: int = 88
+    start: float = 0.0
+
+
+class Sticky(Prior):
+    """Every key goes on as it is, or not."""
+
+    def __init__(self, options):
+        super().__init__()
+        self.visible = options.visible
+        self.off = nn.Parameter(torch.full((options.visible,), options.start))
+        self.on = nn.Parameter(torch.zeros(options.visible))
+
+    def initial_state(self, n):
+        return {"last": torch.zeros(n, self.visible)}
+
+    def advance(self, state, step):
+        return {"last": step}
+
+    def logits(self, state):
+        return torch.where(state["last"] > 0, self.on, self.off)
+
+    def log_prob(self, state, candidates):
+        logits = self.logits(state)[:, None]
+        return (candidates * logits - nn.functional.softplus(logits)).sum(2)
+
+    def sample(self, state, generator, temperature=1.0):
+        return torch.bernoulli(torch.sigmoid(self.logits(state) / temperature), generator=generator)
+
+
+register_prior("sticky", StickyOptions, Sticky)
+'''
+
+
+def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    line = [sys.executable, "-m", *words]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, env=environment)
+
+
+def music(folder: Path, files: int = 3) -> None:
+    folder.mkdir()
+    for number in range(files):
+        onset = np.arange(20) * 0.4
+        pitch = 60 + (np.arange(20) + number) % 5
+        write_midi(folder / f"{number}.mid", Notes.make(onset, onset + 0.3, pitch, np.full(20, 80)))
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """Folder of a run of the command; the module lies beside the config, not where the command is called."""
+    music(tmp_path / "midi")
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "sticky_prior.py").write_text(MODULE)
+    config = tmp_path / "configs" / "mine.toml"
+    config.write_text(
+        'model = "sticky"\nmodule = "sticky_prior"\n[data]\n'
+        f'midi = "{tmp_path / "midi"}"\n[loop]\nsteps = 60\nlearning_rate = 0.1\n'
+        "chunk = 50\nvalidate_every = 30\n"
+    )
+    done = command(tmp_path, "symbolic.training", str(config), "--run", "run")
+    assert done.returncode == 0, done.stderr
+    return tmp_path
+
+
+def test_a_module_of_ones_own_is_trained_saved_loaded_and_decoded_with(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [json.loads(line) for line in (trained / "run" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [30, 60]
+    assert rows[1]["valid_nats_per_step"] > rows[0]["valid_nats_per_step"] > -88 * np.log(2)
+    assert json.loads((trained / "run" / "config.json").read_text())["loop"]["batch_size"] == 32
+    weights = trained / "run" / "weights.safetensors"
+    # In a process that has not imported the module the model is unknown, and the message says so.
+    monkeypatch.setattr(registry, "PRIORS", dict(registry.PRIORS))
+    with pytest.raises(NotebeamError, match="got 'sticky', .*registered by a module that is imported"):
+        load_prior(weights)
+    monkeypatch.syspath_prepend(str(trained / "configs"))
+    __import__("sticky_prior")
+    prior = load_prior(weights)
+    assert prior.card is not None
+    assert (prior.card.name, prior.card.plane) == ("mine", "struck")
+    assert prior.card.options == {"visible": 88, "start": 0.0}  # in full
+    # It has learnt that keys 60 to 64 are struck and that others are not.
+    off = prior.state_dict()["off"]
+    assert off[60 - 21 : 65 - 21].min() > off[0]
+    clips = sparse_clips(3, (40,), keys=88)
+    found = decode_evidence(clips, prior, DecodeOptions(plane="struck", beam_width=4))[0]
+    assert found.rolls.shape[1:] == (40, 88) and np.isfinite(found.costs).all()
+    assert found.prior_log_prob is not None
+    roll = torch.from_numpy(found.rolls[:1]).float()
+    log_prob = prior.sequence_log_prob(roll, torch.ones(1, 40, dtype=torch.bool)).detach().sum()
+    assert found.prior_log_prob[0] == pytest.approx(float(log_prob), rel=1e-4)
+
+
+def test_the_other_commands_take_it_by_its_module(trained: Path) -> None:
+    weights, midi = str(trained / "run" / "weights.safetensors"), str(trained / "midi" / "0.mid")
+    words = [weights, midi, "--module", "sticky_prior", "--json"]
+    done = command(trained / "configs", "symbolic.evaluation", *words)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["log_likelihood_nats_per_step"] < 0
+    output = str(trained / "new.mid")
+    words = ["--module", "sticky_prior", "--prior", weights, "-o", output, "--steps", "40"]
+    done = command(trained / "configs", "symbolic.generation", *words)
+    assert done.returncode == 0, done.stderr
+    assert Path(output).is_file()
+    done = command(trained, "symbolic.evaluation", weights, midi, "--module", "no_such")
+    assert done.returncode == 1
+    assert done.stderr.startswith("symbolic.evaluation: --module: got 'no_such', expected a Python module")
+
+
+def test_names_of_the_package_are_not_taken_over() -> None:
+    with pytest.raises(NotebeamError, match=r"register_prior\(name\): got 'lstm-nade'"):
+        register_prior("lstm-nade", object, lambda options: build_prior("rnn-nade"))
+
+
+def test_the_shortest_config_of_a_folder_of_midi_works(tmp_path: Path) -> None:
+    music(tmp_path / "m", files=2)
+    (tmp_path / "c.toml").write_text('model = "lstm-nade"\n[data]\nmidi = "m"\n[loop]\nsteps = 1\n')
+    done = command(tmp_path, "symbolic.training", "c.toml", "--run", "r", "-o", "w.safetensors")
+    assert done.returncode == 0, done.stderr
+    card = json.loads((tmp_path / "w.json").read_text())
+    assert (card["name"], card["licence"], card["plane"]) == ("c", "not stated", "struck")
