@@ -1,7 +1,7 @@
 """Decode probabilities of your own: `python examples/02_your_posteriorgram.py`.
 
-Here they are made up: a rising scale, a note every half a second, with noise. Put your model's output in their
-place.
+Here they are made up: a rising scale, a note every half a second, with noise. Put your model's output in
+their place.
 """
 
 import numpy as np

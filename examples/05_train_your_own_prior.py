@@ -1,6 +1,6 @@
 """Train a prior on a folder of MIDI, use it: `python examples/05_train_your_own_prior.py [FOLDER]`.
 
-Without a folder it makes one: the bundled piece, moved into twelve keys. Twenty updates teach a prior nothing:
+Without a folder it makes one: the bundled piece, moved into twelve keys. Twenty steps teach a prior nothing:
 raise STEPS for music of your own.
 """
 

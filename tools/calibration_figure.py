@@ -1,4 +1,4 @@
-"""Draws docs/figures/calibration.png from the results that are there: `python -m tools.calibration_figure`."""
+"""Draws docs/figures/calibration.png from the results there are: `python -m tools.calibration_figure`."""
 
 import json
 from pathlib import Path
