@@ -149,7 +149,7 @@ def test_no_file_imports_in_a_circle(package: str) -> None:
     levels_of(arrows)
 
 
-@pytest.mark.parametrize("package", ["symbolic", "acoustic", "transcribe"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_no_folder_imports_in_a_circle(package: str) -> None:
     levels_of(between_folders(arrows_within(package), 2))
 

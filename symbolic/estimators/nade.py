@@ -127,29 +127,29 @@ def nade_prefix_log_prob(
     """
     nodes, width, hidden = len(prefixes.key), key_bias.shape[1], weight.shape[1]
     key_bias, hidden_bias = key_bias.contiguous(), hidden_bias.contiguous()
-    told = prefixes.sets @ weight  # (R, H), alike for all hypotheses
+    hidden_input = prefixes.sets @ weight  # (R, H), alike for all hypotheses
     past = torch.arange(len(out), device=out.device) <= prefixes.key[:, None]  # (R, D) up to the own key
     own, off_above = (key_bias.new_zeros(nodes, width) for _ in range(2))
     most = MAX_BLOCK if prefixes.inner is None else min(BLOCK, max(MIN_NODES, nodes // 4) * width * hidden)
     size = max(1, most // max(1, width * hidden))
     units = key_bias.new_empty(0)
-    for block, born, asked in prefixes.blocks(size):
-        clip, count, heard_by = prefixes.clip[block], block.stop - block.start, _evenly(asked)
+    for block, born, reached in prefixes.blocks(size):
+        clip, count, keys = prefixes.clip[block], block.stop - block.start, _evenly(reached)
         # Used by one block after the other: fresh memory would cost more than the sums.
         units = units if len(units) >= count else key_bias.new_empty(count, width, hidden)
-        heard = _added(told[block, None], hidden_bias, clip, out=units[:count]).sigmoid_()
-        logits = _added(heard @ out[heard_by].t(), key_bias[:, :, heard_by], clip)  # (r, W, some keys)
+        units_on = _added(hidden_input[block, None], hidden_bias, clip, out=units[:count]).sigmoid_()
+        logits = _added(units_on @ out[keys].t(), key_bias[:, :, keys], clip)  # (r, W, some keys)
         # A node says nothing of the keys up to its own.
-        off = F.softplus(logits.masked_fill(past[block, None, heard_by], -torch.inf)).cumsum(2)
+        off = F.softplus(logits.masked_fill(past[block, None, keys], -torch.inf)).cumsum(2)
         off_above[block] = off[:, :, -1]  # where a row ends: minus log P(all keys above the own one off)
         # The block's children: log P(the keys between off, the child's key on).
         logits.sub_(off)
-        if born is None:  # every node is asked, and the others' children keep what they have
+        if born is None:  # every node is evaluated, and the others' children keep what they have
             place = prefixes.parent - block.start
-            those = logits[place.clamp(0, count - 1), :, prefixes.key]
-            own = torch.where(((place >= 0) & (place < count))[:, None], those, own)
+            values = logits[place.clamp(0, count - 1), :, prefixes.key]
+            own = torch.where(((place >= 0) & (place < count))[:, None], values, own)
         else:
-            own[born] = logits[prefixes.parent[born] - block.start, :, prefixes.key[born] - heard_by.start]
+            own[born] = logits[prefixes.parent[born] - block.start, :, prefixes.key[born] - keys.start]
     return prefixes.row_sums(own, -off_above)
 
 

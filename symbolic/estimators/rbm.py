@@ -71,8 +71,8 @@ class Rbm(nn.Module):
         flat = self.split(biases.flatten(0, 1))
         visible_bias, hidden_bias = (part.view(*biases.shape[:2], -1) for part in flat)
         # Rows and hypotheses meet in the hidden units alone, where their parts are added.
-        told = shared.rows @ self.weight  # (B, K, H), alike for all hypotheses
-        hidden = F.softplus(hidden_bias[:, :, None] + told[:, None]).sum(3)
+        hidden_input = shared.rows @ self.weight  # (B, K, H), alike for all hypotheses
+        hidden = F.softplus(hidden_bias[:, :, None] + hidden_input[:, None]).sum(3)
         return visible_bias @ shared.rows.transpose(1, 2) + hidden
 
     def objective(self, step: Tensor, biases: Tensor, generator: torch.Generator) -> Tensor:

@@ -155,9 +155,9 @@ def _run(args: argparse.Namespace) -> list[str]:
         write_midi(path, piece.notes, tempo=piece.tempo)
     if args.picture is not None:
         _draw(args.picture, paths, pieces)
-    heard = "" if given is None or not given.semitones else f", heard {given.semitones:+d} semitones"
+    shift = "" if given is None or not given.semitones else f", heard {given.semitones:+d} semitones"
     return [
-        f"{path}: {len(piece.notes)} notes, {piece.end:.1f} s, drawn from {piece.seam:.1f} s on{heard}"
+        f"{path}: {len(piece.notes)} notes, {piece.end:.1f} s, drawn from {piece.seam:.1f} s on{shift}"
         for path, piece in zip(paths, pieces, strict=True)
     ]
 

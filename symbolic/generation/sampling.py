@@ -88,18 +88,18 @@ def generate(
     """
     card = prior.require_card()
     planes_of(card)
-    seam, heard = 0.0, None
+    seam, shifted = 0.0, None
     if given is not None:
         seam = given.steps.clock.end
-        heard = transposed(given.steps.roll, given.semitones)
-        if heard is None:
+        shifted = transposed(given.steps.roll, given.semitones)
+        if shifted is None:
             expected = "a shift that keeps all notes on the piano"
             raise NotebeamError("transposition", given.semitones, expected)
     quarters = pace(card, given, tempo)
     clock = clock_for(card, options.steps, quarters, seam)
     return [
         Piece(_notes(roll, clock, card, given, options.hold), seam, clock.end, quarters, roll)
-        for roll in sample_steps(prior, options, heard)
+        for roll in sample_steps(prior, options, shifted)
     ]
 
 

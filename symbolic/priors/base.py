@@ -44,10 +44,10 @@ class Prior(nn.Module, ABC):
 
     Example: a prior that expects every key to go on as it is.
 
+        >>> import notebeam as nb
         >>> import torch
         >>> from torch import nn
-        >>> from symbolic.priors.base import Prior
-        >>> class Sticky(Prior):
+        >>> class Sticky(nb.Prior):
         ...     def __init__(self, visible):
         ...         super().__init__()
         ...         self.visible = visible

@@ -1,7 +1,6 @@
 """Biaxial LSTM: along time one LSTM for all keys, then one up the keys (BALSTM).
 
-Is: the net up the keys, as a `PitchSharedPrior`.
-Is not: the time axis (recurrence.biaxial).
+The time axis is that of recurrence.biaxial.
 
 Source: Johnson 2015 (blog), Johnson 2017. Ours differs in that keys have a learnt vector in place of their
 number, that the step before the first is silent, and that an LSTM over whole steps may be added.
@@ -49,9 +48,9 @@ class Biaxial(PitchSharedPrior):
             alive = begins <= start
             node = alive.nonzero()[:, 0]
             state = select(state, (owner[node, None] * width + each).flatten())
-            told = below[node, None, start:stop].expand(-1, width, -1, -1)
-            heard = torch.cat([past[clip[node], :, start:stop], told], 3)
-            outputs, state = self.note.sequence(heard.flatten(0, 1), state)
+            below_input = below[node, None, start:stop].expand(-1, width, -1, -1)
+            inputs = torch.cat([past[clip[node], :, start:stop], below_input], 3)
+            outputs, state = self.note.sequence(inputs.flatten(0, 1), state)
             owner = alive.cumsum(0) - 1
             found.append(self.head(outputs).view(len(node), width, stop - start, planes)[owner])
         logits = torch.cat(found, 2).view(clips, count, width, keys, planes)

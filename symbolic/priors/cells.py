@@ -54,10 +54,10 @@ def shared_logits(
     cell = torch.zeros_like(own, dtype=torch.long)
     cell[own] = torch.arange(len(row), device=row.device)
     cell = cell.view(clips, count, keys).cummax(1).values
-    told, clip = below(rows, (row, key)), row // count
+    below_input, clip = below(rows, (row, key)), row // count
     found, size = past.new_empty(len(row), width, planes), max(1, BLOCK // (width * past.shape[3]))
     for start in range(0, len(row), size):
         part = slice(start, start + size)
-        found[part] = up(past[clip[part], :, key[part]], told[part, None])
+        found[part] = up(past[clip[part], :, key[part]], below_input[part, None])
     back = cell.gather(1, order.argsort(1)[:, :, None].expand_as(cell))
     return found[back].permute(0, 3, 1, 2, 4)

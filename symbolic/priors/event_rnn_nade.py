@@ -80,8 +80,8 @@ class EventRnnNade(Prior):
     def advance(self, state: State, step: Tensor) -> State:
         loud = step.any(dim=1)
         silent = self._capped(torch.where(loud, 0, state["silent"] + 1))
-        heard = torch.cat([step, self.gap_input(state["silent"])], dim=1)
-        after = self.recurrence.step(heard, _own(state))
+        recurrent_input = torch.cat([step, self.gap_input(state["silent"])], dim=1)
+        after = self.recurrence.step(recurrent_input, _own(state))
         moved = loud[:, None, None]
         return {name: torch.where(moved, after[name], state[name]) for name in after} | {"silent": silent}
 
@@ -136,8 +136,8 @@ class EventRnnNade(Prior):
         row, step = loud.nonzero(as_tuple=True)
         counts = loud.sum(dim=1)
         events = rolls.new_zeros(len(rolls), max(1, int(counts.max())), self.visible + self.options.gap_units)
-        heard = torch.cat([rolls[row, step], self.gap_input(before[row, step])], dim=1)
-        events = events.index_put((row, number[row, step]), heard)
+        recurrent_input = torch.cat([rolls[row, step], self.gap_input(before[row, step])], dim=1)
+        events = events.index_put((row, number[row, step]), recurrent_input)
         outputs, after = self.recurrence.sequence(events, _own(state), generator, lengths=counts)
         pasts = torch.cat([state["hidden"][:, -1:], outputs], dim=1)  # (B, events + 1, units)
         pasts = drop(pasts, self.options.dropout, generator)

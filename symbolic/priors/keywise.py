@@ -47,7 +47,7 @@ class KeywiseOptions:
 
 
 def at_least(options: object, **least: int) -> None:
-    """Refuse options that are no integers, or smaller than said."""
+    """Refuse options that are no integers, or too small."""
     for name, limit in least.items():
         value = getattr(options, name)
         if not isinstance(value, int) or value < limit:
@@ -57,7 +57,7 @@ def at_least(options: object, **least: int) -> None:
 def bit_log_prob(bits: Tensor, logits: Tensor) -> Tensor:
     """(...) log-probability of keys with bits (..., P), 0/1, under their logits (..., P).
 
-    Nothing is said of a key that is struck and does not sound, which no key can be.
+    A key that is struck and does not sound counts as silent: no key can be that.
     """
     each = bits * logits - F.softplus(logits)
     # A key that does not sound has no choice of being struck.

@@ -26,7 +26,8 @@ def list_priors() -> list[str]:
     """Names that `load_prior` takes: model and data of the weights that come with the package.
 
     Example:
-        >>> "event-rnn-nade/piano" in list_priors()
+        >>> import notebeam as nb
+        >>> "event-rnn-nade/piano" in nb.list_priors()
         True
     """
     folder = weights_folder()
@@ -47,7 +48,8 @@ def load_prior(name_or_path: str | PathLike[str], device: str | torch.device = "
         NotebeamError: no such prior, a card or weights that are damaged or do not fit each other.
 
     Example:
-        >>> prior = load_prior("lstm-nade/jsb")
+        >>> import notebeam as nb
+        >>> prior = nb.load_prior("lstm-nade/jsb")
         >>> prior.card.clock["kind"], prior.card.plane, prior.visible
         ('beats', 'active', 88)
     """
@@ -84,7 +86,7 @@ def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
 
     Example:
         >>> import notebeam as nb
-        >>> nb.save_prior(nb.load_prior("rnn-nade/jsb"), "mine.safetensors")
+        >>> nb.save_prior(nb.load_prior("lstm-nade/jsb"), "mine.safetensors")
         >>> nb.load_prior("mine.safetensors").card.name
         'jsb'
     """
@@ -111,7 +113,7 @@ def read_card(path: Path) -> PriorCard:
     clock = card.clock
     if clock.get("kind") not in CLOCKS:
         raise NotebeamError(f"{path}: clock.kind", clock.get("kind"), f"one of {', '.join(CLOCKS)}")
-    hop, divisions = clock.get("hop"), clock.get("divisions", 1)
+    hop, divisions = clock.get("hop"), clock.get("divisions")
     if clock["kind"] == "frames" and not (_is_number(hop) and 1e-3 <= float(hop or 0) <= 10):
         raise NotebeamError(f"{path}: clock.hop", hop, "seconds, 0.001 to 10")
     if clock["kind"] == "beats" and not (isinstance(divisions, int) and 1 <= divisions <= 1000):

@@ -87,7 +87,7 @@ class LstmConvNade(KeywisePrior):
     def past(self, state: State) -> Tensor:
         before = self.whole.output(state)
         unknown = before.new_zeros(len(before), 1, self.visible)  # the step to come: nothing looks at it
-        return self._all_keys(self._heard(state, unknown, before[:, None], unknown[:, :, 0] == 0))
+        return self._all_keys(self._past_features(state, unknown, before[:, None], unknown[:, :, 0] == 0))
 
     def chunk_past(
         self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
@@ -97,10 +97,10 @@ class LstmConvNade(KeywisePrior):
         blocks = [slice(start, start + BLOCK) for start in range(0, max(1, rolls.shape[1]), BLOCK)]
         for block in blocks:
             parts.append(
-                self._all_keys(self._heard(state, rolls[:, block], before[:, block], mask[:, block]))
+                self._all_keys(self._past_features(state, rolls[:, block], before[:, block], mask[:, block]))
             )
             state = after | self.memory.remember(state, rolls[:, block], before[:, block])
-        # The blocks' steps come block by block; asked is clip by clip.
+        # The blocks' steps come block by block, the result clip by clip.
         place = torch.zeros(mask.shape, dtype=torch.long, device=mask.device)
         place[mask] = torch.arange(int(mask.sum()), device=mask.device)
         found = torch.cat([place[:, block][mask[:, block]] for block in blocks])
@@ -113,16 +113,17 @@ class LstmConvNade(KeywisePrior):
         if self.options.share == 1 or rolls.shape[1] > BLOCK:
             return self.chunk_log_prob(state, rolls, mask, generator)
         before, after = self._summaries(state, rolls, generator)
-        heard = self._heard(state, rolls, before, mask)
+        features = self._past_features(state, rolls, before, mask)
         inside = self.inside(rolls[mask])
         # Every key that is on, or was in one of the last steps; of the others few have much to say.
-        busy = inside[..., 0].bool() | heard.near[:, : self.options.near * self.planes].any(1)
+        busy = inside[..., 0].bool() | features.near[:, : self.options.near * self.planes].any(1)
         drawn = torch.rand(busy.shape, generator=generator, device=busy.device) < self.options.share
         row, key = (busy | drawn).nonzero(as_tuple=True)
         at = (row, key)
-        first = self._first(heard, at)
-        kept = drop(torch.ones_like(self.told(heard.summary))[:, None], self.options.dropout, generator)[:, 0]
-        logits = self._up(first, self._below(inside, at), self._direct(heard)[row, key], kept[row])
+        first = self._first(features, at)
+        ones = torch.ones_like(self.told(features.summary))[:, None]
+        kept = drop(ones, self.options.dropout, generator)[:, 0]
+        logits = self._up(first, self._below(inside, at), self._direct(features)[row, key], kept[row])
         bits = bit_log_prob(inside[row, key], logits)
         weight = torch.where(busy[row, key], 1.0, 1 / self.options.share).to(bits.dtype)
         total = bits.new_zeros(len(inside)).index_add(0, row, bits * weight)
@@ -132,21 +133,21 @@ class LstmConvNade(KeywisePrior):
     def _summaries(
         self, state: State, rolls: Tensor, generator: torch.Generator | None
     ) -> tuple[Tensor, State]:
-        """(B, T, units) what the LSTM said before each step, and its state after the last."""
+        """(B, T, units) the LSTM's output before each step, and its state after the last."""
         outputs, after = self.whole.sequence(rolls, state, generator)
-        # Step t is judged by what was heard before it: the outputs one step late.
+        # Step t is judged by what came before it: the outputs one step late.
         before = torch.cat([self.whole.output(state)[:, None], outputs], 1)[:, :-1]
         return drop(before, self.options.dropout, generator), after
 
-    def _heard(self, state: State, steps: Tensor, before: Tensor, mask: Tensor) -> "Heard":
-        """What the memory says before each of the M real ones among steps (B, T, visible)."""
+    def _past_features(self, state: State, steps: Tensor, before: Tensor, mask: Tensor) -> "PastFeatures":
+        """What is known of the past before each of the M real ones among steps (B, T, visible)."""
         near = tuple(range(1, self.options.near + 1))
         lagged = self.memory.lagged(state, steps, near + self.options.lags)[mask]
         trace = traces(steps, state["traces"])[0][mask]
         wide = [lagged[:, : len(near)], trace]
         if self.options.heads:
             wide.append(self.memory.attend(state, steps, before)[mask])
-        return Heard(
+        return PastFeatures(
             near=self._in_range(torch.cat(wide, 1)),
             far=self._in_range(lagged[:, len(near) :]),
             last=self._in_range(lagged[:, :1])[:, 0],
@@ -154,23 +155,23 @@ class LstmConvNade(KeywisePrior):
             summary=before[mask],
         )
 
-    def _all_keys(self, heard: "Heard") -> Tensor:
+    def _all_keys(self, features: "PastFeatures") -> Tensor:
         """(M, D', hidden + P) the first layer's input from the past, and the logits' direct part."""
-        return torch.cat([self._first(heard, ALL), self._direct(heard)], 2)
+        return torch.cat([self._first(features, ALL), self._direct(features)], 2)
 
-    def _first(self, heard: "Heard", at: At) -> Tensor:
-        """(..., hidden) the first layer's input from the past, of the keys asked for."""
-        near = biaxial.vicinity(heard.near, self.options.window, at)
-        far = biaxial.vicinity(heard.far, 1, at)
-        classes = [biaxial.pitch_classes(heard.last, at), biaxial.pitch_classes(heard.trace, at)]
-        told = self.told(heard.summary)[:, None].expand(-1, self.high - self.low, -1)
-        place = self.place.expand(len(told), -1, -1)
-        every: Tensor = self.seen(torch.cat([near, far, *classes], -1)) + told[at] + place[at]
+    def _first(self, features: "PastFeatures", at: At) -> Tensor:
+        """(..., hidden) the first layer's input from the past, at the given keys."""
+        near = biaxial.vicinity(features.near, self.options.window, at)
+        far = biaxial.vicinity(features.far, 1, at)
+        classes = [biaxial.pitch_classes(features.last, at), biaxial.pitch_classes(features.trace, at)]
+        summary_input = self.told(features.summary)[:, None].expand(-1, self.high - self.low, -1)
+        place = self.place.expand(len(summary_input), -1, -1)
+        every: Tensor = self.seen(torch.cat([near, far, *classes], -1)) + summary_input[at] + place[at]
         return every
 
-    def _direct(self, heard: "Heard") -> Tensor:
+    def _direct(self, features: "PastFeatures") -> Tensor:
         """(M, D', P) the part of the logits that is each key's own: linear in the summary."""
-        every: Tensor = self.direct(heard.summary)
+        every: Tensor = self.direct(features.summary)
         return every.view(len(every), self.high - self.low, self.planes)
 
     def _below(self, inside: Tensor, at: At) -> Tensor:
@@ -207,8 +208,8 @@ class LstmConvNade(KeywisePrior):
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """What the memory says before each of M steps, in the range of keys D'."""
+class PastFeatures:
+    """What is known of the past before each of M steps, in the range of keys D'."""
 
     near: Tensor  # (M, C, D') seen with the whole window: last steps first, traces, what attention read
     far: Tensor  # (M, F, D') steps at the lags

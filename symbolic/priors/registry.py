@@ -106,7 +106,8 @@ def build_prior(name: str, options: Options | None = None) -> Prior:
         NotebeamError: an unknown model or option, or a size beyond all bounds.
 
     Example:
-        >>> prior = build_prior("lstm-nade", {"units": 64, "hidden": 32})
+        >>> import notebeam as nb
+        >>> prior = nb.build_prior("lstm-nade", {"units": 64, "hidden": 32})
         >>> prior.visible
         88
     """

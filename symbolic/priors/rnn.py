@@ -81,7 +81,7 @@ class RnnPrior(RecurrentPrior):
         if self.attention is not None:
             first = self._before(state)[:, None]
             read = self.attention.sequence(outputs, state["window"], state["filled"])
-        # Step t is judged by what was heard before it: the outputs one step late.
+        # Step t depends on what came before it: the outputs one step late.
         past = drop(torch.cat([first, read], 1)[:, :-1], self.options.dropout, generator)
         # Only real steps reach the estimator, which is most of the work outside the recurrence.
         return self.conditioner(past[mask]), after | self._remembered(state, outputs)
@@ -109,7 +109,7 @@ class RnnPrior(RecurrentPrior):
         return self.attention.remember(outputs, state["window"], state["filled"])
 
     def _before(self, state: State) -> Tensor:
-        """(N, units) what attention reads at the end of its window; zeros where nothing was heard yet."""
+        """(N, units) what attention reads at the end of its window; zeros where there is no past yet."""
         assert self.attention is not None
         window, filled = state["window"], state["filled"]
         # The present output is the window's last: taken out, and given as a sequence of one.

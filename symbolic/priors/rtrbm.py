@@ -6,7 +6,7 @@ Is not: the recursion (recurrence.rtrbm), the RBM (estimators.rbm, gaussian_rbm)
     bh_t = bh + W1 r_{t-1} + W_L l_{t-1}     bv_t = bv + W2 r_{t-1}     r_t = s(W v_t + bh_t)
 
 with W that of the RBM, r_0 learned and l_t = LSTM(v_t, l_{t-1}). The RTRBM has no l (Boulanger-Lewandowski et
-al. 2012, section 3); the LSTM-RTRBM as published has no W2 (Lyu, Wu and Zhu 2015). Where asked, l speaks to
+al. 2012, section 3); the LSTM-RTRBM as published has no W2 (Lyu, Wu and Zhu 2015). As an option, l sets
 the visible units too: bv_t = bv + W2 r_{t-1} + W_V l_{t-1}, which is our own.
 """
 
@@ -132,26 +132,26 @@ class Rtrbm(RecurrentPrior):
         if self.memory is not None:
             outputs, after = self.memory.sequence(rolls, _memory_part(state), generator)
             past = drop(one_late(self.memory.output(state), outputs), dropout, generator)
-        visible, hidden = self._told(past)
-        told = hidden.expand(*rolls.shape[:2], -1)
+        visible, hidden = self._biases_without_mean(past)
+        hidden_part = hidden.expand(*rolls.shape[:2], -1)
         # One mask a sequence for all that r is handed to.
         kept = drop(torch.ones_like(mean)[:, None], dropout, generator)[:, 0]
-        heard = rolls @ self.estimator.weight + self.estimator.hidden_offset() + told
-        means = hidden_means(heard, self.to_hidden, mean, kept)
+        drive = rolls @ self.estimator.weight + self.estimator.hidden_offset() + hidden_part
+        means = hidden_means(drive, self.to_hidden, mean, kept)
         before = (one_late(mean, means) * kept[:, None])[mask]  # (M, H) r_{t-1} of the real steps
-        shown = visible.expand(*rolls.shape[:2], -1)
-        biases = torch.cat(self._from_means(before, shown[mask], told[mask]), 1)
+        visible_part = visible.expand(*rolls.shape[:2], -1)
+        biases = torch.cat(self._from_means(before, visible_part[mask], hidden_part[mask]), 1)
         return biases, after | {"mean": means[:, -1] if rolls.shape[1] else mean}
 
     def _biases(self, state: State) -> tuple[Tensor, Tensor]:
         """bv_t (N, D) and bh_t (N, H) of the next step."""
         past = None if self.memory is None else self.memory.output(state)
         count = len(state["mean"])
-        visible, hidden = (told.expand(count, -1) for told in self._told(past))
+        visible, hidden = (bias.expand(count, -1) for bias in self._biases_without_mean(past))
         return self._from_means(state["mean"], visible, hidden)
 
-    def _told(self, past: Tensor | None) -> tuple[Tensor, Tensor]:
-        """What the biases have without r: bv + W_V l (..., D) and bh + W_L l (..., H) after l (..., U)."""
+    def _biases_without_mean(self, past: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The biases without r: bv + W_V l (..., D) and bh + W_L l (..., H) after l (..., U)."""
         visible: Tensor = self.visible_bias
         hidden: Tensor = self.hidden_bias
         if past is not None:
@@ -161,7 +161,7 @@ class Rtrbm(RecurrentPrior):
         return visible, hidden
 
     def _from_means(self, mean: Tensor, visible: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """bv_t (N, D) and bh_t (N, H) after r_{t-1} (N, H), what they have without it being given."""
+        """bv_t (N, D) and bh_t (N, H) after r_{t-1} (N, H), from what they are without it."""
         if self.to_visible is not None:
             visible = visible + mean @ self.to_visible.t()
         return visible, hidden + mean @ self.to_hidden.t()

@@ -62,9 +62,9 @@ class PitchSharedPrior(KeywisePrior):
     ) -> tuple[Tensor, State]:
         clips, length = mask.shape
         inside = self.inside(rolls.flatten(0, 1)).transpose(1, 2)
-        heard = inside.reshape(clips, length, self.planes * (self.high - self.low))
-        outputs, after = self.time.sequence(heard, state, generator)
-        # Step t is judged by what was heard before it: the outputs one step late.
+        inputs = inside.reshape(clips, length, self.planes * (self.high - self.low))
+        outputs, after = self.time.sequence(inputs, state, generator)
+        # Step t depends on what came before it: the outputs one step late.
         past = torch.cat([self.time.output(state)[:, None], outputs], 1)[:, :-1]
-        told = drop(past.flatten(2), self.options.dropout, generator).view_as(past)[mask]
-        return torch.cat([told, self.time.place.expand(len(told), -1, -1)], 2), after
+        known = drop(past.flatten(2), self.options.dropout, generator).view_as(past)[mask]
+        return torch.cat([known, self.time.place.expand(len(known), -1, -1)], 2), after

@@ -1,8 +1,5 @@
 """TP-LSTM-NADE: along time one LSTM for all keys, then a NADE whose weights all keys share.
 
-Is: the tied NADE, as a `PitchSharedPrior`.
-Is not: the time axis (recurrence.biaxial).
-
 The hidden vector of key n is h_n = sigmoid(bh_n + W x_n), its logit bv_n + V h_n; bh_n and bv_n are linear in
 what the time axis says of the key and x_n the keys already chosen below it: a window, and the pitch classes.
 Source: Johnson 2017, section 4 (tied parallel LSTM-NADE). Window and key vector are ours.
@@ -32,26 +29,26 @@ class TpLstmNade(PitchSharedPrior):
         self.key_bias.bias.copy_(biases)
 
     def step_logits(self, inside: Tensor, past: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        told = self._told(past)
-        kept = drop(torch.ones_like(told[..., : self.options.hidden]), self.options.dropout, generator)
-        return self._up(told, self._below(inside, ALL), kept)
+        biases = self._biases(past)
+        kept = drop(torch.ones_like(biases[..., : self.options.hidden]), self.options.dropout, generator)
+        return self._up(biases, self._below(inside, ALL), kept)
 
     def shared_logits(self, inside: Tensor, past: Tensor) -> Tensor:
-        return cells.shared_logits(inside, self._told(past), self._below, self._up)
+        return cells.shared_logits(inside, self._biases(past), self._below, self._up)
 
-    def _told(self, past: Tensor) -> Tensor:
+    def _biases(self, past: Tensor) -> Tensor:
         """(..., hidden + P) bh and bv of keys of which past (..., U) is known."""
         return torch.cat([self.hidden_bias(past), self.key_bias(past)], -1)
 
     def _below(self, inside: Tensor, at: At) -> Tensor:
-        """(..., hidden) W x of the keys asked for; inside (N, D', P)."""
+        """(..., hidden) W x at the given keys; inside (N, D', P)."""
         bits = inside.transpose(1, 2)
         near = keys_below(bits, self.options.window, at)
         below: Tensor = self.chosen(torch.cat([near, pitch_classes_below(bits[:, 0])[at]], -1))
         return below
 
-    def _up(self, told: Tensor, below: Tensor, kept: Tensor | float = 1.0) -> Tensor:
+    def _up(self, biases: Tensor, below: Tensor, kept: Tensor | float = 1.0) -> Tensor:
         """(..., P) logits from bh and bv (..., hidden + P) and W x (..., hidden); kept is its dropout."""
-        hidden_bias, key_bias = told[..., : self.options.hidden], told[..., self.options.hidden :]
+        hidden_bias, key_bias = biases[..., : self.options.hidden], biases[..., self.options.hidden :]
         logits: Tensor = key_bias + self.out(torch.sigmoid(hidden_bias + below) * kept)
         return logits

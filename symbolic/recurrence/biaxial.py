@@ -17,7 +17,7 @@ CLASSES = 12
 BITS = 4  # of the step's number that a key sees where there is a beat: 16 steps
 
 
-# Which keys of which steps are asked for: all of them (N, D, ...), or pairs (R,), (R,) and then (R, ...).
+# Which keys of which steps: all of them (N, D, ...), or pairs (R,), (R,) and then (R, ...).
 At = tuple[Tensor, Tensor] | tuple[slice, slice]
 ALL: At = (slice(None), slice(None))
 
@@ -66,7 +66,7 @@ class TimeAxis(nn.Module):
 
     A key sees `planes` bits of itself and of `window` keys on either side, the pitch classes, a learnt vector
     of its own, and with `beat` the place of the step in its bar of 16 steps. State: that of the layers, with
-    the keys as a second size, and "number" (N,), steps heard; before the first step is a silent one.
+    the keys as a second size, and "number" (N,), steps so far; before the first step is a silent one.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ WIDTH = 32  # of a head's queries and keys
 
 
 def traces(steps: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-    """Decaying averages of the steps heard: before each step, and after the last.
+    """Decaying averages of the steps: before each step, and after the last.
 
     Args:
         steps: (B, T, D).
@@ -29,7 +29,7 @@ def traces(steps: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     length = steps.shape[1]
     decay = torch.tensor(DECAYS, dtype=steps.dtype, device=steps.device)[:, None, None]
     step = torch.arange(length + 1, device=steps.device)
-    age = step[:, None] - 1 - step[None, :length]  # (T + 1, T) of each step heard, at each moment
+    age = step[:, None] - 1 - step[None, :length]  # (T + 1, T) of each step, at each moment
     weight = torch.where(age >= 0, (1 - decay) * decay ** age.clamp(min=0), 0.0)  # (R, T + 1, T)
     every = torch.einsum("rts,bsd->btrd", weight, steps)
     every = every + (decay ** step[:, None])[:, :, 0].t()[None, :, :, None] * before[:, None]
@@ -52,7 +52,7 @@ class Memory(nn.Module):
         self.liking = nn.Parameter(torch.zeros(heads, size + 1))
 
     def initial_state(self, n: int) -> State:
-        """Nothing heard."""
+        """No steps yet."""
         like = self.liking
         return {
             "frames": like.new_zeros(n, self.size, self.visible),
@@ -62,7 +62,7 @@ class Memory(nn.Module):
         }
 
     def remember(self, state: State, steps: Tensor, before: Tensor) -> State:
-        """State after steps (B, T, visible), each heard when the summary (B, T, units) was `before`."""
+        """State after steps (B, T, visible), each read when the summary (B, T, units) was `before`."""
         return {
             "frames": torch.cat([state["frames"], steps], 1)[:, -self.size :],
             "keys": torch.cat([state["keys"], self.key(before)], 1)[:, -self.size :],
@@ -71,7 +71,7 @@ class Memory(nn.Module):
         }
 
     def lagged(self, state: State, steps: Tensor, lags: tuple[int, ...]) -> Tensor:
-        """(B, T, lags, visible) what was heard so many steps before each of steps (B, T, visible)."""
+        """(B, T, lags, visible) the step so many steps before each of steps (B, T, visible)."""
         every, length = torch.cat([state["frames"], steps], 1), steps.shape[1]
         parts = [every[:, self.size - lag : self.size - lag + length] for lag in lags]
         return torch.stack(parts, 2)
@@ -90,8 +90,8 @@ class Memory(nn.Module):
         lag = self.size + place[:length, None] - place  # (T, size + T)
         seen = (lag >= 1) & (lag <= self.size)
         score = score + self.liking[:, (lag - 1).clamp(0, self.size - 1)]
-        heard = place >= self.size - state["filled"][:, None]  # (B, size + T)
-        score = score.masked_fill(~(seen & heard[:, None])[:, None], -torch.inf)
+        filled = place >= self.size - state["filled"][:, None]  # (B, size + T)
+        score = score.masked_fill(~(seen & filled[:, None])[:, None], -torch.inf)
         nothing = self.liking[:, -1].view(1, self.heads, 1, 1).expand(clips, -1, length, -1)
         weight = torch.cat([score, nothing], 3).softmax(3)[..., :-1]
         return torch.einsum("bhts,bsd->bthd", weight, values)

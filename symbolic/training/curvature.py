@@ -38,8 +38,8 @@ def newton_update(
     def outputs(count: int) -> Outputs:
         start = {name: values[:count] for name, values in past.items()}
         rolls, mask = chunk.rolls[:count], chunk.mask[:count]
-        heard, _ = recurrence.sequence(rolls, start)
-        before = torch.cat([recurrence.output(start)[:, None], heard], 1)[:, :-1][mask]
+        units, _ = recurrence.sequence(rolls, start)
+        before = torch.cat([recurrence.output(start)[:, None], units], 1)[:, :-1][mask]
         return Outputs(estimator.logits(rolls[mask], conditioner(before)), before, 1 / len(before))
 
     def cost() -> Tensor:

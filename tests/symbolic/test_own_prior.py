@@ -11,10 +11,11 @@ import pytest
 import torch
 from oracles_decoding import sparse_clips
 
+import notebeam as nb
 from symbolic.decoding.decode import decode_evidence
-from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.options import Beam
 from symbolic.errors import NotebeamError
-from symbolic.midi import write_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.priors import registry
 from symbolic.priors.loading import load_prior
@@ -120,12 +121,23 @@ def test_a_module_of_ones_own_is_trained_saved_loaded_and_decoded_with(
     off = prior.state_dict()["off"]
     assert off[60 - 21 : 65 - 21].min() > off[0]
     clips = sparse_clips(3, (40,), keys=88)
-    found = decode_evidence(clips, prior, DecodeOptions(plane="struck", beam_width=4))[0]
+    found = decode_evidence(clips, prior, Beam(width=4))[0]
     assert found.rolls.shape[1:] == (40, 88) and np.isfinite(found.costs).all()
     assert found.prior_log_prob is not None
     roll = torch.from_numpy(found.rolls[:1]).float()
     log_prob = prior.sequence_log_prob(roll, torch.ones(1, 40, dtype=torch.bool)).detach().sum()
     assert found.prior_log_prob[0] == pytest.approx(float(log_prob), rel=1e-4)
+    # As an object, and as a file, through the whole pipeline; the prior changes what is found.
+    plane = (np.random.default_rng(0).random((500, 88)) ** 8).astype(np.float32)
+    heard = nb.Posteriorgram(frame=plane, onset=plane, hop=0.02)
+    results = [
+        nb.Transcriber(prior=each, decoder=nb.Beam(width=4, prior_weight=weight)).transcribe_posteriorgram(
+            heard
+        )
+        for each, weight in ((prior, 1.0), (str(weights), 1.0), (prior, 0.0))
+    ]
+    pitches = [result.notes.pitch.tolist() for result in results]
+    assert pitches[0] == pitches[1] and len(pitches[0]) and pitches[0] != pitches[2]
 
 
 def test_the_other_commands_take_it_by_its_module(trained: Path) -> None:

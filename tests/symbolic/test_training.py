@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from symbolic.checkpoints import read_tensors, write_tensors
 from symbolic.datasets import root
 from symbolic.datasets.config import DataConfig
 from symbolic.datasets.splits import Splits, frames_roll, read_splits
@@ -260,6 +261,53 @@ def test_resuming_without_a_checkpoint_or_with_a_text_file_is_refused(tmp_path: 
         run(tmp_path, resume=True)
     (tmp_path / "checkpoint.safetensors").write_text("not a checkpoint")
     with pytest.raises(NotebeamError, match="cannot be read .* expected the checkpoint of a run"):
+        run(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "change", "message"),
+    [
+        (
+            "prior/estimator.weight",
+            lambda values: values * torch.nan,
+            "weights of .*: got .not finite: prior",
+        ),
+        (
+            "prior/estimator.weight",
+            lambda values: values[1:],
+            r"weight: got \(5, 4\), expected shape \(6, 4\)",
+        ),
+        ("best/estimator.weight", lambda values: None, r"best/estimator.weight: got 'no such tensor'"),
+        ("state/hidden", lambda values: values[:, :1], r"state/hidden: got .*, expected shape"),
+        ("stream/place", lambda values: None, r"stream/place: got 'no such tensor'"),
+        ("optimizer/0/exp_avg", lambda values: values[1:], r"optimizer/0/exp_avg: got .*, expected shape"),
+    ],
+)
+def test_a_damaged_checkpoint_is_one_line(
+    tmp_path: Path, tensor: str, change: Callable[[torch.Tensor], torch.Tensor | None], message: str
+) -> None:
+    run(tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    tensors, metadata = read_tensors(path, "a checkpoint")
+    changed = change(tensors.pop(tensor))
+    if changed is not None:
+        tensors[tensor] = changed
+    write_tensors(path, tensors, metadata)
+    with pytest.raises(NotebeamError, match=message):
+        run(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("name", ["config", "progress", "groups"])
+def test_a_checkpoint_without_its_numbers_is_one_line(tmp_path: Path, name: str) -> None:
+    run(tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    tensors, metadata = read_tensors(path, "a checkpoint")
+    write_tensors(path, tensors, metadata | {name: "{"})
+    with pytest.raises(NotebeamError, match=rf"checkpoint\.safetensors: {name}: got .no JSON"):
+        run(tmp_path, resume=True)
+    del metadata[name]
+    write_tensors(path, tensors, metadata)
+    with pytest.raises(NotebeamError, match=f"got 'no {name} in it'"):
         run(tmp_path, resume=True)
 
 
