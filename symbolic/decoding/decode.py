@@ -1,15 +1,17 @@
-"""Decode: from evidence to rolls, by any of the methods; and the registry of decoders."""
+"""Decode: from evidence to rolls, by any of the methods: the decoders, and the registry of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Any, overload
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from symbolic.clock import Clock
 from symbolic.decoding.candidates import blocks
-from symbolic.decoding.cost import local_cost
+from symbolic.decoding.cost import LEAST, acoustic_log_prob, local_cost
 from symbolic.decoding.evidence import Evidence, Plane, evidence_of, frames_clock
 from symbolic.decoding.hmm import hmm
 from symbolic.decoding.inputs import (
@@ -24,7 +26,7 @@ from symbolic.decoding.inputs import (
 )
 from symbolic.decoding.options import METHODS, Beam, Greedy, Hmm, Method, Scoring, Threshold, method_of
 from symbolic.decoding.results import BestRolls, Decoding, check_possible, decoding_of
-from symbolic.decoding.streaming import beam
+from symbolic.decoding.streaming import View, Window
 from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
@@ -42,6 +44,63 @@ def threshold(clips: Clips, prior: object, options: Threshold) -> BestRolls:
         part = local_cost(rolls[:, start:stop], clips.prob[:, start:stop], Scoring())
         costs += part.sum(dim=1, dtype=torch.float64)
     return BestRolls(rolls[:, None], costs[:, None], -costs[:, None])
+
+
+def beam(clips: Clips, prior: Prior | None, options: Beam) -> BestRolls:
+    """The cheapest rolls found for every clip, in blocks of `look_back` steps, or in one.
+
+    In several blocks, hypotheses of a clip differ in their last rows alone.
+    """
+    (size, steps, keys), device = clips.prob.shape, clips.prob.device
+    window, lengths = Window(size, keys, prior, options, device), np.array(clips.lengths)
+    block = options.look_back or steps
+    result: BestRolls | None = None
+    for begin in range(0, steps, block):
+        part = clips.part(begin, min(steps, begin + block))
+        ends = torch.from_numpy((lengths > begin) & (lengths <= begin + block)).to(device)
+        view, settled = window.push(part, ends)
+        if block >= steps:
+            # All at once: nothing need be put together.
+            count = view.rolls.shape[1]
+            costs, log_prob = view.cost[:, :count], view.prior_log_prob[:, :count]
+            result = BestRolls(view.rolls, costs, costs, log_prob, view.confidence)
+        else:
+            result = _joined(result or _empty(clips, options.results), view, settled, ends)
+    assert result is not None
+    least = LEAST if window.search.options.prior_notes else 0.0
+    return replace(
+        result,
+        acoustic_log_prob=acoustic_log_prob(result.rolls, clips.prob, options.temperature, least=least),
+        prior_log_prob=None if prior is None else result.prior_log_prob,
+        impossible_at=window.impossible_at,
+        is_nan=window.searched.hypotheses.is_nan,
+    )
+
+
+def _empty(clips: Clips, count: int) -> BestRolls:
+    """A result of `count` hypotheses, to be filled in."""
+    (size, steps, keys), device = clips.prob.shape, clips.prob.device
+    rolls = torch.zeros((size, count, steps, keys), dtype=torch.bool, device=device)
+    costs = torch.full((size, count), torch.inf, dtype=torch.float64, device=device)
+    return BestRolls(rolls, costs, costs, torch.zeros_like(costs), torch.zeros_like(clips.prob))
+
+
+def _joined(result: BestRolls, view: View, settled: Tensor, ends: Tensor) -> BestRolls:
+    """The result with what is settled (B, S) of a view; of clips that end (B,), all there is to know."""
+    assert result.prior_log_prob is not None and result.confidence is not None
+    rolls, confidence, count = result.rolls, result.confidence, result.costs.shape[1]
+    at, fresh = slice(view.start, view.start + view.rolls.shape[2]), settled[:, :, None]
+    every = torch.arange(count, device=ends.device).clamp(max=view.rolls.shape[1] - 1)
+    # Only of a clip that ends the hypotheses may differ in what is settled.
+    rows = torch.where(ends[:, None, None, None], view.rolls[:, every], view.rolls[:, :1])
+    rolls[:, :, at] = torch.where(fresh[:, None], rows, rolls[:, :, at])
+    confidence[:, at] = torch.where(fresh, view.confidence, confidence[:, at])
+    known = view.cost[:, every].masked_fill(torch.arange(count, device=ends.device) > every, torch.inf)
+    return replace(
+        result,
+        costs=torch.where(ends[:, None], known, result.costs),
+        prior_log_prob=torch.where(ends[:, None], view.prior_log_prob[:, every], result.prior_log_prob),
+    )
 
 
 def greedy(clips: Clips, prior: Prior | None, options: Greedy) -> BestRolls:

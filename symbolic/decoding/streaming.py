@@ -148,63 +148,6 @@ def agreed(view: View, late: Tensor) -> tuple[Tensor, Tensor]:
     return cost, view.start + same.long().cumprod(1).sum(1)
 
 
-def beam(clips: Clips, prior: Prior | None, options: Beam) -> BestRolls:
-    """The cheapest rolls found for every clip, in blocks of `look_back` steps, or in one.
-
-    In several blocks, hypotheses of a clip differ in their last rows alone.
-    """
-    (size, steps, keys), device = clips.prob.shape, clips.prob.device
-    window, lengths = Window(size, keys, prior, options, device), np.array(clips.lengths)
-    block = options.look_back or steps
-    result: BestRolls | None = None
-    for begin in range(0, steps, block):
-        part = clips.part(begin, min(steps, begin + block))
-        ends = torch.from_numpy((lengths > begin) & (lengths <= begin + block)).to(device)
-        view, settled = window.push(part, ends)
-        if block >= steps:
-            # All at once: nothing need be put together.
-            count = view.rolls.shape[1]
-            costs, log_prob = view.cost[:, :count], view.prior_log_prob[:, :count]
-            result = BestRolls(view.rolls, costs, costs, log_prob, view.confidence)
-        else:
-            result = _joined(result or _empty(clips, options.results), view, settled, ends)
-    assert result is not None
-    least = LEAST if window.search.options.prior_notes else 0.0
-    return replace(
-        result,
-        acoustic_log_prob=acoustic_log_prob(result.rolls, clips.prob, options.temperature, least=least),
-        prior_log_prob=None if prior is None else result.prior_log_prob,
-        impossible_at=window.impossible_at,
-        is_nan=window.searched.hypotheses.is_nan,
-    )
-
-
-def _empty(clips: Clips, count: int) -> BestRolls:
-    """A result of `count` hypotheses, to be filled in."""
-    (size, steps, keys), device = clips.prob.shape, clips.prob.device
-    rolls = torch.zeros((size, count, steps, keys), dtype=torch.bool, device=device)
-    costs = torch.full((size, count), torch.inf, dtype=torch.float64, device=device)
-    return BestRolls(rolls, costs, costs, torch.zeros_like(costs), torch.zeros_like(clips.prob))
-
-
-def _joined(result: BestRolls, view: View, settled: Tensor, ends: Tensor) -> BestRolls:
-    """The result with what is settled (B, S) of a view; of clips that end (B,), all there is to know."""
-    assert result.prior_log_prob is not None and result.confidence is not None
-    rolls, confidence, count = result.rolls, result.confidence, result.costs.shape[1]
-    at, fresh = slice(view.start, view.start + view.rolls.shape[2]), settled[:, :, None]
-    every = torch.arange(count, device=ends.device).clamp(max=view.rolls.shape[1] - 1)
-    # Only of a clip that ends the hypotheses may differ in what is settled.
-    rows = torch.where(ends[:, None, None, None], view.rolls[:, every], view.rolls[:, :1])
-    rolls[:, :, at] = torch.where(fresh[:, None], rows, rolls[:, :, at])
-    confidence[:, at] = torch.where(fresh, view.confidence, confidence[:, at])
-    known = view.cost[:, every].masked_fill(torch.arange(count, device=ends.device) > every, torch.inf)
-    return replace(
-        result,
-        costs=torch.where(ends[:, None], known, result.costs),
-        prior_log_prob=torch.where(ends[:, None], view.prior_log_prob[:, every], result.prior_log_prob),
-    )
-
-
 class Stream:
     """Beam search over one clip that is pushed block by block, in bounded memory.
 

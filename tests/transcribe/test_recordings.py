@@ -13,7 +13,8 @@ from acoustic.audio import read_audio
 from acoustic.features import FeatureOptions
 from acoustic.loading import ModelCard, save_network
 from acoustic.network import HarmonicNet, NetworkOptions
-from symbolic.midi import RINGING, read_midi
+from symbolic.midi import read_midi
+from symbolic.midi_writing import RINGING
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.cli import main
