@@ -152,6 +152,13 @@ def test_every_key_of_a_training_config_is_explained_and_no_other() -> None:
     assert top <= set(re.findall(r"`(\w+)`", section.partition("\n| ")[0]))
 
 
+def test_the_page_about_decoding_names_every_file_of_it() -> None:
+    section = section_of(TREE / "docs" / "decoding.md", "how-the-search-works")
+    cells = re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)
+    named = {word for cell in cells for word in re.findall(r"`(\w+)`", cell)}
+    assert named == {path.stem for path in (TREE / "symbolic" / "decoding").glob("*.py")} - {"__init__"}
+
+
 def test_modules_that_the_pages_name_exist() -> None:
     names = set()
     for page in PAGES:
