@@ -1,12 +1,12 @@
-# `make demo` transcribes the bundled recording, `make test` passes the tests; both set up .venv first.
+# `make demo` transcribes the bundled recording, `make test` runs the tests; both set up .venv first.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# The CPU build of torch: a few hundred MB. For a GPU see the README.
+# The CPU build of torch: a few hundred MB. Another build: make clean setup TORCH_INDEX=...
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test check setup clean
+.PHONY: demo test check wheel setup clean
 
 demo: $(VENV)/ready
 	$(BIN)/transcribe examples/gymnopedie.flac -o demo.mid --picture demo.png
@@ -18,6 +18,10 @@ check: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The wheel works away from the source tree, in a fresh environment.
+wheel: $(VENV)/ready
+	$(BIN)/python -m tools.check_wheel
 
 setup: $(VENV)/ready
 

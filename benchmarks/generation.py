@@ -21,7 +21,7 @@ from symbolic.pitch import pitch_of
 from symbolic.priors.loading import list_priors, load_prior
 from symbolic.priors.steps import clock_for, notes_of
 
-PICTURE = Path(__file__).parent.parent / "docs" / "generation.png"
+PICTURE = Path(__file__).parent.parent / "docs" / "figures" / "generation.png"
 SHOWN, TEMPO = 24, 84.0  # the test chorale of the picture; quarter notes a minute
 WHITE = (0, 2, 4, 5, 7, 9, 11)  # pitch classes of C major, in which the set is
 Roll = NDArray[np.bool_]

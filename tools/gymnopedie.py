@@ -4,7 +4,7 @@ Is: the score, typed here; a slightly uneven performance; its rendering in a sma
 (Splendid Grand) are in the public domain, and the result with them.
 Is not: training or test data.
 
-    python examples/gymnopedie.py    needs the sampled pianos, writes gymnopedie.flac and gymnopedie.tsv
+    python -m tools.gymnopedie    needs the sampled pianos, writes examples/gymnopedie.flac and .tsv
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ from symbolic import datasets
 from symbolic.notes import Notes, write_tsv
 
 BEAT = 60 / 74  # seconds
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent.parent / "examples"
 
 # (bar, beat, beats held, MIDI pitch, velocity); bars and beats count from 0, three beats a bar.
 Line = list[tuple[int, float, float, int, int]]
