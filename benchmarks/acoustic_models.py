@@ -5,7 +5,6 @@ real-time factor, memory and start-up of listening alone. `--write-cards` puts t
 Is not: the decoders (benchmarks.transcription) or the whole command (benchmarks.command).
 """
 
-import argparse
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ import torch
 from acoustic.inference import load_listener
 from acoustic.model import list_models, load_network, update_card, weights_path
 from benchmarks.development import Heard, hear, macro
-from benchmarks.report import merge_report, origin, peak_memory_mb
+from benchmarks.reporting.form import benchmark_parser, merge_report, origin, parsed, peak_memory_mb
 from benchmarks.tuning import interval
 from symbolic.datasets.maps import read_maps
 from transcribe.metrics import score
@@ -91,16 +90,14 @@ def counts() -> dict[str, int]:
     return {"recordings": len(recordings), "compositions": len({r.composition for r in recordings})}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("acoustic_models", __doc__)
     parser.add_argument("--models", nargs="+", default=list_models(), help="names or .safetensors files")
     parser.add_argument(
         "--repeats", type=int, default=2, help="passes that are timed, of which the best counts"
     )
     parser.add_argument("--write-cards", action="store_true")
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     rows = []
     for model, half in product(args.models, (False, True)):
         rows.append(row_of(model, args.repeats, half=half))
@@ -115,7 +112,7 @@ def main() -> int:
             update_card(weights_path(model).with_suffix(".json"), scores=kept)
     settings = {"data": "maps/real-dev", **counts(), "threshold": preset("threshold").threshold}
     question = "What does each acoustic model hear, by plain thresholds, and what does it cost?"
-    merge_report("acoustic_models", question, settings, rows, ("model", "precision"))
+    merge_report(args.output, question, settings, rows, ("model", "precision"))
     return 0
 
 

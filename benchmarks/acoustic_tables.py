@@ -6,8 +6,8 @@ Is not: a measurement, or the places in the README (benchmarks.tables).
 
 from collections.abc import Callable
 
-from benchmarks.markdown import markdown, rows_of, source
-from benchmarks.report import read_report
+from benchmarks.reporting.form import read_report
+from benchmarks.reporting.markdown import markdown, rows_of, source
 from transcribe.presets import MODEL
 
 

@@ -9,7 +9,6 @@ off: whether it was heard, not how exactly. Other heads are compared frame by fr
 counts, probabilities of at least 0.02.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from acoustic.model import list_models, read_card, update_card, weights_path
 from acoustic.network import PROBABILITIES
 from acoustic.training.corpus import targets
 from benchmarks.development import Heard, hear
-from benchmarks.report import merge_report
+from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from symbolic.decoding.evidence import find_peaks
 from symbolic.notes import Notes
 from symbolic.pitch import LOWEST
@@ -147,14 +146,12 @@ def calibrated(model: str, *, write_card: bool) -> tuple[list[Row], int, int]:
     return [{"model": name, **row} for row in rows], len(heard), len(set(compositions))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("calibration", __doc__)
     parser.add_argument("--models", nargs="+", default=list_models(), help="names or .safetensors files")
     parser.add_argument("--write-card", action="store_true", help="keep the scalings in the models' cards")
     parser.add_argument("--picture", type=Path, default=Path("docs/calibration.png"), help=f"of {MODEL}")
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     rows: list[Row] = []
     recordings = compositions = 0
     for model in args.models:
@@ -168,7 +165,7 @@ def main() -> int:
     settings = {"data": "maps/real-dev", "recordings": recordings, "compositions": compositions}
     settings |= {"doubt": DOUBT}
     question = "Do the acoustic model's probabilities mean what they say?"
-    merge_report("calibration", question, settings, rows, ("model",))
+    merge_report(args.output, question, settings, rows, ("model",))
     return 0
 
 

@@ -7,8 +7,8 @@ Is not: a measurement, or the places in the README (benchmarks.tables).
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.markdown import markdown, rows_of
-from benchmarks.report import read_report
+from benchmarks.reporting.form import read_report
+from benchmarks.reporting.markdown import markdown, rows_of
 
 Row = Mapping[str, Any]
 

@@ -6,9 +6,9 @@ Is not: the models of the classic sets (benchmarks.symbolic_models), or what a p
 (benchmarks.tuning).
 """
 
-import argparse
+from collections.abc import Sequence
 
-from benchmarks.report import write_report
+from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.baselines.notes import independent_log_prob, key_frequencies
 from symbolic.evaluation.__main__ import scores
 from symbolic.notes import Notes
@@ -31,11 +31,9 @@ def one_gram(name: str, dataset: str) -> float:
     return float(sum(part.sum() for part in parts) / sum(len(part) for part in parts))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("priors", __doc__)
+    args = parsed(parser, argv)
     rows = []
     for name, dataset in PAIRS:
         row = scores(name, dataset, "test", samples=0, seed=0)
@@ -46,7 +44,7 @@ def main() -> int:
         rows.append(row)
         print(row)
     question = "How well does the shipped piano prior predict performances it has not seen?"
-    write_report("priors", question, {"likelihood": "pooled over steps, step 0 counts, natural log"}, rows)
+    write_report(args.output, question, {"likelihood": "pooled over steps, step 0 counts, natural log"}, rows)
     return 0
 
 

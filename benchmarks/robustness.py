@@ -6,10 +6,9 @@ Is not: augmentation for training (acoustic.augmentation); the room here is an i
 program, so that the network did not train on its like.
 """
 
-import argparse
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache, partial
 from multiprocessing import get_context
@@ -21,7 +20,7 @@ import numpy.typing as npt
 from acoustic.audio import RATE_HZ, read_audio
 from acoustic.inference import Listener, load_listener
 from benchmarks.development import macro
-from benchmarks.report import merge_report
+from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from symbolic.datasets.maps import Recording, read_maps
 from symbolic.notes import Notes, read_tsv
 from transcribe.metrics import score
@@ -196,15 +195,13 @@ def draw(rows: list[dict[str, str | float]], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("robustness", __doc__)
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--conditions", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--picture", type=Path, default=Path("docs/robustness.png"))
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each job
     with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
         found = pool.map(partial(scores, model=args.model), args.conditions)
@@ -217,7 +214,7 @@ def main() -> int:
     settings["recordings"] = len(read_maps("real-dev"))
     settings |= {"room_metres": ROOM_METRES, "reverberation_seconds": RT60_SECONDS}
     question = "What do noise, rooms, codecs and bad recordings cost?"
-    merge_report("robustness", question, settings, rows, ("condition", "model"))
+    merge_report(args.output, question, settings, rows, ("condition", "model"))
     if args.conditions == list(CONDITIONS):
         draw(rows, args.picture)
     return 0

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import acoustic_tables, decoding_tables
-from benchmarks.markdown import Report, markdown, rows_of, source
-from benchmarks.published import TITLES
-from benchmarks.report import read_report
+from benchmarks.reporting.form import read_report
+from benchmarks.reporting.markdown import Report, markdown, rows_of, source
+from benchmarks.reporting.published import TITLES
 
 README = Path(__file__).parent.parent / "README.md"
 SET_TITLES = {

@@ -5,16 +5,16 @@ settings (transcribe.presets), real-time factor and peak memory.
 Is not: an estimate for other recordings, as settings were tuned on these: benchmarks.tuning cross-validates.
 """
 
-import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.development import counted_transitions, hear, macro
-from benchmarks.report import peak_memory_mb, write_report
+from benchmarks.reporting.form import benchmark_parser, parsed, peak_memory_mb, write_report
 from symbolic.midi import read_midi, write_midi
 from symbolic.notes import Notes
 from transcribe.metrics import score
@@ -72,11 +72,9 @@ def _row(decoder: str, recording: str, scores: dict[str, float], factor: float) 
     return {**place, **rounded, "real_time_factor": round(factor, 4), "peak_memory_mb": peak}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("transcription", __doc__)
+    args = parsed(parser, argv)
     listening = {h.recording.name: h.seconds for h in hear(MODEL, cached=False)}
     rows: list[Row] = []
     for name, options in shipped().items():
@@ -88,7 +86,7 @@ def main() -> int:
             print(row)
     settings = {"model": MODEL, "prior": PRIOR, "data": "maps/real-dev, 15 recordings"}
     write_report(
-        "transcription", "How well does each decoder transcribe, as shipped, and how fast?", settings, rows
+        args.output, "How well does each decoder transcribe, as shipped, and how fast?", settings, rows
     )
     return 0
 

@@ -6,7 +6,6 @@ is scored with the setting that is best on the other compositions.
 Is not: the table of the shipped settings (benchmarks.transcription).
 """
 
-import argparse
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.development import STEP, Heard, counted_transitions, hear, macro
-from benchmarks.report import write_report
+from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.decoding.asking import SEARCHES
 from symbolic.decoding.decode import Decoding, decode_evidence
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
@@ -164,14 +163,12 @@ def row_of(
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("tuning", __doc__)
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--prior", default=PRIOR)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     heard, prior = hear(args.model, cached=True), load_prior(args.prior)
     clocks = [frames_clock(h.posteriorgram, STEP) for h in heard]
@@ -185,7 +182,7 @@ def main() -> int:
     question = (
         "Which settings are best on maps/real-dev, and what is each decoder worth on other compositions?"
     )
-    write_report("tuning", question, settings, rows)  # type: ignore[arg-type]
+    write_report(args.output, question, settings, rows)  # type: ignore[arg-type]
     for row in rows:
         print(row)
     return 0

@@ -7,7 +7,7 @@ Is not: what stands in them (benchmarks.tables, benchmarks.decoding_tables).
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Report = Mapping[str, Any]  # what `benchmarks.report.read_report` gives
+Report = Mapping[str, Any]  # what `reporting.form.read_report` gives
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
