@@ -17,13 +17,13 @@ import torch
 
 from acoustic.inference import load_listener
 from acoustic.model import list_models, load_network, update_card, weights_path
-from benchmarks.development import Heard, hear, macro
+from benchmarks.development import Heard, hear, rounded
 from benchmarks.reporting.form import benchmark_parser, merge_report, origin, parsed, peak_memory_mb
 from benchmarks.tuning import interval
 from symbolic.datasets.maps import read_maps
-from transcribe.metrics import score
 from transcribe.pipeline import TranscribeOptions, Transcriber
 from transcribe.presets import preset
+from transcribe.scoring import mean, score
 
 Row = dict[str, str | float]
 SCORES = ("onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offset_f1",
@@ -34,9 +34,10 @@ def scored(heard: Sequence[Heard]) -> tuple[dict[str, float], list[float], list[
     """Average of every score by plain thresholds; onset F and composition of each recording."""
     transcriber = Transcriber(TranscribeOptions(decode=preset("threshold"), prior=None))
     found = [
-        score(h.reference, transcriber.decoded(h.posteriorgram).notes, h.recording.seconds) for h in heard
+        score(h.reference, transcriber.decoded(h.posteriorgram).notes, duration=h.recording.seconds)
+        for h in heard
     ]
-    return macro(found), [s["onset_f1"] for s in found], [h.recording.composition for h in heard]
+    return rounded(mean(found)), [s.onset_f1 for s in found], [h.recording.composition for h in heard]
 
 
 def listening(model: str, repeats: int, *, half: bool) -> tuple[float, int]:
@@ -74,7 +75,7 @@ def row_of(model: str, repeats: int, *, half: bool) -> Row:
         "precision": "bfloat16" if half else "float32",
         "parameters": sum(p.numel() for p in network.parameters()),
         "megabytes": round(path.stat().st_size / 1e6, 2),
-        **{name: round(average[name], 4) for name in SCORES},
+        **{name: average[name] for name in SCORES},
         "onset_f1_low": round(low, 4),
         "onset_f1_high": round(high, 4),
         "real_time_factor": round(factor, 4),

@@ -26,8 +26,8 @@ from symbolic.decoding.evidence import find_peaks
 from symbolic.notes import Notes
 from symbolic.pitch import LOWEST
 from symbolic.posteriorgram import Posteriorgram
-from transcribe.metrics import WIDE_TOLERANCE, median_deviation
 from transcribe.presets import MODEL
+from transcribe.scoring.matching import WIDE_TOLERANCE, median_deviation
 
 DOUBT = 0.02
 Row = dict[str, str | float]

@@ -19,13 +19,13 @@ import numpy.typing as npt
 
 from acoustic.audio import RATE_HZ, read_audio
 from acoustic.inference import Listener, load_listener
-from benchmarks.development import macro
+from benchmarks.development import rounded
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from symbolic.datasets.maps import Recording, read_maps
 from symbolic.notes import Notes, read_tsv
-from transcribe.metrics import score
 from transcribe.pipeline import TranscribeOptions, Transcriber
 from transcribe.presets import MODEL, preset
+from transcribe.scoring import Scores, mean, score
 
 Samples = npt.NDArray[np.float32]
 MP3_HZ = 44_100  # at which mp3 knows rates from 32 to 320 kbit/s
@@ -152,18 +152,18 @@ CONDITIONS: dict[str, Callable[[Samples, Path], Path]] = {
 }
 
 
-def scores(condition: str, model: str) -> dict[str, float]:
+def scores(condition: str, model: str) -> Scores:
     """Macro average of every score on recordings spoilt so."""
     listener = load_listener(model)
     transcriber = Transcriber(TranscribeOptions(model=model, decode=preset("threshold"), prior=None))
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        return macro([_score(r, condition, listener, transcriber, place) for r in read_maps("real-dev")])
+        return mean([_score(r, condition, listener, transcriber, place) for r in read_maps("real-dev")])
 
 
 def _score(
     recording: Recording, condition: str, listener: Listener, transcriber: Transcriber, folder: Path
-) -> dict[str, float]:
+) -> Scores:
     path = CONDITIONS[condition](read_audio(recording.audio), folder / recording.name)
     heard = listener.posteriorgram(path)
     path.unlink()
@@ -207,9 +207,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = pool.map(partial(scores, model=args.model), args.conditions)
         rows: list[dict[str, str | float]] = []
         for condition, values in zip(args.conditions, found, strict=True):
-            rounded = {key: round(value, 4) for key, value in values.items()}
-            rows.append({"condition": condition, "model": args.model, **rounded})
-            print(condition, values["onset_f1"], flush=True)
+            rows.append({"condition": condition, "model": args.model, **rounded(values)})
+            print(condition, values.onset_f1, flush=True)
     settings = {"model": args.model, "data": "maps/real-dev", "decoder": "threshold"}
     settings["recordings"] = len(read_maps("real-dev"))
     settings |= {"room_metres": ROOM_METRES, "reverberation_seconds": RT60_SECONDS}

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.development import STEP, Heard, counted_transitions, hear, macro
+from benchmarks.development import STEP, Heard, counted_transitions, hear, rounded
 from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.decoding.asking import SEARCHES
 from symbolic.decoding.decode import Decoding, decode_evidence
@@ -24,8 +24,9 @@ from symbolic.decoding.options import DecodeOptions, Method, Transitions
 from symbolic.notes import Notes
 from symbolic.priors.protocol import SymbolicPrior
 from symbolic.priors.registry import load_prior
-from transcribe.metrics import onset_ratios, score
 from transcribe.presets import MODEL, NOTE_PRICE, PRIOR, TRACK
+from transcribe.scoring import mean, score
+from transcribe.scoring.matching import onset_ratios
 from transcribe.tracking import TrackOptions, notes_of
 
 log = logging.getLogger(__name__)
@@ -150,12 +151,11 @@ def row_of(
     found = []
     for index, (recording, chosen) in enumerate(zip(heard, choice, strict=True)):
         notes = tracked([decodings[chosen][index]], [recording], settings[chosen])[0]
-        found.append(score(recording.reference, notes, recording.recording.seconds))
-    low, high = interval([s["onset_f1"] for s in found], compositions)
-    figures = {key: round(value, 4) for key, value in macro(found).items()}
+        found.append(score(recording.reference, notes, duration=recording.recording.seconds))
+    low, high = interval([s.onset_f1 for s in found], compositions)
     return {
         "decoder": name,
-        **figures,
+        **rounded(mean(found)),
         "onset_f1_low": round(low, 4),
         "onset_f1_high": round(high, 4),
         "onset_f1_best_setting": round(float(scores[best].mean()), 4),
