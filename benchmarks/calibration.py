@@ -1,7 +1,7 @@
-"""Do the acoustic model's probabilities mean what they say?
+"""Calibration: do the acoustic model's predicted probabilities match observed frequencies?
 
 Is: for each head a scaling fitted on the development recordings, what it is worth on compositions that it was
-not fitted on, and a reliability diagram (docs/calibration.png). `--write-card` keeps the scalings.
+not fitted on, and the bins of a reliability diagram. `--write-card` keeps the scalings.
 Is not: a choice of thresholds (benchmarks.tuning).
 
 An onset is right if a note of its key was struck within 100 ms of it, the recording's median deviation taken
@@ -11,7 +11,6 @@ counts, probabilities of at least 0.02.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +25,6 @@ from symbolic.decoding.evidence import find_peaks
 from symbolic.notes import Notes
 from symbolic.pitch import LOWEST
 from symbolic.posteriorgram import Posteriorgram
-from transcribe.presets import MODEL
 from transcribe.scoring.matching import WIDE_TOLERANCE, median_deviation
 
 DOUBT = 0.02
@@ -100,27 +98,6 @@ def rows_of(head: str, pairs: Sequence[Pairs], compositions: Sequence[str]) -> l
     return rows
 
 
-def draw(rows: Sequence[Row], path: Path) -> None:
-    """The reliability diagram of every head."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, panels = plt.subplots(1, len(PROBABILITIES), figsize=(12, 3.2), sharey=True)
-    for panel, head in zip(panels, PROBABILITIES, strict=True):
-        panel.plot([0, 1], [0, 1], color="0.8", linewidth=1)
-        for stage, style in (("before", "o--"), ("after", "o-")):
-            bins = [row for row in rows if row["head"] == head and row["part"] == stage]
-            panel.plot([b["said"] for b in bins], [b["true"] for b in bins], style, markersize=3, label=stage)
-        panel.set(title=head, xlabel="said", xlim=(0, 1), ylim=(0, 1))
-        panel.set_aspect("equal")
-    panels[0].set_ylabel("came true")
-    panels[0].legend(frameon=False)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-
-
 def scaled(posteriorgram: Posteriorgram, scalings: Mapping[str, Scaling]) -> Posteriorgram:
     """Every head's probabilities through its scaling."""
     planes = {head: scaling(getattr(posteriorgram, head)) for head, scaling in scalings.items()}
@@ -150,21 +127,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("calibration", __doc__)
     parser.add_argument("--models", nargs="+", default=list_models(), help="names or .safetensors files")
     parser.add_argument("--write-card", action="store_true", help="keep the scalings in the models' cards")
-    parser.add_argument("--picture", type=Path, default=Path("docs/calibration.png"), help=f"of {MODEL}")
     args = parsed(parser, argv)
     rows: list[Row] = []
     recordings = compositions = 0
     for model in args.models:
         found, recordings, compositions = calibrated(model, write_card=args.write_card)
-        if model == MODEL:
-            draw(found, args.picture)
         rows += found
         for row in found:
             if row["part"] == "summary":
                 print(row, flush=True)
     settings = {"data": "maps/real-dev", "recordings": recordings, "compositions": compositions}
     settings |= {"doubt": DOUBT}
-    question = "Do the acoustic model's probabilities mean what they say?"
+    question = "Do the acoustic model's predicted probabilities match observed frequencies?"
     merge_report(args.output, question, settings, rows, ("model",))
     return 0
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import tables
+from benchmarks.reporting import symbolic_tables
 from benchmarks.reporting.form import merge_report
 from benchmarks.reporting.published import OURS, SETS, SOURCES, TITLES, published
 from benchmarks.symbolic_models import beside_published, main, row_of
@@ -67,8 +67,8 @@ def test_the_table_shows_ours_beside_the_published_figure(monkeypatch: pytest.Mo
     row = base | {"row": "rnn-rbm", "set": "jsb", "log_likelihood_nats_per_step": -7.0, "acc12": 0.3}
     row |= {"standard_error": 0.021} | beside_published("rnn-rbm", "jsb", -7.0)
     other = base | {"row": "new", "set": "nottingham", "log_likelihood_nats_per_step": -1.5, "acc12": 0.8}
-    monkeypatch.setattr(tables, "read_report", lambda name: {"rows": [other, row]})
-    lines = tables.symbolic_models().splitlines()
+    monkeypatch.setattr(symbolic_tables, "read_report", lambda name: {"rows": [other, row]})
+    lines = symbolic_tables.symbolic_models().splitlines()
     assert lines[2] == "| RNN-RBM |  |  |  | -7.00 ± 0.02 / -6.27 † |  |  |  | 30.0 / 33.1 |"
     assert lines[3] == "| `new` |  | -1.50 |  |  |  | 80.0 |  |  |"
 

@@ -1,11 +1,10 @@
-"""Tables as text.
+"""Tables as Markdown, and the places between markers that they fill."""
 
-Is: the one form that all tables of the README have, and the line below them.
-Is not: what stands in them (benchmarks.tables, benchmarks.decoding_tables).
-"""
-
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from symbolic.errors import NotebeamError
 
 Report = Mapping[str, Any]  # what `reporting.form.read_report` gives
 
@@ -25,3 +24,23 @@ def rows_of(report: Report) -> list[dict[str, Any]]:
 def source(report: Report) -> str:
     """Where the figures come from, in one line."""
     return f"`{report['command']}`, commit {report['commit']}, {report['date']}, {report['machine']}."
+
+
+def filled(text: str, tables: Mapping[str, Callable[[], str]], place: str) -> str:
+    """The text with every `<!-- table: NAME -->` ... `<!-- end -->` made anew.
+
+    Raises:
+        NotebeamError: a table that there is not, or a marker without its end; `place` begins the message.
+    """
+
+    def table(match: re.Match[str]) -> str:
+        if match[1] not in tables:
+            raise NotebeamError(f"{place}: table", match[1], f"one of {', '.join(tables)}")
+        if "<!-- table: " in match[2]:
+            raise NotebeamError(f"{place}: table {match[1]}", "no end", "<!-- end --> before the next table")
+        return f"<!-- table: {match[1]} -->\n\n{tables[match[1]]()}\n\n<!-- end -->"
+
+    new, count = re.subn(r"<!-- table: (\S+) -->(.*?)<!-- end -->", table, text, flags=re.DOTALL)
+    if count != text.count("<!-- table: "):
+        raise NotebeamError(f"{place}: tables", "a marker without its end", "<!-- end --> after each table")
+    return new

@@ -1,8 +1,4 @@
-"""The README's tables of `benchmarks.decoding`.
-
-Is: one function a table.
-Is not: a measurement, or the places in the README (benchmarks.tables).
-"""
+"""Tables of the speed of decoding (`benchmarks.decoding`)."""
 
 from collections.abc import Mapping
 from typing import Any

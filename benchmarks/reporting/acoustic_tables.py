@@ -1,8 +1,4 @@
-"""The README's tables of the acoustic models.
-
-Is: one function a table.
-Is not: a measurement, or the places in the README (benchmarks.tables).
-"""
+"""Tables of the acoustic models."""
 
 from collections.abc import Callable
 
