@@ -30,8 +30,9 @@ from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.options import DecodeOptions, Plane
 from symbolic.decoding.streaming import Stream
-from symbolic.priors.product import Product
-from symbolic.priors.registry import Prior, list_priors, load_prior
+from symbolic.priors.base import Prior
+from symbolic.priors.loading import list_priors, load_prior
+from symbolic.priors.recurrent import RecurrentPrior
 from transcribe.presets import MODEL
 
 QUESTION = "How fast is decoding, on what does its time depend, and how much of the machine does it use?"
@@ -148,7 +149,7 @@ def naive(device: torch.device) -> Iterator[Row]:
             row = made("naive", 1, 16, candidates, hidden, device, steps=40)
             prior, options = lstm_nade(hidden).to(device), search_options(16, candidates)
             clip = made_clip(40, candidates, 0)
-            assert isinstance(prior, Product)
+            assert isinstance(prior, RecurrentPrior)
             seconds, cost = min(_naively(clip, prior, options, device) for _ in range(3))
             found = float(decode_evidence([clip], prior, options)[0].costs[0])
             if abs(cost - found) > 1e-4 * 40:
@@ -158,7 +159,7 @@ def naive(device: torch.device) -> Iterator[Row]:
 
 
 def _naively(
-    clip: Evidence, prior: Product, options: DecodeOptions, device: torch.device
+    clip: Evidence, prior: RecurrentPrior, options: DecodeOptions, device: torch.device
 ) -> tuple[float, float]:
     """Seconds that the naive beam took, and the cost it found, nats."""
     costs: list[float] = []

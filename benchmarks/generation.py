@@ -17,7 +17,7 @@ from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.generation.picture import Panel, save_rolls
 from symbolic.generation.sampling import SampleOptions, sample_steps
 from symbolic.pitch import pitch_of
-from symbolic.priors.registry import list_priors, load_prior
+from symbolic.priors.loading import list_priors, load_prior
 from symbolic.priors.steps import clock_for, notes_of
 
 PICTURE = Path(__file__).parent.parent / "docs" / "generation.png"
@@ -63,10 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_report(args.output, question, {"prior": args.prior, "seed": args.seed}, rows)
     panels = []
     for title, roll in (("J. S. Bach", real[SHOWN]), (f"drawn from {args.prior}", drawn[SHOWN])):
-        clock = clock_for(prior.card, len(roll), TEMPO)
+        clock = clock_for(prior.require_card(), len(roll), TEMPO)
         # What was drawn has the other colour: all of it lies after the seam.
         seam = clock.end if roll is real[SHOWN] else 0.0
-        panels.append(Panel(title, notes_of(roll, clock, prior.card), seam, clock.end))
+        panels.append(Panel(title, notes_of(roll, clock, prior.require_card()), seam, clock.end))
     save_rolls(PICTURE, panels, columns=2)
     return 0
 

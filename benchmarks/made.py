@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from symbolic.clock import Clock
 from symbolic.decoding.evidence import Evidence
 from symbolic.decoding.options import DecodeOptions
-from symbolic.priors.registry import Prior, build_prior
+from symbolic.priors.base import Prior
+from symbolic.priors.registry import build_prior
 
 STEP = 0.02  # seconds
 
@@ -55,8 +56,7 @@ def lstm_nade(hidden: int) -> Prior:
 
 def free(prior: Prior) -> Prior:
     """The prior, to be asked at steps of any length: time does not depend on what it has learnt."""
-    if hasattr(prior, "card"):
-        del prior.card
+    prior.card = None
     return prior
 
 

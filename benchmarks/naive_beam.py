@@ -19,8 +19,8 @@ from symbolic.decoding.candidates import propose
 from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.protocol import pad
 from symbolic.estimators.nade import Nade
-from symbolic.priors.product import Product
-from symbolic.priors.protocol import State
+from symbolic.priors.recurrent import RecurrentPrior
+from symbolic.state import State
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Hypothesis:
 
 
 @torch.inference_mode()
-def naive_beam(prob: NDArray[np.float32], prior: Product, options: DecodeOptions) -> float:
+def naive_beam(prob: NDArray[np.float32], prior: RecurrentPrior, options: DecodeOptions) -> float:
     """Cost of the best roll of a clip (T, D)."""
     batch = pad([torch.from_numpy(prob)])
     found = propose(batch, options, options.candidates)
@@ -63,7 +63,7 @@ def naive_beam(prob: NDArray[np.float32], prior: Product, options: DecodeOptions
     return min(hypothesis.cost for hypothesis in beam)
 
 
-def nade_scores(prior: Product, state: State, candidates: Tensor) -> Tensor:
+def nade_scores(prior: RecurrentPrior, state: State, candidates: Tensor) -> Tensor:
     """(K,) log-probability of candidates (K, D) after one hypothesis, key by key."""
     estimator = prior.estimator
     assert isinstance(estimator, Nade)

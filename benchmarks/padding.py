@@ -18,7 +18,8 @@ from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.datasets.classic import read_classic
 from symbolic.evaluation.accuracy import expected_accuracies
 from symbolic.evaluation.likelihood import log_likelihood
-from symbolic.priors.registry import Prior, load_prior
+from symbolic.priors.base import Prior
+from symbolic.priors.loading import load_prior
 
 CLAIMED = {"nats_or_what_a_step": -2.7, "accuracy": 0.21}
 

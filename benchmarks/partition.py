@@ -11,11 +11,11 @@ import torch
 
 from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.datasets.classic import read_classic
+from symbolic.estimators.ais import ais_log_partition
 from symbolic.estimators.rbm import Rbm
-from symbolic.evaluation.ais import ais_log_partition
 from symbolic.evaluation.likelihood import base_logits, padded_batches
-from symbolic.priors.product import Product
-from symbolic.priors.registry import load_prior
+from symbolic.priors.loading import load_prior
+from symbolic.priors.recurrent import RecurrentPrior
 
 TEMPERATURES = (3, 10, 30, 100, 300)
 RUNS = 100
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=100, help="of the test set, evenly spread")
     args = parsed(parser, argv)
     prior, rolls = load_prior(args.prior), read_classic("jsb").test
-    assert isinstance(prior, Product) and isinstance(prior.estimator, Rbm)
+    assert isinstance(prior, RecurrentPrior) and isinstance(prior.estimator, Rbm)
     steps, biases = [], []
     with torch.inference_mode():
         for batch, mask in padded_batches(rolls):

@@ -12,7 +12,7 @@ from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.baselines.notes import independent_log_prob, key_frequencies
 from symbolic.evaluation.__main__ import scores
 from symbolic.notes import Notes
-from symbolic.priors.registry import load_prior
+from symbolic.priors.loading import load_prior
 from symbolic.training.config import DataConfig
 from symbolic.training.data import Roll, frames_roll, read_splits
 
@@ -21,7 +21,7 @@ PAIRS = (("event-rnn-nade/piano", "asap"),)
 
 def one_gram(name: str, dataset: str) -> float:
     """Test log-likelihood a step of the note 1-gram of the training pieces, in the prior's own steps."""
-    card = load_prior(name).card
+    card = load_prior(name).require_card()
     plane = "struck" if card.plane == "struck" else "active"
     config = DataConfig(performances=(dataset,), hop=float(card.clock["hop"]), plane=plane)
     splits = read_splits(config)
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         row["note_1_gram_nats_per_step"] = one_gram(name, dataset)
         prior = load_prior(name)
         row["parameters"] = sum(p.numel() for p in prior.parameters())
-        row["training_minutes"] = prior.card.scores["minutes"]
+        row["training_minutes"] = prior.require_card().scores["minutes"]
         rows.append(row)
         print(row)
     question = "How well does the shipped piano prior predict performances it has not seen?"

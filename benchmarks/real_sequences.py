@@ -24,8 +24,8 @@ from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.datasets.balls import read_balls
 from symbolic.datasets.motion import RealSet, read_motion
 from symbolic.evaluation.prediction import PredictionError, PredictionOptions, error_of, prediction_error
-from symbolic.priors.product import Product
-from symbolic.priors.registry import load_prior, weights_folder
+from symbolic.priors.loading import load_prior, weights_folder
+from symbolic.priors.recurrent import RecurrentPrior
 from symbolic.training.__main__ import main as train
 from symbolic.training.config import TrainingConfig, read_config
 
@@ -81,7 +81,7 @@ def simple_rows(name: str, data: RealSet) -> list[Values]:
     return [{"row": row, "set": name, **_errors(error)} for row, error in found.items()]
 
 
-def trained_row(row: str, name: str, prior: Product, test: Sequence[NDArray[np.float32]]) -> Values:
+def trained_row(row: str, name: str, prior: RecurrentPrior, test: Sequence[NDArray[np.float32]]) -> Values:
     """Errors of a trained prior beside the published ones."""
     begun = time.process_time()
     values: Values = {"row": row, "set": name, **_errors(prediction_error(prior, test))}
@@ -91,9 +91,9 @@ def trained_row(row: str, name: str, prior: Product, test: Sequence[NDArray[np.f
         "squared_error_per_frame_mean_of_20": averaged.per_step,
         **PUBLISHED[row],
         "parameters": sum(parameter.numel() for parameter in prior.parameters()),
-        "training_minutes": prior.card.scores["minutes"],
+        "training_minutes": prior.require_card().scores["minutes"],
         "seconds": round(time.process_time() - begun, 1),
-        "training_command": prior.card.command,
+        "training_command": prior.require_card().command,
     }
 
 
@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if weights is None:
             print(f"{row}: no weights; --train trains them")
             continue
-        prior = cast(Product, load_prior(weights))
+        prior = cast(RecurrentPrior, load_prior(weights))
         rows.append(trained_row(row, config.data.set, prior, sets[config.data.set].test))
     for values in rows:
         print(values)

@@ -37,10 +37,11 @@ from symbolic.baselines.protocol import drawn_accuracies
 from symbolic.baselines.table import BASELINES, CLOSED_FORM
 from symbolic.datasets.classic import ClassicName, ClassicSet, read_classic
 from symbolic.errors import NotebeamError
+from symbolic.estimators.ais import AisOptions
 from symbolic.evaluation.accuracy import Roll, expected_accuracies
-from symbolic.evaluation.ais import AisOptions
 from symbolic.evaluation.likelihood import log_likelihood
-from symbolic.priors.registry import Prior, load_prior, read_card, weights_folder
+from symbolic.priors.base import Prior
+from symbolic.priors.loading import load_prior, read_card, weights_folder
 from symbolic.training.config import read_config
 
 CONFIGS = Path(__file__).parent.parent / "symbolic" / "training" / "configs"
@@ -136,8 +137,8 @@ def trained_row(prior: Prior, data: ClassicSet, options: Options) -> Values:
         "bay": accuracies.bay,
         "accuracy_steps": sum(map(len, judged)),
         "parameters": sum(parameter.numel() for parameter in prior.parameters()),
-        "training_command": prior.card.command,
-        "data": prior.card.data,
+        "training_command": prior.require_card().command,
+        "data": prior.require_card().data,
     }
     if likelihood.ais:
         values |= {
@@ -147,7 +148,9 @@ def trained_row(prior: Prior, data: ClassicSet, options: Options) -> Values:
             "runs": likelihood.ais.runs,
         }
     # What the card says of the training: minutes, the update that was kept, the seed where it is noted.
-    return values | {name: value for name, value in prior.card.scores.items() if not name.startswith("test")}
+    return values | {
+        name: value for name, value in prior.require_card().scores.items() if not name.startswith("test")
+    }
 
 
 def thinned(rolls: Sequence[Roll], steps: int) -> Sequence[Roll]:
@@ -269,9 +272,11 @@ def _train(queue: Sequence[Path], args: argparse.Namespace, options: Options) ->
 
     def measure(path: Path) -> Values:
         prior = load_prior(path)
-        cell = row_of(prior.card.model, prior.card.name)
+        cell = row_of(prior.require_card().model, prior.require_card().name)
         if cell is None:
-            raise NotebeamError(str(path), prior.card.name, f"the name of a set ({', '.join(SETS)})")
+            raise NotebeamError(
+                str(path), prior.require_card().name, f"the name of a set ({', '.join(SETS)})"
+            )
         return _full_row(cell, trained_row(prior, _data(cell[1]), options), options) | origin()
 
     with only_one(args.run):

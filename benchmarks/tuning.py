@@ -22,8 +22,8 @@ from symbolic.decoding.decode import Decoding, decode_evidence
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.options import DecodeOptions, Method, Transitions
 from symbolic.notes import Notes
-from symbolic.priors.protocol import SymbolicPrior
-from symbolic.priors.registry import load_prior
+from symbolic.priors.base import Prior
+from symbolic.priors.loading import load_prior
 from transcribe.presets import MODEL, NOTE_PRICE, PRIOR, TRACK
 from transcribe.scoring import mean, score
 from transcribe.scoring.matching import onset_ratios
@@ -98,7 +98,7 @@ ROWS = ("threshold", "hmm tuned", "hmm counted", "beam alone", "greedy", "beam")
 
 
 def tried(
-    name: str, heard: Sequence[Heard], clips: Sequence[Evidence], prior: SymbolicPrior
+    name: str, heard: Sequence[Heard], clips: Sequence[Evidence], prior: Prior
 ) -> tuple[list[Setting], npt.NDArray[np.float64], list[list[Decoding]]]:
     """Settings, onset F (settings, recordings), and the decodings of each setting's decoder."""
     settings, scores, kept = [], [], []
@@ -140,9 +140,7 @@ def interval(values: Sequence[float], compositions: Sequence[str], seed: int = 0
     return float(low), float(high)
 
 
-def row_of(
-    name: str, heard: Sequence[Heard], clips: Sequence[Evidence], prior: SymbolicPrior
-) -> dict[str, object]:
+def row_of(name: str, heard: Sequence[Heard], clips: Sequence[Evidence], prior: Prior) -> dict[str, object]:
     """The table's row of one decoder."""
     compositions = [h.recording.composition for h in heard]
     settings, scores, decodings = tried(name, heard, clips, prior)

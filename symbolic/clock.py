@@ -1,7 +1,6 @@
-"""Clocks: the times of the steps of a piano roll, and notes to steps and back.
+"""Piano rolls, and the clocks that give their steps times: notes to steps and back.
 
-Is: the three kinds of clock, rounding to the nearest step, rolls of notes, notes of rolls.
-Is not: beat tracking, or the choice of onsets (both give times to a clock).
+Beats and onsets are given to a clock, which finds neither.
 """
 
 from dataclasses import dataclass
@@ -13,10 +12,33 @@ from numpy.typing import ArrayLike, NDArray
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import KEYS, key_of, pitch_of
-from symbolic.rolls import PianoRoll
 
 LONE_STEP = 0.5  # seconds that a step lasts when no other step tells its length
 MADE_VELOCITY = 64  # a roll says nothing about loudness
+
+
+@dataclass(frozen=True, eq=False)
+class PianoRoll:
+    """Keys that sound at each step. Without a `struck` plane a re-struck key looks held."""
+
+    active: NDArray[np.bool_]  # (T, D) the key sounds
+    clock: "Clock"  # T steps
+    struck: NDArray[np.bool_] | None = None  # (T, D) the key is struck at this step; implies active
+
+    def __post_init__(self) -> None:
+        shape = (len(self.clock), KEYS)
+        for name, plane in (("active", self.active), ("struck", self.struck)):
+            if plane is None:
+                continue
+            if plane.dtype != np.bool_ or plane.shape != shape:
+                raise NotebeamError(f"PianoRoll.{name}", f"{plane.dtype} {plane.shape}", f"bool {shape}")
+        if self.struck is not None and (self.struck & ~self.active).any():
+            step, key = (int(i) for i in np.argwhere(self.struck & ~self.active)[0])
+            place = f"PianoRoll.struck step {step} key {key}"
+            raise NotebeamError(place, "a silent key", "one that is active there")
+
+    def __len__(self) -> int:
+        return len(self.active)
 
 
 @dataclass(frozen=True, eq=False)

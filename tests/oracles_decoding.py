@@ -16,8 +16,9 @@ from torch import Tensor
 from symbolic.clock import Clock
 from symbolic.decoding.evidence import Evidence
 from symbolic.decoding.options import DecodeOptions
-from symbolic.priors.protocol import State
-from symbolic.priors.registry import Prior, build_prior
+from symbolic.priors.base import Prior
+from symbolic.priors.registry import build_prior
+from symbolic.state import State
 
 # A search that prunes, merges and keeps few, so that every part of it has something to do.
 PRUNED = DecodeOptions(
@@ -36,12 +37,11 @@ def random_table(keys: int, seed: int) -> np.ndarray:
     return scores - np.log(np.exp(scores).sum(axis=2, keepdims=True))
 
 
-class TablePrior:
+class TablePrior(Prior):
     """Each row depends on the two rows before it by a table; before the first step both are silent."""
 
-    is_normalized = True
-
     def __init__(self, table: np.ndarray) -> None:
+        super().__init__()
         self.table = torch.tensor(table)
         self.visible = int(table.shape[0]).bit_length() - 1
         self.asked, self.rows = 0, 0  # calls of log_prob, and candidates it was asked for
@@ -53,25 +53,19 @@ class TablePrior:
     def initial_state(self, n: int) -> State:
         return {"older": torch.zeros(n, dtype=torch.long), "newer": torch.zeros(n, dtype=torch.long)}
 
-    def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
+    def advance(self, state: State, step: Tensor) -> State:
         assert step.shape == (len(state["newer"]), self.visible)
         return {"older": state["newer"], "newer": self.number(step)}
 
-    def log_prob(self, state: State, candidates: Tensor, context: Tensor | None = None) -> Tensor:
+    def log_prob(self, state: State, candidates: Tensor) -> Tensor:
         assert candidates.shape[::2] == (len(state["newer"]), self.visible)
         self.asked, self.rows = self.asked + 1, self.rows + candidates.shape[0] * candidates.shape[1]
         return self.table[state["older"][:, None], state["newer"][:, None], self.number(candidates)].float()
 
-    def sample(
-        self,
-        state: State,
-        generator: torch.Generator,
-        temperature: float = 1.0,
-        context: Tensor | None = None,
-    ) -> Tensor:
+    def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         raise NotImplementedError
 
-    def sequence_log_prob(self, rolls: Tensor, mask: Tensor, context: Tensor | None = None) -> Tensor:
+    def sequence_log_prob(self, rolls: Tensor, mask: Tensor) -> Tensor:
         number = self.number(rolls)
         past = torch.cat([torch.zeros_like(number[:, :2]), number], dim=1)
         return self.table[past[:, :-2], past[:, 1:-1], number] * mask

@@ -7,8 +7,9 @@ import torch
 
 from symbolic.midi import write_midi
 from symbolic.notes import Notes
-from symbolic.priors.protocol import PriorCard
-from symbolic.priors.registry import Prior, build_prior, save_prior
+from symbolic.priors.base import Prior, PriorCard
+from symbolic.priors.loading import save_prior
+from symbolic.priors.registry import build_prior
 
 WHITE = (0, 2, 4, 5, 7, 9, 11)  # pitch classes
 WHITE_PROB, BLACK_PROB = 0.1, 0.001
@@ -21,7 +22,7 @@ def white_prior() -> Prior:
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.zero_()
-    prior.begin_at(torch.where(white, WHITE_PROB, BLACK_PROB))  # type: ignore[union-attr]
+    prior.initialise_from_marginals(torch.where(white, WHITE_PROB, BLACK_PROB))  # type: ignore[union-attr]
     prior.card = PriorCard(
         name="white",
         model="lstm-bernoulli",

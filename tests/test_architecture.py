@@ -20,7 +20,7 @@ FORBIDDEN = {
     "transcribe": {"benchmarks", "tests"},
 }
 # What acoustic may see of symbolic: core types and data, no prior and no decoder.
-CORE = {"clock", "config", "datasets", "errors", "files", "midi", "notes", "pitch", "posteriorgram", "rolls"}
+CORE = {"clock", "config", "datasets", "errors", "files", "midi", "notes", "pitch", "posteriorgram"}
 HEAVY = ("torch", "librosa", "matplotlib", "onnxruntime", "scipy", "sklearn", "symusic", "mido")
 
 

@@ -21,8 +21,8 @@ from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import pitch_at
 from symbolic.posteriorgram import Posteriorgram
-from symbolic.priors.protocol import SymbolicPrior
-from symbolic.priors.registry import load_prior
+from symbolic.priors.base import Prior
+from symbolic.priors.loading import load_prior
 from transcribe.outputs import POSTERIORS
 from transcribe.presets import MODEL, ONSET_SHIFTS, PRIOR, TRACK, preset
 from transcribe.tracking import TrackOptions, notes_of
@@ -89,7 +89,7 @@ class Transcriber:
     def __init__(self, options: TranscribeOptions | None = None) -> None:
         self.options = options or TranscribeOptions()
         self._listener: Listener | None = None
-        self._prior: SymbolicPrior | None = None
+        self._prior: Prior | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """The options alone: a worker loads its own models."""
@@ -147,7 +147,7 @@ class Transcriber:
             )
         return self._listener
 
-    def _decided(self) -> tuple[SymbolicPrior | None, DecodeOptions]:
+    def _decided(self) -> tuple[Prior | None, DecodeOptions]:
         """The prior, loaded once, and the decoder's options at its step and plane."""
         name, options = self.options.prior, self.options.decoding
         if options.method not in SEARCHES:  # an HMM's weight is that of its own transitions
@@ -156,7 +156,7 @@ class Transcriber:
             return None, replace(options, prior_weight=0.0)
         if self._prior is None:
             prior = load_prior(name)
-            kind = prior.card.clock["kind"]
+            kind = prior.require_card().clock["kind"]
             if kind != "frames":
                 raise NotebeamError(f"prior {name}", f"steps of {kind}", "a prior with steps of frames")
             if isinstance(prior, torch.nn.Module):
@@ -164,7 +164,7 @@ class Transcriber:
                 # The search adds costs in float64, which mps does not have.
                 prior.to(torch.device("cpu") if device.type == "mps" else device)
             self._prior = prior
-        card = self._prior.card
+        card = self._prior.require_card()
         return self._prior, replace(options, step=float(card.clock["hop"]), plane=card.plane)  # type: ignore[arg-type]
 
 

@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from symbolic.clock import PianoRoll
 from symbolic.decoding.decode import Decoding
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import KEYS, pitch_of
 from symbolic.posteriorgram import Posteriorgram
-from symbolic.rolls import PianoRoll
 
 Plane = Literal["struck", "active"]
 Floats = npt.NDArray[np.floating]

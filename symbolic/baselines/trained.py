@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from symbolic.baselines.mixtures import frames_of, to_numpy
 from symbolic.baselines.notes import KeyModel, key_frequencies
 from symbolic.baselines.protocol import Roll, Steps, thinned
+from symbolic.estimators.ais import ais_log_partition
 from symbolic.estimators.nade import Nade, NadeOptions
 from symbolic.estimators.protocol import Estimator
 from symbolic.estimators.rbm import Rbm, RbmOptions
-from symbolic.evaluation.ais import ais_log_partition
 
 VALIDATIONS = 10  # in a fit; the weights of the best are kept
 VALID_STEPS = 20_000  # for those validations, from pieces evenly spread over the split
@@ -152,7 +152,7 @@ class FrameModel(nn.Module):
     def __init__(self, estimator: Estimator, mean: Tensor) -> None:
         super().__init__()
         self.estimator = estimator
-        self.biases = nn.Parameter(estimator.first_bias(mean))
+        self.biases = nn.Parameter(estimator.initialise_from_marginals(mean))
         self.log_z, self.standard_error = 0.0, 0.0  # nats; estimated where the estimator leaves out log Z
         self.settings: dict[str, int | float] = {}
 

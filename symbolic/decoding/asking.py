@@ -1,7 +1,7 @@
 """Whom a search asks: the prior, if the options call for one and it fits the evidence.
 
 Is: the checks of a prior against keys, options and clock; log Z put back where histories are compared.
-Is not: how it is asked (priors.sharing).
+Is not: how it is asked (priors.base).
 """
 
 import torch
@@ -9,14 +9,14 @@ import torch
 from symbolic.clock import Clock
 from symbolic.decoding.options import DecodeOptions
 from symbolic.errors import NotebeamError
+from symbolic.priors.base import Prior
 from symbolic.priors.partition import WithPartition
-from symbolic.priors.protocol import SymbolicPrior
 
 SEARCHES = ("greedy", "beam")  # the methods that ask a prior
 HOP_TOLERANCE = 1e-6  # seconds between a prior's hop and a clock's
 
 
-def prior_to_ask(prior: SymbolicPrior | None, keys: int, options: DecodeOptions) -> SymbolicPrior | None:
+def prior_to_ask(prior: Prior | None, keys: int, options: DecodeOptions) -> Prior | None:
     """The prior if the method and its weight call for one; for a beam with log Z, or an estimate of it.
 
     Raises:
@@ -30,7 +30,7 @@ def prior_to_ask(prior: SymbolicPrior | None, keys: int, options: DecodeOptions)
         place, got = "decode(prior)", f"a prior of {prior.visible} keys"
         raise NotebeamError(place, got, f"{keys}, as in the evidence")
     # A prior that was never saved has no card, and nothing is known of its steps.
-    card = getattr(prior, "card", None)
+    card = prior.card
     if card is not None and card.plane != options.plane:
         raise NotebeamError(
             "DecodeOptions.plane", options.plane, f"{card.plane!r}, as the prior {card.name!r}"
@@ -47,12 +47,12 @@ def prior_to_ask(prior: SymbolicPrior | None, keys: int, options: DecodeOptions)
     return prior
 
 
-def device_of(prior: SymbolicPrior) -> torch.device:
+def device_of(prior: Prior) -> torch.device:
     """Where the prior is."""
     return next(iter(prior.initial_state(1).values())).device
 
 
-def _with_partition(prior: SymbolicPrior, options: DecodeOptions) -> SymbolicPrior:
+def _with_partition(prior: Prior, options: DecodeOptions) -> Prior:
     """The prior with log Z put back: it differs from history to history, and a beam compares histories."""
     try:
         return WithPartition(prior, temperatures=options.partition_temperatures, runs=options.partition_runs)
@@ -61,9 +61,9 @@ def _with_partition(prior: SymbolicPrior, options: DecodeOptions) -> SymbolicPri
         raise NotebeamError("decode(prior)", "a prior that leaves out log Z", expected) from error
 
 
-def check_clock(prior: SymbolicPrior, clock: Clock) -> None:
+def check_clock(prior: Prior, clock: Clock) -> None:
     """Refuse steps of another kind or length than the prior has learnt."""
-    card = getattr(prior, "card", None)
+    card = prior.card
     if card is None:
         return
     name, wanted = card.name, card.clock

@@ -20,10 +20,10 @@ from symbolic.decoding.candidates import Candidates, propose
 from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.protocol import Batch, Hypotheses
 from symbolic.decoding.search import Search
-from symbolic.priors.protocol import SymbolicPrior
+from symbolic.priors.base import Prior
 
 
-def beam(batch: Batch, prior: SymbolicPrior | None, options: DecodeOptions) -> Hypotheses:
+def beam(batch: Batch, prior: Prior | None, options: DecodeOptions) -> Hypotheses:
     """The `n_best` cheapest rolls found for every clip."""
     found = propose(batch, options, options.candidates)
     search = Search(batch.prob.shape[2], prior, options, batch.prob.device)

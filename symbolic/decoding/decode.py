@@ -25,7 +25,7 @@ from symbolic.decoding.streaming import stream_beam
 from symbolic.decoding.threshold import threshold
 from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
-from symbolic.priors.protocol import SymbolicPrior
+from symbolic.priors.base import Prior
 
 DECODERS: dict[str, Decoder] = {"threshold": threshold, "hmm": hmm, "greedy": greedy, "beam": beam}
 
@@ -65,7 +65,7 @@ def build_decoder(method: str) -> Decoder:
 
 def decode(
     posteriorgrams: Sequence[Posteriorgram],
-    prior: SymbolicPrior | None,
+    prior: Prior | None,
     options: DecodeOptions,
     *,
     clocks: Sequence[Clock] | None = None,
@@ -95,9 +95,7 @@ def decode(
 
 
 @torch.inference_mode()
-def decode_evidence(
-    clips: Sequence[Evidence], prior: SymbolicPrior | None, options: DecodeOptions
-) -> list[Decoding]:
+def decode_evidence(clips: Sequence[Evidence], prior: Prior | None, options: DecodeOptions) -> list[Decoding]:
     """`decode`, for evidence at the steps of a clock, from whatever source; the D of all clips is one."""
     if not clips:
         return []

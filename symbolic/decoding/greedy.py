@@ -11,10 +11,10 @@ from dataclasses import replace
 from symbolic.decoding.beam import beam
 from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.protocol import Batch, Hypotheses
-from symbolic.priors.protocol import SymbolicPrior
+from symbolic.priors.base import Prior
 
 
-def greedy(batch: Batch, prior: SymbolicPrior | None, options: DecodeOptions) -> Hypotheses:
+def greedy(batch: Batch, prior: Prior | None, options: DecodeOptions) -> Hypotheses:
     """One roll a clip; of equal rows the one the acoustic model prefers.
 
     Rows of one step are compared under one history, so a prior that leaves out log Z will do; costs and the

@@ -15,10 +15,10 @@ from symbolic.decoding.cost import local_cost, switch_gain
 from symbolic.decoding.options import DecodeOptions, Transitions
 from symbolic.decoding.protocol import Batch, Hypotheses
 from symbolic.errors import NotebeamError
-from symbolic.priors.protocol import SymbolicPrior
+from symbolic.priors.base import Prior
 
 
-def hmm(batch: Batch, prior: SymbolicPrior | None, options: DecodeOptions) -> Hypotheses:
+def hmm(batch: Batch, prior: Prior | None, options: DecodeOptions) -> Hypotheses:
     """Cheapest rolls under the chain in `options.transitions`; no other prior is asked."""
     clips, _, keys = batch.prob.shape
     chain = chain_log_prob(options.transitions, keys).to(batch.prob.device)

@@ -16,14 +16,14 @@ from symbolic.decoding.merging import Hashes
 from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.rounds import Choice
 from symbolic.estimators.prefixes import share
-from symbolic.priors.protocol import State, SymbolicPrior, select
-from symbolic.priors.sharing import hypotheses, shared_log_prob
+from symbolic.priors.base import Prior
+from symbolic.state import State, hypotheses, select
 
 
 def join(
     choice: Choice,
     numbers: int,
-    prior: SymbolicPrior,
+    prior: Prior,
     state: State,
     options: DecodeOptions,
     hashes: Hashes,
@@ -37,7 +37,7 @@ def join(
     width = hypotheses(state) // clips
     first = select(state, torch.arange(clips, device=rows.device) * width)
     one_more = torch.maximum(rows[:, :1], torch.eye(keys, device=rows.device))  # (B, D, D)
-    asked = shared_log_prob(prior, first, share(one_more))[:, 0]
+    asked = prior.shared_log_prob(first, share(one_more))[:, 0]
     extra = options.note_penalty - tempered_logit(prob.clamp(min=LEAST), options.temperature)
     hope = (options.prior_weight * asked - extra).masked_fill(rows.any(dim=1), -torch.inf)
     hope, added = hope.sort(dim=1, descending=True, stable=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from symbolic.decoding.options import DecodeOptions
 from symbolic.errors import NotebeamError
-from symbolic.priors.protocol import SymbolicPrior
+from symbolic.priors.base import Prior
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +87,6 @@ class Hypotheses:
 class Decoder(Protocol):
     """A search for the rolls of least cost."""
 
-    def __call__(self, batch: Batch, prior: SymbolicPrior | None, options: DecodeOptions) -> Hypotheses:
+    def __call__(self, batch: Batch, prior: Prior | None, options: DecodeOptions) -> Hypotheses:
         """Rolls of every clip of the batch; `prior` is None or ready for the batch's device and D."""
         ...

@@ -24,8 +24,7 @@ from symbolic.decoding.recording import Recorded, recorder_on
 from symbolic.decoding.rounds import Choice, Rounds, Run
 from symbolic.decoding.step import Beam, Stepper
 from symbolic.errors import NotebeamError
-from symbolic.priors.protocol import SymbolicPrior
-from symbolic.priors.sharing import is_recordable, play
+from symbolic.priors.base import Prior
 
 RUN = 1024  # forced steps played at once, so that an hour of silence needs little memory
 
@@ -45,15 +44,13 @@ def single_precision() -> Iterator[None]:
 class Search:
     """A beam search over D keys."""
 
-    def __init__(
-        self, keys: int, prior: SymbolicPrior | None, options: DecodeOptions, device: torch.device
-    ) -> None:
+    def __init__(self, keys: int, prior: Prior | None, options: DecodeOptions, device: torch.device) -> None:
         self.prior = prior
         self.options = options if prior is not None else replace(options, prior_notes=0)
         self.hashes = make_hashes(keys, options.hash_steps, device)
         self.stepper = Stepper(prior, self.options, self.hashes)
         # The prior's own notes make lists of other sizes at every step.
-        some = self.options.record and not self.options.prior_notes and is_recordable(prior)
+        some = self.options.record and not self.options.prior_notes and (prior is None or prior.is_recordable)
         record = recorder_on(device) if some else None
         self.recorded = None if record is None else Recorded(self._packed, record)
         self.nan = torch.zeros((), dtype=torch.bool, device=device)  # whether the prior said so
@@ -109,7 +106,7 @@ class Search:
         if self.prior is not None:
             width = cost.shape[1]
             rows, lengths = run.rows.repeat_interleave(width, 0), run.lengths.repeat_interleave(width)
-            log_prob, state = play(self.prior, state, rows, lengths)
+            log_prob, state = self.prior.play(state, rows, lengths)
             self.nan |= log_prob.isnan().any()
             cost = cost - self.options.prior_weight * log_prob.view_as(cost)
             total = total + log_prob.view_as(cost)

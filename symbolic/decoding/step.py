@@ -15,8 +15,8 @@ from symbolic.decoding.cost import continuation_costs
 from symbolic.decoding.merging import Hashes, survivors
 from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.rounds import Choice
-from symbolic.priors.protocol import State, SymbolicPrior, select
-from symbolic.priors.sharing import shared_log_prob
+from symbolic.priors.base import Prior
+from symbolic.state import State, select
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ class Pick:
 class Stepper:
     """What every step is taken with; `prior` is None if nothing is asked of it."""
 
-    prior: SymbolicPrior | None
+    prior: Prior | None
     options: DecodeOptions
     hashes: Hashes
 
@@ -95,7 +95,7 @@ class Stepper:
         """The best continuations; whether the prior said nan (), bool."""
         asked, nan = None, beam.cost.new_zeros((), dtype=torch.bool)
         if self.prior is not None:
-            asked = shared_log_prob(self.prior, beam.state, choice.shared)
+            asked = self.prior.shared_log_prob(beam.state, choice.shared)
             nan = (asked.isnan() & choice.alive[:, None, None]).any()
         total = continuation_costs(beam.cost, choice.cost, asked, self.options.prior_weight).flatten(1)
         hashes = self.hashes.of_pasts(beam.recent, choice.newest)

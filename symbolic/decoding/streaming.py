@@ -17,7 +17,7 @@ from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.protocol import Batch, Hypotheses, prob_of
 from symbolic.decoding.window import Window
 from symbolic.errors import NotebeamError
-from symbolic.priors.protocol import SymbolicPrior
+from symbolic.priors.base import Prior
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Stream:
     """
 
     def __init__(
-        self, keys: int, prior: SymbolicPrior | None, options: DecodeOptions, clock: Clock | None = None
+        self, keys: int, prior: Prior | None, options: DecodeOptions, clock: Clock | None = None
     ) -> None:
         if not options.look_back:
             raise NotebeamError("DecodeOptions.look_back", 0, "an integer >= 1 for a stream")
@@ -79,7 +79,7 @@ class Stream:
         )
 
 
-def stream_beam(batch: Batch, prior: SymbolicPrior | None, options: DecodeOptions) -> Hypotheses:
+def stream_beam(batch: Batch, prior: Prior | None, options: DecodeOptions) -> Hypotheses:
     """What `decoding.beam.beam` finds, in blocks of `look_back` steps and bounded memory.
 
     Hypotheses of a clip differ in their last rows alone.

@@ -10,10 +10,10 @@ from symbolic.decoding.candidates import blocks
 from symbolic.decoding.cost import local_cost
 from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.protocol import Batch, Hypotheses
-from symbolic.priors.protocol import SymbolicPrior
+from symbolic.priors.base import Prior
 
 
-def threshold(batch: Batch, prior: SymbolicPrior | None, options: DecodeOptions) -> Hypotheses:
+def threshold(batch: Batch, prior: Prior | None, options: DecodeOptions) -> Hypotheses:
     """Bits above the threshold, and not below the floor; the prior is not asked."""
     rolls = (batch.prob > options.threshold) & (batch.prob >= options.floor)
     # A padded step is silent for certain and costs nothing.

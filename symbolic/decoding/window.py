@@ -20,7 +20,7 @@ from symbolic.decoding.candidates import Candidates, propose
 from symbolic.decoding.options import DecodeOptions
 from symbolic.decoding.protocol import Batch
 from symbolic.decoding.search import Search
-from symbolic.priors.protocol import SymbolicPrior
+from symbolic.priors.base import Prior
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Window:
     """The steps of B clips that are not settled yet; `prior` is None or ready for D keys and the device."""
 
     def __init__(
-        self, clips: int, keys: int, prior: SymbolicPrior | None, options: DecodeOptions, device: torch.device
+        self, clips: int, keys: int, prior: Prior | None, options: DecodeOptions, device: torch.device
     ) -> None:
         self.options = options
         self.search = Search(keys, prior, options, device)

@@ -46,7 +46,7 @@ class Bernoulli(nn.Module):
     def sample(self, biases: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         return bernoulli_sample(biases, generator, temperature)
 
-    def first_bias(self, mean: Tensor) -> Tensor:
+    def initialise_from_marginals(self, mean: Tensor) -> Tensor:
         return torch.logit(mean)
 
 

@@ -87,7 +87,7 @@ class GaussianRbm(Unshared, nn.Module):
         hidden = draw(hidden_prob(far, hidden_bias, self.weight), generator)
         return visible_bias + hidden @ self.weight.t()
 
-    def first_bias(self, mean: Tensor) -> Tensor:
+    def initialise_from_marginals(self, mean: Tensor) -> Tensor:
         # Exact while W is about zero, as it is before training.
         return torch.cat([mean, mean.new_zeros(self.biases - self.visible)])
 

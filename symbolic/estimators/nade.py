@@ -19,9 +19,9 @@ from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import Prefixes, SharedRows
 
 BLOCK = 1 << 20  # hidden units at once in `nade_prefix_log_prob`, so that they stay in a processor's cache
-MANY = 1 << 27  # the same where shapes are all that counts: as many as memory is sure to have room for
-EVEN = 16  # products with a multiple of so many columns are up to half as fast again as others
-PART = 32  # nodes that it may cut off by themselves: later ones have fewer keys to speak to
+MAX_BLOCK = 1 << 27  # the same under capture, where blocks may not depend on numbers
+ALIGN = 16  # pad matrix products to a multiple of so many columns (up to 1.5 times faster)
+MIN_NODES = 32  # nodes that it may cut off by themselves: later ones have fewer keys to speak to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class Nade(nn.Module):
     def sample(self, biases: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         return nade_sample(*self.split(biases), self.weight, self.out, generator, temperature)
 
-    def first_bias(self, mean: Tensor) -> Tensor:
+    def initialise_from_marginals(self, mean: Tensor) -> Tensor:
         # Exact while W and V are about zero, as they are before training.
         return torch.cat([torch.logit(mean), mean.new_zeros(self.biases - self.visible)])
 
@@ -130,7 +130,7 @@ def nade_prefix_log_prob(
     told = prefixes.sets @ weight  # (R, H), alike for all hypotheses
     past = torch.arange(len(out), device=out.device) <= prefixes.key[:, None]  # (R, D) up to the own key
     own, off_above = (key_bias.new_zeros(nodes, width) for _ in range(2))
-    most = MANY if prefixes.inner is None else min(BLOCK, max(PART, nodes // 4) * width * hidden)
+    most = MAX_BLOCK if prefixes.inner is None else min(BLOCK, max(MIN_NODES, nodes // 4) * width * hidden)
     size = max(1, most // max(1, width * hidden))
     units = key_bias.new_empty(0)
     for block, born, asked in prefixes.blocks(size):
@@ -162,7 +162,7 @@ def _added(values: Tensor, biases: Tensor, clip: Tensor, out: Tensor | None = No
 
 def _evenly(keys: slice) -> slice:
     """The keys, or a few more below, so that their number is what products like."""
-    return slice(max(0, keys.stop - -(-(keys.stop - keys.start) // EVEN) * EVEN), keys.stop)
+    return slice(max(0, keys.stop - -(-(keys.stop - keys.start) // ALIGN) * ALIGN), keys.stop)
 
 
 def nade_conditionals(

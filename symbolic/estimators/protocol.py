@@ -4,7 +4,7 @@ Is: the protocol of every family in this folder.
 Is not: a family, or the recurrence that makes the biases (symbolic.recurrence).
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ class Estimator(Protocol):
     visible: int  # D
     biases: int  # P
     is_normalized: bool  # True: log_prob is a log-probability; False: it leaves out log Z
+    is_recordable: bool  # True: log_prob reads no number back from the device (priors.base)
 
     def log_prob(self, step: Tensor, biases: Tensor) -> Tensor:
         """(N,) nats of steps (N, D) under biases (N, P)."""
@@ -35,16 +36,29 @@ class Estimator(Protocol):
         """(N, D) a step for each row of biases (N, P)."""
         ...
 
-    def first_bias(self, mean: Tensor) -> Tensor:
-        """(P,) biases for training to begin with, given the mean of the training steps (D,).
+    def initialise_from_marginals(self, mean: Tensor) -> Tensor:
+        """(P,) biases to begin training with, given the mean of the training steps (D,).
 
         An estimator may keep that mean, to learn better about it: ask once, before training.
         """
         ...
 
 
+@runtime_checkable
+class Chain(Protocol):
+    """An estimator that is sampled by a Gibbs chain, the end of which has a mean."""
+
+    def mean(
+        self, biases: Tensor, generator: torch.Generator, start: Tensor | None = None, gibbs: int = 50
+    ) -> Tensor:
+        """(N, D) visible mean of the last of `gibbs` steps from `start` (N, D)."""
+        ...
+
+
 class Unshared:
     """The plain form of `shared_log_prob`, for an estimator that has no better one."""
+
+    is_recordable = False
 
     def shared_log_prob(self: Estimator, shared: SharedRows, biases: Tensor) -> Tensor:
         clips, width, numbers = biases.shape

@@ -2,7 +2,7 @@
 
 Is: its free energy, conditionals, block Gibbs chain and the contrastive divergence that trains it; the
 estimator that holds the weights.
-Is not: what sets the biases (priors.recurrent, priors.rtrbm), or log Z (evaluation.ais).
+Is not: what sets the biases (priors.rnn, priors.rtrbm), or log Z (estimators.ais).
 
 P(v, h) = exp(bv . v + bh . h + v W h) / Z with h 0/1 (H,); F(v) = -bv . v - sum softplus(bh + v W), and
 P(v) = exp(-F(v)) / Z. Given one layer the units of the other are independent.
@@ -26,12 +26,15 @@ class RbmOptions:
     hidden: int = 150  # H
     gibbs: int = 15  # k of CD-k: Gibbs steps from the data in training
     sample_gibbs: int = 25  # Gibbs steps before a sample
+    random_chains: float = 0.0  # share of CD's chains that begin at a step drawn with any number of keys
 
     def __post_init__(self) -> None:
         for name in ("hidden", "gibbs", "sample_gibbs"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise NotebeamError(f"RbmOptions.{name}", value, "an integer >= 1")
+        if not 0 <= self.random_chains <= 1:
+            raise NotebeamError("RbmOptions.random_chains", self.random_chains, "a share in 0..1")
 
 
 class Rbm(nn.Module):
@@ -40,6 +43,11 @@ class Rbm(nn.Module):
     They are those of centred units, (v - m) and (h - 1/2): bv = their visible part - W 1 / 2, bh = their
     hidden part - m W, with m the mean step of the training set. The distributions are the same; but few keys
     of many are on, and W need not first learn what the biases are for (Montavon and Mueller 2012).
+
+    Contrastive divergence's chains begin at the data and end near them, so nothing keeps the energy up
+    elsewhere: a long training can leave a mode with dozens of keys on that outweighs all music, and annealed
+    importance sampling that begins near the music seldom meets it: the likelihood looks better than it is.
+    Chains that begin at random steps (`random_chains`) fall into such a mode and raise its energy.
     """
 
     is_normalized = False
@@ -68,7 +76,9 @@ class Rbm(nn.Module):
         return visible_bias @ shared.rows.transpose(1, 2) + hidden
 
     def objective(self, step: Tensor, biases: Tensor, generator: torch.Generator) -> Tensor:
-        return contrastive_divergence(step, *self.split(biases), self.weight, generator, self.options.gibbs)
+        share, count = self.options.random_chains, self.options.gibbs
+        start = scattered(step, share, generator) if share else None
+        return contrastive_divergence(step, *self.split(biases), self.weight, generator, count, start)
 
     def sample(self, biases: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         return rbm_sample(*self.split(biases), self.weight, generator, self.options.sample_gibbs, temperature)
@@ -89,7 +99,7 @@ class Rbm(nn.Module):
         )
 
     @torch.no_grad()
-    def first_bias(self, mean: Tensor) -> Tensor:
+    def initialise_from_marginals(self, mean: Tensor) -> Tensor:
         """(P,) biases to begin with; the units are centred on this mean from now on."""
         self.centre.copy_(mean)
         self.hidden_centre.fill_(0.5)
@@ -180,6 +190,13 @@ def contrastive_divergence(
     other = gibbs_chain(start, visible_bias, hidden_bias, weight, generator, count)
     away = free_energy(other, visible_bias, hidden_bias, weight)
     return away - free_energy(step, visible_bias, hidden_bias, weight)
+
+
+def scattered(step: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Steps (N, D), about `share` of them replaced by ones of a density, 0..1, that is drawn for each."""
+    one_each = torch.rand(2, len(step), 1, generator=generator, dtype=step.dtype, device=step.device)
+    uniform = torch.rand(step.shape, generator=generator, dtype=step.dtype, device=step.device)
+    return torch.where(one_each[0] < share, (uniform < one_each[1]).to(step.dtype), step)
 
 
 def rbm_sample(

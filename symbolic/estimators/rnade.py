@@ -75,7 +75,7 @@ class Rnade(Unshared, nn.Module):
             temperature,
         )
 
-    def first_bias(self, mean: Tensor) -> Tensor:
+    def initialise_from_marginals(self, mean: Tensor) -> Tensor:
         """Equal weights, standard deviations of 1, means evenly within 1 of the given ones."""
         components = self.options.components
         apart = torch.linspace(-1, 1, components, dtype=mean.dtype) if components > 1 else torch.zeros(1)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from symbolic.training.config import CLASSIC, PERFORMANCES
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
-    from symbolic.evaluation.ais import AisOptions
+    from symbolic.estimators.ais import AisOptions
     from symbolic.evaluation.surprise import Judgement
 
 SETS = CLASSIC + PERFORMANCES
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error("--picture, --transpose: expected a MIDI file")
     # Imported after parsing: torch takes seconds and --help needs none of it.
     from symbolic.errors import NotebeamError
-    from symbolic.evaluation.ais import AisOptions
+    from symbolic.estimators.ais import AisOptions
 
     try:
         ais = AisOptions(
@@ -128,19 +128,20 @@ def scores(
     from symbolic.evaluation.accuracy import expected_accuracies
     from symbolic.evaluation.likelihood import log_likelihood
     from symbolic.notes import Notes
-    from symbolic.priors.registry import load_prior
+    from symbolic.priors.loading import load_prior
     from symbolic.training.config import DataConfig
     from symbolic.training.data import frames_roll, read_splits
 
     if samples < 0:
         raise NotebeamError("--samples", samples, "an integer >= 0")
     prior = load_prior(name)
-    hop = prior.card.clock.get("hop")
+    card = prior.require_card()
+    hop = card.clock.get("hop")
     if dataset in PERFORMANCES and not isinstance(hop, float):
-        raise NotebeamError(f"{name}: clock", prior.card.clock, f"frames, which {dataset} is judged in")
+        raise NotebeamError(f"{name}: clock", card.clock, f"frames, which {dataset} is judged in")
     config = DataConfig(set=dataset) if dataset in CLASSIC else DataConfig(performances=(dataset,))
     if isinstance(hop, float) and dataset in PERFORMANCES:
-        config = replace(config, hop=hop, plane="struck" if prior.card.plane == "struck" else "active")
+        config = replace(config, hop=hop, plane="struck" if card.plane == "struck" else "active")
     pieces = getattr(read_splits(config), split)
     rolls = [frames_roll(piece, config) if isinstance(piece, Notes) else piece for piece in pieces]
     if not rolls:
@@ -171,12 +172,12 @@ def judged(
     """A MIDI file judged by a prior; the picture, if one is wanted, is written."""
     from symbolic.evaluation.picture import save_surprise
     from symbolic.evaluation.surprise import judge, semitones_of
-    from symbolic.priors.registry import load_prior
+    from symbolic.priors.loading import load_prior
     from symbolic.priors.steps import read_steps
 
     prior = load_prior(name)
-    steps = read_steps(path, prior.card)
-    judgement = judge(prior, steps, semitones_of(transpose, prior.card), ais)
+    steps = read_steps(path, prior.require_card())
+    judgement = judge(prior, steps, semitones_of(transpose, prior.require_card()), ais)
     if picture is not None:
         title = f"{path.name} to {name}: {judgement.scores.per_step:.3f} nats a step"
         save_surprise(picture, judgement, title)

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from symbolic.errors import NotebeamError
 from symbolic.evaluation.likelihood import padded_batches
-from symbolic.priors.protocol import SymbolicPrior, select
+from symbolic.priors.base import Prior
+from symbolic.state import select
 
 Roll = NDArray[np.bool_]  # (T, D)
 
@@ -56,7 +57,7 @@ class Tally:
 
 
 def expected_accuracies(
-    prior: SymbolicPrior, rolls: Sequence[Roll], generator: torch.Generator, *, samples: int = 20
+    prior: Prior, rolls: Sequence[Roll], generator: torch.Generator, *, samples: int = 20
 ) -> Accuracies:
     """Accuracies of `samples` draws of every step of rolls (T, D), each given the true steps before it."""
     if samples < 1:

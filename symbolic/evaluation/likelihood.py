@@ -2,7 +2,7 @@
 
 Is: the sum over all steps of all pieces of log p(step | steps before) / number of steps, nats. Step 0 counts,
 its past being silence; all keys count (Boulanger-Lewandowski et al. 2012; settled by their closed-form rows).
-Exact for normalised priors; for RBM types log p = -F - log Z with an estimate of log Z (evaluation.ais).
+Exact for normalised priors; for RBM types log p = -F - log Z with an estimate of log Z (estimators.ais).
 Is not: a mean over pieces, or any other score (evaluation.accuracy).
 """
 
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symbolic.errors import NotebeamError
+from symbolic.estimators.ais import AisOptions, ais_log_partition, mean_field_logits
 from symbolic.estimators.rbm import Rbm
-from symbolic.evaluation.ais import AisOptions, ais_log_partition, mean_field_logits
-from symbolic.priors.product import Product
-from symbolic.priors.protocol import SymbolicPrior
+from symbolic.priors.base import Prior
+from symbolic.priors.recurrent import RecurrentPrior
 
 MOST_STEPS = 20_000  # of a padded batch: bounds the memory
 
@@ -41,7 +41,7 @@ class Likelihood:
 
 
 def log_likelihood(
-    prior: SymbolicPrior,
+    prior: Prior,
     rolls: Sequence[NDArray[Any]],
     ais: AisOptions | None = None,
     generator: torch.Generator | None = None,
@@ -69,7 +69,7 @@ def log_likelihood(
 
 @torch.inference_mode()
 def _estimated(
-    prior: SymbolicPrior,
+    prior: Prior,
     rolls: Sequence[NDArray[Any]],
     ais: AisOptions | None,
     generator: torch.Generator | None,
@@ -98,19 +98,24 @@ def _estimated(
     return Likelihood(float(log_prob.sum()), len(error), float(variance.sqrt()), float(error.mean()), ais)
 
 
-def rbm_type(prior: SymbolicPrior, ais: AisOptions | None) -> tuple[Product, Tensor, AisOptions]:
+def rbm_type(prior: Prior, ais: AisOptions | None) -> tuple[RecurrentPrior, Tensor, AisOptions]:
     """The prior, the RBM's weight and the options, if a likelihood can be estimated with them."""
     if ais is None:
         expected = "a normalised prior, or AisOptions"
         raise NotebeamError("log_likelihood(prior)", "a prior that leaves out log Z", expected)
-    if not isinstance(prior, Product) or not isinstance(prior.estimator, Rbm):
+    if not isinstance(prior, RecurrentPrior) or not isinstance(prior.estimator, Rbm):
         expected = "a recurrence times an RBM of 0/1 units"
         raise NotebeamError("log_likelihood(prior)", type(prior).__name__, expected)
     return prior, prior.estimator.weight, ais
 
 
 def completed_log_prob(
-    prior: Product, step: Tensor, biases: Tensor, base: Tensor, ais: AisOptions, generator: torch.Generator
+    prior: RecurrentPrior,
+    step: Tensor,
+    biases: Tensor,
+    base: Tensor,
+    ais: AisOptions,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """(N,) estimated log-probability of steps (N, D) under biases (N, P), and the standard error of log Z.
 

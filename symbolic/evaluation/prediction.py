@@ -1,6 +1,6 @@
 """How well a prior foretells the next step of sequences other than music: squared error, one step ahead.
 
-Is: the error of video and motion capture in the literature, for priors that are a `Product`.
+Is: the error of video and motion capture in the literature, for priors that are a `RecurrentPrior`.
 Is not: a likelihood (evaluation.likelihood), or the accuracy of rolls (evaluation.accuracy).
 
 v_t is foretold from the steps before it: by an RBM's visible mean after Gibbs steps that start from v_{t-1}
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symbolic.errors import NotebeamError
+from symbolic.estimators.protocol import Chain
 from symbolic.evaluation.likelihood import padded_batches
-from symbolic.priors.product import Product
+from symbolic.priors.recurrent import RecurrentPrior
 
 # Of a batch (B, T, D) and its mask (B, T): the predictions (M, D) of the M real steps t >= 1, in their order.
 Predict = Callable[[Tensor, Tensor], Tensor]
@@ -60,7 +61,7 @@ class PredictionError:
 
 
 def prediction_error(
-    prior: Product, sequences: Sequence[NDArray[Any]], options: PredictionOptions | None = None
+    prior: RecurrentPrior, sequences: Sequence[NDArray[Any]], options: PredictionOptions | None = None
 ) -> PredictionError:
     """Error of a prior one step ahead on sequences (T, D), in the unit in which it was trained."""
     options = options or PredictionOptions()
@@ -75,7 +76,7 @@ def prediction_error(
 
 
 def foretold(
-    prior: Product,
+    prior: RecurrentPrior,
     biases: Tensor,
     before: Tensor,
     generator: torch.Generator,
@@ -85,11 +86,11 @@ def foretold(
     total = torch.zeros_like(before)
     for _ in range(options.draws):
         # Only the RBMs have a mean: the others are sampled exactly, without a start.
-        mean = getattr(prior.estimator, "mean", None)
-        if mean is None:
-            total += prior.estimator.sample(biases, generator)
+        estimator = prior.estimator
+        if isinstance(estimator, Chain):
+            total += estimator.mean(biases, generator, start=before, gibbs=options.gibbs)
         else:
-            total += mean(biases, generator, start=before, gibbs=options.gibbs)
+            total += estimator.sample(biases, generator)
     return total / options.draws
 
 

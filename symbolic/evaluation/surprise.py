@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symbolic.errors import NotebeamError
-from symbolic.evaluation.ais import AisOptions
+from symbolic.estimators.ais import AisOptions
 from symbolic.evaluation.likelihood import MOST_STEPS, base_logits, completed_log_prob, rbm_type
 from symbolic.pitch import KEYS, key_of
-from symbolic.priors.protocol import PriorCard, SymbolicPrior
-from symbolic.priors.registry import Prior
+from symbolic.priors.base import Prior, PriorCard
 from symbolic.priors.steps import Roll, Steps, transposed
 
 # Semitones: the twelve keys, and an octave to either side: the chorales of the classic set lie high.
@@ -96,7 +95,7 @@ def step_scores(prior: Prior, rolls: Sequence[Roll], ais: AisOptions | None = No
 
 
 @torch.inference_mode()
-def note_surprises(prior: SymbolicPrior, steps: Steps, roll: Roll, semitones: int) -> NDArray[np.float64]:
+def note_surprises(prior: Prior, steps: Steps, roll: Roll, semitones: int) -> NDArray[np.float64]:
     """(N,) nats of each note of a piece, at the step where it begins; NaN for one that the steps leave out.
 
     roll: the piece's, as the prior hears it, `semitones` higher.
@@ -116,7 +115,7 @@ def note_surprises(prior: SymbolicPrior, steps: Steps, roll: Roll, semitones: in
     return found
 
 
-def _left_out(prior: SymbolicPrior, state: dict[str, Tensor], row: Tensor, bits: Tensor) -> Tensor:
+def _left_out(prior: Prior, state: dict[str, Tensor], row: Tensor, bits: Tensor) -> Tensor:
     """(n,) surprise of the bits (n,) of a step (D,), each given all others."""
     without = row.repeat(len(bits), 1)
     without[torch.arange(len(bits)), bits] = 0.0

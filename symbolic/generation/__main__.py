@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from symbolic.generation.sampling import Given, Piece
-    from symbolic.priors.registry import Prior
+    from symbolic.priors.base import Prior
 
 DEFAULT_PRIOR = "event-rnn-nade/piano"
 SECONDS = 30.0
@@ -127,7 +127,7 @@ def _run(args: argparse.Namespace) -> list[str]:
     """Everything that the arguments ask for; a line for each file."""
     from symbolic.generation.sampling import SampleOptions, generate, pace, steps_in
     from symbolic.midi import write_midi
-    from symbolic.priors.registry import load_prior
+    from symbolic.priors.loading import load_prior
     from symbolic.priors.steps import HOLD
 
     # All that can be refused is refused before anything is trained or drawn.
@@ -139,7 +139,7 @@ def _run(args: argparse.Namespace) -> list[str]:
     steps = args.steps
     if steps is None:
         seconds = SECONDS if args.seconds is None else args.seconds
-        steps = steps_in(prior.card, seconds, pace(prior.card, given, args.tempo))
+        steps = steps_in(prior.require_card(), seconds, pace(prior.require_card(), given, args.tempo))
     options = SampleOptions(
         steps=steps,
         temperature=args.temperature,
@@ -182,13 +182,13 @@ def _check_writable(path: Path) -> None:
 
 
 def _given(prior: "Prior", path: Path, stop: float | None, transpose: str | None) -> "Given":
-    from symbolic.evaluation.ais import AisOptions
+    from symbolic.estimators.ais import AisOptions
     from symbolic.evaluation.surprise import best_key, semitones_of
     from symbolic.generation.sampling import Given
     from symbolic.priors.steps import read_steps
 
-    steps = read_steps(path, prior.card, stop)
-    semitones = semitones_of(transpose, prior.card)
+    steps = read_steps(path, prior.require_card(), stop)
+    semitones = semitones_of(transpose, prior.require_card())
     if semitones is None:
         semitones = best_key(prior, steps.roll, AisOptions())
     return Given(steps, semitones)

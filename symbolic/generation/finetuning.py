@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Literal, cast
 
 from symbolic.errors import NotebeamError
-from symbolic.evaluation.ais import AisOptions
+from symbolic.estimators.ais import AisOptions
 from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.evaluation.surprise import best_key
-from symbolic.priors.protocol import PriorCard
-from symbolic.priors.registry import Prior, load_prior
+from symbolic.priors.base import Prior, PriorCard
+from symbolic.priors.loading import load_prior
 from symbolic.priors.steps import Roll, read_steps, transposed
 from symbolic.training.config import DataConfig, LoopConfig, TrainingConfig
 from symbolic.training.data import Piece, Splits, midi_files
@@ -50,19 +50,19 @@ def finetune(
     loop = LoopConfig(
         updates=options.updates,
         batch=options.batch,
-        chunk=400 if prior.card.clock["kind"] == "frames" else 100,
+        chunk=400 if prior.require_card().clock["kind"] == "frames" else 100,
         rate=options.rate,
         warmup=0,
         validate_every=options.validate_every,
         patience=options.patience,
     )
     config = TrainingConfig(
-        name=f"{prior.card.name}-finetuned",
-        model=prior.card.model,
-        licence=f"{LICENCE}; began with: {prior.card.licence}",
-        data=_data(prior.card, folder),
+        name=f"{prior.require_card().name}-finetuned",
+        model=prior.require_card().model,
+        licence=f"{LICENCE}; began with: {prior.require_card().licence}",
+        data=_data(prior.require_card(), folder),
         loop=loop,
-        options=dict(prior.card.options),
+        options=dict(prior.require_card().options),
         init=name,
         seed=options.seed,
     )
@@ -79,7 +79,7 @@ def finetune(
             resume=False,
             log=log,
         )
-    after = float(tuned.card.scores["valid_nats_per_step"])
+    after = float(tuned.require_card().scores["valid_nats_per_step"])
     if after <= before:
         log(f"no gain on the files held out ({after:.4f} after): more files, or files of one kind, may help")
     return tuned.eval()
@@ -94,9 +94,9 @@ def _splits(prior: Prior, folder: Path, options: FinetuneOptions) -> Splits:
     train: list[Piece] = []
     valid: list[Roll] = []
     for index, path in enumerate(files):
-        steps = read_steps(path, prior.card)
+        steps = read_steps(path, prior.require_card())
         roll = steps.roll
-        if prior.card.clock["kind"] == "beats":
+        if prior.require_card().clock["kind"] == "beats":
             moved = transposed(roll, best_key(prior, roll, AisOptions()))
             assert moved is not None
             roll = moved
@@ -104,7 +104,7 @@ def _splits(prior: Prior, folder: Path, options: FinetuneOptions) -> Splits:
             valid.append(roll)
         else:
             # Notes begin between two steps, and do so anew in every epoch.
-            train.append(steps.notes if prior.card.clock["kind"] == "frames" else roll)
+            train.append(steps.notes if prior.require_card().clock["kind"] == "frames" else roll)
     return Splits(train, valid, [])
 
 

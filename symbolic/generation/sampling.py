@@ -14,8 +14,9 @@ from symbolic.clock import Clock
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, LOWEST
-from symbolic.priors.protocol import PriorCard, SymbolicPrior, select
+from symbolic.priors.base import Prior, PriorCard
 from symbolic.priors.steps import HOLD, Roll, Steps, clock_for, notes_of, planes_of, transposed
+from symbolic.state import select
 
 TEMPO = 120.0  # quarter notes a minute where nothing tells another
 
@@ -59,7 +60,7 @@ class Piece:
 
 
 @torch.inference_mode()
-def sample_steps(prior: SymbolicPrior, options: SampleOptions, given: Roll | None = None) -> Roll:
+def sample_steps(prior: Prior, options: SampleOptions, given: Roll | None = None) -> Roll:
     """(count, steps, D) rolls drawn step by step, after the steps `given` (T, D)."""
     generator = torch.Generator().manual_seed(options.seed)
     state = prior.initial_state(1)
@@ -75,7 +76,7 @@ def sample_steps(prior: SymbolicPrior, options: SampleOptions, given: Roll | Non
 
 
 def generate(
-    prior: SymbolicPrior, options: SampleOptions, given: Given | None = None, tempo: float | None = None
+    prior: Prior, options: SampleOptions, given: Given | None = None, tempo: float | None = None
 ) -> list[Piece]:
     """Pieces drawn from a prior; the same options give the same pieces.
 
@@ -85,7 +86,7 @@ def generate(
             anew if it goes on.
         tempo: as in `pace`.
     """
-    card = prior.card
+    card = prior.require_card()
     planes_of(card)
     seam, heard = 0.0, None
     if given is not None:

@@ -1,6 +1,6 @@
 """Biaxial LSTM: along time one LSTM for all keys, then one up the keys (BALSTM).
 
-Is: the net up the keys, as a `TiedPrior`.
+Is: the net up the keys, as a `PitchSharedPrior`.
 Is not: the time axis (recurrence.biaxial).
 
 Source: Johnson 2015 (blog), Johnson 2017. Ours differs in that keys have a learnt vector in place of their
@@ -13,23 +13,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from symbolic.priors.cells import standing
-from symbolic.priors.protocol import select
-from symbolic.priors.tied import TiedOptions, TiedPrior
+from symbolic.priors.cells import first_own_key
+from symbolic.priors.shared_across_pitch import PitchSharedOptions, PitchSharedPrior
 from symbolic.recurrence.stacked import Stacked, drop
+from symbolic.state import select
 
 
-class Biaxial(TiedPrior):
+class Biaxial(PitchSharedPrior):
     """LSTM up the keys, which reads at each what the time axis says of it, and the bits of the key below."""
 
-    def __init__(self, options: TiedOptions) -> None:
+    def __init__(self, options: PitchSharedOptions) -> None:
         super().__init__(options)
         self.note = Stacked("lstm", self.past_units + options.planes, options.hidden)
         self.head = nn.Linear(options.hidden, options.planes)
 
     @torch.no_grad()
-    def set_bias(self, bias: Tensor) -> None:
-        self.head.bias.copy_(bias)
+    def set_constant_biases(self, biases: Tensor) -> None:
+        self.head.bias.copy_(biases)
 
     def step_logits(self, inside: Tensor, past: Tensor, generator: torch.Generator | None = None) -> Tensor:
         below = F.pad(inside, (0, 0, 1, 0))[:, :-1]
@@ -40,7 +40,7 @@ class Biaxial(TiedPrior):
     def shared_logits(self, inside: Tensor, past: Tensor) -> Tensor:
         # At a key the LSTM has met as many pasts as there are rows that stand for themselves by then.
         (clips, count, keys, planes), width = inside.shape, past.shape[1]
-        order, rows, begins = standing(inside)
+        order, rows, begins = first_own_key(inside)
         clip = torch.arange(clips, device=order.device).repeat_interleave(count)
         below = F.pad(rows, (0, 0, 1, 0))[:, :-1]
         each = torch.arange(width, device=clip.device)

@@ -18,7 +18,7 @@ from symbolic.recurrence.biaxial import At
 BLOCK = 1 << 20  # numbers that the past says to the cells judged at once
 
 
-def standing(inside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def first_own_key(inside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Lists of rows (B, K, D', P) 0/1 in lexicographic order.
 
     Returns the order (B, K), the rows (B * K, D', P), and the key (B * K,) from which each stands for itself:
@@ -47,7 +47,7 @@ def shared_logits(
         up: (E, W, P) logits from the past (E, W, U) and that (E, 1, H).
     """
     (clips, count, keys, planes), width = inside.shape, past.shape[1]
-    order, rows, begins = standing(inside)
+    order, rows, begins = first_own_key(inside)
     own = torch.arange(keys, device=begins.device) >= begins[:, None]
     row, key = own.nonzero(as_tuple=True)  # (E,) the cells that stand for themselves, row by row
     # The others have what the latest row before them has that does.

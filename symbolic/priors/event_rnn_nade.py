@@ -1,7 +1,6 @@
 """Event RNN-NADE: an RNN-NADE whose past moves on only when something is struck.
 
-Is: the model, as a `SymbolicPrior` over steps of a frames clock, exact in both its forms.
-Is not: the maths of the NADE (estimators.nade) or of the LSTM (recurrence.lstm), training, or files.
+Its steps are those of a frames clock; both its forms, stepwise and parallel, are exact.
 
 At a step of 40 ms four in five are silent, and a recurrence that counts them forgets the music between. Here
 u is the LSTM's output after the last event (a step with a bit on) and s the number of silent steps since:
@@ -23,8 +22,9 @@ from symbolic.errors import NotebeamError
 from symbolic.estimators.nade import nade_log_prob, nade_prefix_log_prob, nade_sample
 from symbolic.estimators.prefixes import SharedRows
 from symbolic.pitch import KEYS
-from symbolic.priors.protocol import PriorCard, State
+from symbolic.priors.base import Prior
 from symbolic.recurrence.stacked import Stacked, drop
+from symbolic.state import State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +48,10 @@ class EventRnnNadeOptions:
             raise NotebeamError("EventRnnNadeOptions.dropout", self.dropout, "a number in 0..1, below 1")
 
 
-class EventRnnNade(nn.Module):
-    """LSTM over events, hazard of the next, NADE of its keys; `card` is set by who trains or loads it."""
+class EventRnnNade(Prior):
+    """LSTM over events, hazard of the next, NADE of its keys."""
 
-    is_normalized = True
     is_recordable = True
-    card: PriorCard
 
     def __init__(self, options: EventRnnNadeOptions) -> None:
         super().__init__()
@@ -70,17 +68,16 @@ class EventRnnNade(nn.Module):
         nn.init.zeros_(self.gap_bias.weight)
 
     @torch.no_grad()
-    def begin_at(self, on: Tensor) -> None:
-        """Set the biases from the share of steps `on` (D,) at which each key is on, taken as independent."""
-        loud = 1 - (1 - on).log().sum().exp()
+    def initialise_from_marginals(self, mean: Tensor) -> None:
+        loud = 1 - (1 - mean).log().sum().exp()
         self.hazard.bias.fill_(torch.logit(loud))
-        self.conditioner.bias[: self.visible] = torch.logit((on / loud).clamp(max=0.5))
+        self.conditioner.bias[: self.visible] = torch.logit((mean / loud).clamp(max=0.5))
 
     def initial_state(self, n: int) -> State:
         state = self.recurrence.initial_state(n)
         return state | {"silent": state["hidden"].new_zeros(n, dtype=torch.long)}
 
-    def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
+    def advance(self, state: State, step: Tensor) -> State:
         loud = step.any(dim=1)
         silent = self._capped(torch.where(loud, 0, state["silent"] + 1))
         heard = torch.cat([step, self.gap_input(state["silent"])], dim=1)
@@ -88,7 +85,7 @@ class EventRnnNade(nn.Module):
         moved = loud[:, None, None]
         return {name: torch.where(moved, after[name], state[name]) for name in after} | {"silent": silent}
 
-    def log_prob(self, state: State, candidates: Tensor, context: Tensor | None = None) -> Tensor:
+    def log_prob(self, state: State, candidates: Tensor) -> Tensor:
         past, silent = state["hidden"][:, -1], state["silent"]
         hazard = self._hazard(past, silent)
         result = F.logsigmoid(-hazard)[:, None].repeat(1, candidates.shape[1])
@@ -99,7 +96,6 @@ class EventRnnNade(nn.Module):
         return result
 
     def shared_log_prob(self, state: State, shared: SharedRows) -> Tensor:
-        """(B, W, K) nats of rows (B, K, D) that each clip's W hypotheses share (priors.sharing)."""
         past, silent = state["hidden"][:, -1], state["silent"]
         clips = len(shared.rows)
         hazard = self._hazard(past, silent).view(clips, -1, 1)
@@ -110,21 +106,15 @@ class EventRnnNade(nn.Module):
         loud = shared.rows.any(dim=2)[:, None]
         return torch.where(loud, marked - some + F.logsigmoid(hazard), F.logsigmoid(-hazard))
 
-    def play(self, state: State, rolls: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
-        """As priors.sharing.play: every hypothesis has its own end, where its state is taken."""
-        mask = (torch.arange(rolls.shape[1]) < lengths[:, None]).to(rolls.device)
-        log_prob, after = self.chunk_log_prob(state, rolls, mask)
+    def play(self, state: State, rows: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
+        # Every hypothesis has its own end, where its state is taken.
+        mask = (torch.arange(rows.shape[1]) < lengths[:, None]).to(rows.device)
+        log_prob, after = self.chunk_log_prob(state, rows, mask)
         return log_prob.sum(1), after
 
     @torch.no_grad()
-    def sample(
-        self,
-        state: State,
-        generator: torch.Generator,
-        temperature: float = 1.0,
-        context: Tensor | None = None,
-    ) -> Tensor:
-        """As the protocol; the temperature divides the hazard's logit and those of the keys."""
+    def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        """As in `Prior`; the temperature divides the hazard's logit and those of the keys."""
         past, silent = state["hidden"][:, -1], state["silent"]
         chance = torch.sigmoid(self._hazard(past, silent) / temperature)
         loud = (
@@ -136,16 +126,10 @@ class EventRnnNade(nn.Module):
             step[loud] = nade_sample(*biases, self.weight, self.out, generator, temperature, some=True)
         return step
 
-    def sequence_log_prob(self, rolls: Tensor, mask: Tensor, context: Tensor | None = None) -> Tensor:
-        return self.chunk_log_prob(self.initial_state(rolls.shape[0]), rolls, mask)[0]
-
     def chunk_log_prob(
         self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
-        """`sequence_log_prob` of a clip's next steps: from a state, and with the state after them.
-
-        With a generator, dropout is on. The LSTM runs over the events alone, each clip's packed to the left.
-        """
+        # The LSTM runs over the events alone, each clip's packed to the left.
         loud = rolls.any(dim=2) & mask  # (B, T)
         number = loud.cumsum(1) - loud.long()  # (B, T) events before each step
         before, silent = self._silences(loud, mask, state["silent"])
@@ -168,12 +152,6 @@ class EventRnnNade(nn.Module):
             found = self._event_log_prob(rolls[row, step], past, gap, hazard[row, step], each)
             log_prob = log_prob.index_put((row, step), found)
         return log_prob, after | {"silent": silent}
-
-    def chunk_objective(
-        self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, State]:
-        """What training raises: the log-probability."""
-        return self.chunk_log_prob(state, rolls, mask, generator)
 
     def _silences(self, loud: Tensor, mask: Tensor, silent: Tensor) -> tuple[Tensor, Tensor]:
         """Silent steps since the last event: before each step (B, T), at the end (B,); from `silent` (B,)."""

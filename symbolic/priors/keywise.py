@@ -1,8 +1,5 @@
 """Priors that factor a step from the lowest key to the highest, with the same net at every key.
 
-Is: what they have in common as a `SymbolicPrior`: range of keys, planes of bits, exact log-probabilities.
-Is not: what carries the past, or the net up the keys (priors.tied and its models, priors.lstm_conv_nade).
-
 With two planes a key has a bit for sounding and one for being struck, which only a sounding key can be:
 visible is 2 D, the sounding bits first. Keys outside low..high - 1 are left to a fixed probability each: no
 work where a set never goes. D' below is the number of keys in range.
@@ -13,12 +10,13 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import SharedRows
 from symbolic.pitch import KEYS
-from symbolic.priors.protocol import PriorCard, State
+from symbolic.priors.base import Prior, spread
+from symbolic.state import State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +64,9 @@ def bit_log_prob(bits: Tensor, logits: Tensor) -> Tensor:
     return each[..., 0] + (each[..., 1:] * bits[..., :1]).sum(-1)
 
 
-class KeywisePrior(nn.Module):
-    """What is known of each key, and a net up the keys; `card` is set by whoever trains or loads it."""
+class KeywisePrior(Prior):
+    """What is known of each key, and a net up the keys."""
 
-    is_normalized = True
-    card: PriorCard
     outside: Tensor
 
     def __init__(self, options: KeywiseOptions) -> None:
@@ -78,12 +74,6 @@ class KeywisePrior(nn.Module):
         self.visible, self.planes, self.keys = options.visible, options.planes, options.keys
         self.low, self.high = options.low, options.high or options.keys
         self.register_buffer("outside", torch.full((options.visible,), -6.0))  # logits of keys out of range
-
-    @abstractmethod
-    def initial_state(self, n: int) -> State: ...
-
-    @abstractmethod
-    def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State: ...
 
     @abstractmethod
     def past(self, state: State) -> Tensor:
@@ -107,22 +97,21 @@ class KeywisePrior(nn.Module):
         """(B, W, K, D', P) `step_logits` of rows (B, K, D', P) after each past (B, W, D', U)."""
 
     @abstractmethod
-    def set_bias(self, bias: Tensor) -> None:
+    def set_constant_biases(self, biases: Tensor) -> None:
         """Set the constant part of all keys' logits (P,)."""
 
     @torch.no_grad()
-    def begin_at(self, mean: Tensor) -> None:
-        """Begin at the shares of steps `mean` (visible,) at which bits are on: in range, at their average."""
+    def initialise_from_marginals(self, mean: Tensor) -> None:
+        # In range, at their average: the net is the same at every key.
         self.outside.copy_(torch.logit(mean))
-        self.set_bias(torch.logit(self.inside(mean[None]).mean((0, 1))))
+        self.set_constant_biases(torch.logit(self.inside(mean[None]).mean((0, 1))))
 
-    def log_prob(self, state: State, candidates: Tensor, context: Tensor | None = None) -> Tensor:
+    def log_prob(self, state: State, candidates: Tensor) -> Tensor:
         n, k, visible = candidates.shape
         past = self.past(state).repeat_interleave(k, 0)
         return self._score(candidates.reshape(n * k, visible), past).view(n, k)
 
     def shared_log_prob(self, state: State, shared: SharedRows) -> Tensor:
-        """(B, W, K) nats of rows (B, K, visible) that each clip's W hypotheses share (priors.sharing)."""
         clips, count, _ = shared.rows.shape
         inside = self.inside(shared.rows.flatten(0, 1))
         inside = inside.reshape(clips, count, *inside.shape[1:])  # (B, K, D', P)
@@ -133,13 +122,7 @@ class KeywisePrior(nn.Module):
         return bits + self._outside_log_prob(shared.rows.flatten(0, 1)).view(clips, 1, count)
 
     @torch.no_grad()
-    def sample(
-        self,
-        state: State,
-        generator: torch.Generator,
-        temperature: float = 1.0,
-        context: Tensor | None = None,
-    ) -> Tensor:
+    def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         past = self.past(state)
         every = torch.sigmoid(self.outside / temperature).expand(len(past), -1)
         drawn = self._by_plane(torch.bernoulli(every, generator=generator))
@@ -148,26 +131,12 @@ class KeywisePrior(nn.Module):
         drawn[:, 1:] *= drawn[:, :1]
         return drawn.flatten(1)
 
-    def sequence_log_prob(self, rolls: Tensor, mask: Tensor, context: Tensor | None = None) -> Tensor:
-        return self.chunk_log_prob(self.initial_state(rolls.shape[0]), rolls, mask)[0]
-
     def chunk_log_prob(
         self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
-        """`sequence_log_prob` of a clip's next steps: from a state, and with the state after them.
-
-        With a generator, dropout is on.
-        """
         past, after = self.chunk_past(state, rolls, mask, generator)
         flat = self._score(rolls[mask], past, generator)
-        log_prob = torch.zeros(mask.shape, dtype=flat.dtype, device=flat.device).masked_scatter(mask, flat)
-        return log_prob, after
-
-    def chunk_objective(
-        self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, State]:
-        """What training raises: the log-probability."""
-        return self.chunk_log_prob(state, rolls, mask, generator)
+        return spread(flat, mask), after
 
     def sample_inside(self, past: Tensor, generator: torch.Generator, temperature: float) -> Tensor:
         """(N, D', P) the keys in range of a step, drawn from the lowest up; past (N, D', U)."""

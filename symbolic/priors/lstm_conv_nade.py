@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from symbolic.errors import NotebeamError
 from symbolic.priors import cells
 from symbolic.priors.keywise import KeywiseOptions, KeywisePrior, at_least, bit_log_prob
-from symbolic.priors.protocol import State
 from symbolic.recurrence import biaxial
 from symbolic.recurrence.biaxial import ALL, CLASSES, At
 from symbolic.recurrence.memory import DECAYS, Memory, traces
 from symbolic.recurrence.stacked import Stacked, drop
+from symbolic.state import State
 
 COUNTS = 8  # numbers of keys below that are told apart
 BLOCK = 256  # steps at a time: bounds the memory
@@ -74,13 +74,13 @@ class LstmConvNade(KeywisePrior):
         nn.init.zeros_(self.direct.bias)
 
     @torch.no_grad()
-    def set_bias(self, bias: Tensor) -> None:
-        self.head.bias.copy_(bias)
+    def set_constant_biases(self, biases: Tensor) -> None:
+        self.head.bias.copy_(biases)
 
     def initial_state(self, n: int) -> State:
         return self.whole.initial_state(n) | self.memory.initial_state(n)
 
-    def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
+    def advance(self, state: State, step: Tensor) -> State:
         before = self.whole.output(state)
         return self.whole.step(step, state) | self.memory.remember(state, step[:, None], before[:, None])
 

@@ -1,124 +1,73 @@
-"""Products of a vector recurrence and any estimator: RNN-Bernoulli, RNN-RBM, RNN-NADE, LSTM-NADE, ...
+"""Priors made of a recurrence, which carries the past, and an estimator, which is one step's distribution.
 
-Is: the model, as a `SymbolicPrior`.
-Is not: the maths of the estimator (estimators) or of the recurrence (recurrence), training, or files.
-
-u_t summarises the steps up to t; the estimator's biases for the step after it are linear in u_t: for the NADE
-b_t = b + Wub u_{t-1} and c_t = c + Wuc u_{t-1} (Boulanger-Lewandowski et al. 2012, section 5), for the RBM
-bv_t and bh_t likewise (section 4). Before the first step u is zero.
+Subclasses say where the estimator's biases come from (priors.rnn, priors.rtrbm); all else follows here.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from abc import abstractmethod
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from symbolic.errors import NotebeamError
+from symbolic.estimators.prefixes import SharedRows
 from symbolic.estimators.protocol import Estimator
-from symbolic.pitch import KEYS
-from symbolic.priors.product import Product
-from symbolic.priors.protocol import State
-from symbolic.priors.sharing import play_stepwise
-from symbolic.recurrence.attention import Attention
-from symbolic.recurrence.stacked import Cell, Stacked, drop
+from symbolic.priors.base import Prior, spread
+from symbolic.state import State
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecurrentOptions:
-    """Sizes of the recurrence, and its dropout in training."""
+class RecurrentPrior(Prior):
+    """Recurrence times estimator."""
 
-    visible: int = KEYS  # D
-    units: int = 256  # of each layer
-    layers: int = 1
-    dropout: float = 0.0  # of the layers' outputs; 0..1
-    attention: int = 0  # past outputs, the present one among them, that are read again; 0: none
+    estimator: Estimator
 
-    def __post_init__(self) -> None:
-        for name in ("visible", "units", "layers"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise NotebeamError(f"RecurrentOptions.{name}", value, "an integer >= 1")
-        if not isinstance(self.attention, int) or self.attention < 0:
-            raise NotebeamError("RecurrentOptions.attention", self.attention, "an integer >= 0")
-        if not 0 <= self.dropout < 1:
-            raise NotebeamError("RecurrentOptions.dropout", self.dropout, "a number in 0..1, below 1")
+    def use(self, estimator: Estimator) -> None:
+        """Make `estimator` this prior's own."""
+        self.estimator = estimator
+        # Without log Z, which every past changes, nor has the prior one.
+        self.is_normalized, self.is_recordable = estimator.is_normalized, estimator.is_recordable
 
-
-class RecurrentPrior(Product):
-    """Recurrence, linear map to the biases, estimator."""
-
-    def __init__(
-        self, cell: Cell, options: RecurrentOptions, make_estimator: Callable[[int], Estimator]
-    ) -> None:
-        super().__init__()
-        self.options, self.visible = options, options.visible
-        self.recurrence = Stacked(
-            cell, options.visible, options.units, options.layers, dropout=options.dropout
-        )
-        self.attention = Attention(options.units, options.attention) if options.attention else None
-        self.estimator = make_estimator(options.visible)
-        self.conditioner = nn.Linear(options.units, self.estimator.biases)
-
-    @torch.no_grad()
-    def set_bias(self, bias: Tensor) -> None:
-        self.conditioner.bias.copy_(bias)
-
-    def initial_state(self, n: int) -> State:
-        return self.recurrence.initial_state(n) | (self.attention.initial_state(n) if self.attention else {})
-
-    def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
-        after = self.recurrence.step(step, self._own(state))
-        return after | self._remembered(state, self.recurrence.output(after)[:, None])
-
+    @abstractmethod
     def step_biases(self, state: State) -> Tensor:
-        past = self.recurrence.output(state)
-        if self.attention is not None:
-            past = self._before(state)
-        biases: Tensor = self.conditioner(past)
-        return biases
+        """(N, P) biases of the estimator for the next step."""
 
+    @abstractmethod
     def chunk_biases(
         self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
-        outputs, after = self.recurrence.sequence(rolls, self._own(state), generator)
-        first = self.recurrence.output(state)[:, None]
-        read = outputs
-        if self.attention is not None:
-            first = self._before(state)[:, None]
-            read = self.attention.sequence(outputs, state["window"], state["filled"])
-        # Step t is judged by what was heard before it: the outputs one step late.
-        past = drop(torch.cat([first, read], 1)[:, :-1], self.options.dropout, generator)
-        # Only real steps reach the estimator, which is most of the work outside the recurrence.
-        return self.conditioner(past[mask]), after | self._remembered(state, outputs)
+        """Biases (M, P) of the M real steps, in the order of rolls[mask], and the state after the chunk.
 
-    def play(self, state: State, rolls: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
-        """As priors.sharing.play: every hypothesis has its own end, where its state is taken."""
-        if self.attention is not None:
-            return play_stepwise(self, state, rolls, lengths)
-        ragged = bool((lengths < rolls.shape[1]).any())
-        outputs, after = self.recurrence.sequence(rolls, state, lengths=lengths if ragged else None)
-        past = torch.cat([self.recurrence.output(state)[:, None], outputs], 1)[:, :-1]
-        # The real steps are counted on the host: nothing waits for the device.
-        real = (torch.arange(rolls.shape[1]) < lengths[:, None]).nonzero(as_tuple=True)
-        row, step = (index.to(rolls.device) for index in real)
-        each = self.estimator.log_prob(rolls[row, step], self.conditioner(past[row, step]))
-        return each.new_zeros(len(rolls)).index_add(0, row, each), after
+        A clip whose padding begins inside the chunk ends there: its state afterwards means nothing. With a
+        generator, dropout is on.
+        """
 
-    def _own(self, state: State) -> State:
-        """The recurrence's part of a state."""
-        return {name: values for name, values in state.items() if name in ("hidden", "cell")}
+    @abstractmethod
+    def set_constant_biases(self, biases: Tensor) -> None:
+        """Set the part of the biases (P,) that does not depend on the past."""
 
-    def _remembered(self, state: State, outputs: Tensor) -> State:
-        if self.attention is None:
-            return {}
-        return self.attention.remember(outputs, state["window"], state["filled"])
+    @torch.no_grad()
+    def initialise_from_marginals(self, mean: Tensor) -> None:
+        self.set_constant_biases(self.estimator.initialise_from_marginals(mean))
 
-    def _before(self, state: State) -> Tensor:
-        """(N, units) what attention reads at the end of its window; zeros where nothing was heard yet."""
-        assert self.attention is not None
-        window, filled = state["window"], state["filled"]
-        # The present output is the window's last: taken out, and given as a sequence of one.
-        earlier = torch.cat([torch.zeros_like(window[:, :1]), window[:, :-1]], 1)
-        read = self.attention.sequence(window[:, -1:], earlier, (filled - 1).clamp(min=0))[:, 0]
-        return torch.where(filled[:, None] > 0, read, 0.0)
+    def log_prob(self, state: State, candidates: Tensor) -> Tensor:
+        n, k, visible = candidates.shape
+        biases = self.step_biases(state).repeat_interleave(k, 0)
+        return self.estimator.log_prob(candidates.reshape(n * k, visible), biases).view(n, k)
+
+    def shared_log_prob(self, state: State, shared: SharedRows) -> Tensor:
+        biases = self.step_biases(state).view(len(shared.rows), -1, self.estimator.biases)
+        return self.estimator.shared_log_prob(shared, biases)
+
+    @torch.no_grad()
+    def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        return self.estimator.sample(self.step_biases(state), generator, temperature)
+
+    def chunk_log_prob(
+        self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        biases, after = self.chunk_biases(state, rolls, mask, generator)
+        return spread(self.estimator.log_prob(rolls[mask], biases), mask), after
+
+    def chunk_objective(
+        self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, State]:
+        biases, after = self.chunk_biases(state, rolls, mask, generator)
+        return spread(self.estimator.objective(rolls[mask], biases, generator), mask), after

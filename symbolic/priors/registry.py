@@ -1,123 +1,168 @@
-"""Priors' files: weights as safetensors, a card as JSON beside them.
+"""Every model by name, and the way from a flat table of options to one of them."""
 
-Is: saving, loading and listing of priors.
-Is not: the models by name (priors.models), or their training.
-"""
-
-import json
-from dataclasses import asdict, fields
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
+from symbolic.config import options_from
 from symbolic.errors import NotebeamError
-from symbolic.files import replacing
-from symbolic.priors.models import PRIORS, Prior, build_prior
-from symbolic.priors.protocol import PriorCard
+from symbolic.estimators.bernoulli import Bernoulli, BernoulliOptions
+from symbolic.estimators.gaussian_rbm import GaussianRbm, GaussianRbmOptions
+from symbolic.estimators.nade import Nade, NadeOptions
+from symbolic.estimators.protocol import Estimator
+from symbolic.estimators.rbm import Rbm, RbmOptions
+from symbolic.estimators.rnade import Rnade, RnadeOptions
+from symbolic.priors.base import Prior
+from symbolic.priors.biaxial import Biaxial
+from symbolic.priors.event_rnn_nade import EventRnnNade, EventRnnNadeOptions
+from symbolic.priors.lstm_conv_nade import LstmConvNade, LstmConvNadeOptions
+from symbolic.priors.rnn import RnnOptions, RnnPrior
+from symbolic.priors.rtrbm import LstmRtrbmOptions, Rtrbm, RtrbmOptions
+from symbolic.priors.shared_across_pitch import PitchSharedOptions
+from symbolic.priors.tp_lstm_nade import TpLstmNade
+from symbolic.recurrence.stacked import Cell
 
-if TYPE_CHECKING:
-    from os import PathLike
-
-__all__ = [
-    "PRIORS",
-    "Prior",
-    "build_prior",
-    "list_priors",
-    "load_prior",
-    "read_card",
-    "save_prior",
-    "weights_folder",
-]
-
-
-def weights_folder() -> Path:
-    """Folder of the weights that come with the package."""
-    return Path(__file__).parent / "weights"
+Options = Mapping[str, Any]
+MOST = 100_000  # of any size among the options
+LARGE = 4096  # sizes above are multiplied out before memory is asked for
+MOST_PARAMETERS = 1_000_000_000
 
 
-def list_priors() -> list[str]:
-    """Names that `load_prior` takes, such as "lstm-nade/jsb"."""
-    folder = weights_folder()
-    return sorted(
-        path.relative_to(folder).with_suffix("").as_posix() for path in folder.glob("*/*.safetensors")
+@dataclass(frozen=True)
+class Model:
+    """How a model is built."""
+
+    kinds: tuple[type[Any], ...]  # dataclasses whose fields together are its options
+    build: Callable[..., Prior]  # from an instance of each
+
+
+ESTIMATORS: dict[str, tuple[type[Any], Callable[[int, Any], Estimator]]] = {
+    "bernoulli": (BernoulliOptions, Bernoulli),
+    "nade": (NadeOptions, Nade),
+    "rbm": (RbmOptions, Rbm),
+    "gaussian-rbm": (GaussianRbmOptions, GaussianRbm),
+    "rnade": (RnadeOptions, Rnade),
+}
+CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
+
+
+def _product(kind: type[Any], estimator: str, model: Callable[[Any, Callable[[int], Any]], Prior]) -> Model:
+    """A recurrence of options `kind` times an estimator with options of its own."""
+    of_estimator, build_estimator = ESTIMATORS[estimator]
+    return Model(
+        (kind, of_estimator),
+        lambda own, theirs: model(own, lambda visible: build_estimator(visible, theirs)),
     )
 
 
-def load_prior(name_or_path: "str | PathLike[str]", device: str | torch.device = "cpu") -> Prior:
-    """Trained prior in evaluation mode, by the name of shipped weights or the path of a .safetensors file."""
-    text = str(name_or_path)
-    path = Path(text)
-    if text in list_priors():
-        path = weights_folder() / f"{text}.safetensors"
-    elif path.suffix != ".safetensors":
-        known = ", ".join(list_priors()) or "none yet"
-        raise NotebeamError(
-            "load_prior", text, f"a prior's name ({known}) or the path of a .safetensors file"
-        )
-    if not path.is_file():
-        raise NotebeamError("load_prior", text, "a file that exists")
-    card = read_card(path.with_suffix(".json"))
-    prior = build_prior(card.model, card.options)
-    _fill(prior, path)
-    prior.card = card
-    return prior.eval().to(device)
+def _rnn(cell: Cell) -> Callable[[Any, Callable[[int], Any]], Prior]:
+    return lambda options, make: RnnPrior(cell, options, make)
 
 
-def save_prior(prior: Prior, path: "str | PathLike[str]") -> None:
-    """Weights at `path` (.safetensors) and the prior's card beside them; both are replaced whole."""
-    target = Path(path)
-    if target.suffix != ".safetensors":
-        raise NotebeamError("save_prior(path)", str(path), "a path that ends in .safetensors")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: values.detach().cpu().contiguous() for name, values in prior.state_dict().items()}
-    with replacing(target) as temporary:
-        save_file(tensors, temporary, metadata={"model": prior.card.model})
-    with replacing(target.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(asdict(prior.card), indent=2) + "\n", encoding="utf-8")
+PRIORS: dict[str, Model] = {
+    f"{cell}-{name}": _product(RnnOptions, name, _rnn(cell)) for cell in CELLS for name in ESTIMATORS
+} | {
+    "rtrbm": _product(RtrbmOptions, "rbm", Rtrbm),
+    "lstm-rtrbm": _product(LstmRtrbmOptions, "rbm", Rtrbm),
+    "gaussian-rtrbm": _product(RtrbmOptions, "gaussian-rbm", Rtrbm),
+    "gaussian-lstm-rtrbm": _product(LstmRtrbmOptions, "gaussian-rbm", Rtrbm),
+    "biaxial": Model((PitchSharedOptions,), Biaxial),
+    "tp-lstm-nade": Model((PitchSharedOptions,), TpLstmNade),
+    "lstm-conv-nade": Model((LstmConvNadeOptions,), LstmConvNade),
+    "event-rnn-nade": Model((EventRnnNadeOptions,), EventRnnNade),
+}
+OWN = frozenset(PRIORS)  # names that come with the package
 
 
-def read_card(path: Path) -> PriorCard:
-    """Card of a prior; a field missing or unknown is an error."""
-    if not path.is_file():
-        raise NotebeamError(str(path), "no such file", "the card (JSON) that belongs beside the weights")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise NotebeamError(str(path), f"no JSON ({error})", "the card of a prior") from error
-    wanted = {field.name for field in fields(PriorCard)}
-    if not isinstance(content, dict) or set(content) != wanted:
-        got = sorted(content) if isinstance(content, dict) else type(content).__name__
-        raise NotebeamError(str(path), got, f"a card with the fields {', '.join(sorted(wanted))}")
-    clock, plane = content["clock"], content["plane"]
-    timed = isinstance(clock, dict) and ("hop" if clock.get("kind") == "frames" else "kind") in clock
-    if not timed or plane not in ("struck", "active", "both", "values"):
-        raise NotebeamError(
-            str(path), {"clock": clock, "plane": plane}, "a clock and a plane, as in PriorCard"
-        )
-    return PriorCard(**content)
+def register_prior(name: str, options: type[Any], build: Callable[[Any], Prior]) -> None:
+    """Make a model of one's own known by a name: to `build_prior`, `load_prior` and the training command.
+
+    Call it where the model's module is imported; a config names that module (`module = "my_prior"`).
+
+    Args:
+        name: of the model, in configs and on cards; registered again, the last one counts.
+        options: a frozen dataclass with defaults, one field of which is `visible`; fields are numbers,
+            strings or tuples of them.
+        build: from an instance of `options` to an untrained prior.
+
+    Raises:
+        NotebeamError: the name of one of the package's own models.
+    """
+    if name in OWN:
+        raise NotebeamError("register_prior(name)", name, "a name that no model of the package has")
+    PRIORS[name] = Model((options,), build)
 
 
-def _fill(prior: Prior, path: Path) -> None:
-    """Copy the weights of a file into a prior whose tensors must have the same names and shapes."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
-    except (SafetensorError, OSError) as error:
-        raise NotebeamError(
-            str(path), f"a file that cannot be read ({error})", "weights as safetensors"
-        ) from error
-    wanted = prior.state_dict()
-    for name in sorted(set(wanted) | set(stored)):
-        if name not in stored or name not in wanted:
-            got = "no such tensor" if name not in stored else "a tensor too many"
+def build_prior(name: str, options: Options | None = None) -> Prior:
+    """Untrained prior of a model.
+
+    Args:
+        name: of the model, such as "lstm-nade".
+        options: fields of its options dataclasses; those left out keep their defaults.
+
+    Raises:
+        NotebeamError: an unknown model or option, or a size beyond all bounds.
+
+    Example:
+        >>> prior = build_prior("lstm-nade", {"units": 64, "hidden": 32})
+        >>> prior.visible
+        88
+    """
+    model = _model(name)
+    own = _options(name, model, options or {})
+    if any(size > LARGE for part in own for size in _sizes(part)):
+        # Without memory: only the shapes are made.
+        with torch.device("meta"):
+            count = sum(values.numel() for values in model.build(*own).parameters())
+        if count > MOST_PARAMETERS:
+            raise NotebeamError(f"{name} options", f"{count} parameters", f"{MOST_PARAMETERS} at most")
+    return model.build(*own)
+
+
+def full_options(name: str, options: Options) -> dict[str, Any]:
+    """Options with every default filled in."""
+    parts = _options(name, _model(name), options)
+    return {entry.name: getattr(part, entry.name) for part in parts for entry in fields(part)}
+
+
+def _model(name: str) -> Model:
+    if not isinstance(name, str) or name not in PRIORS:
+        expected = f"one of {', '.join(PRIORS)}; or a model registered by a module that is imported"
+        raise NotebeamError("build_prior(name)", name, expected)
+    return PRIORS[name]
+
+
+def _options(name: str, model: Model, table: Options) -> list[Any]:
+    """An instance of each of the model's dataclasses."""
+    by_kind = [[entry.name for entry in fields(kind)] for kind in model.kinds]
+    known = [field for names in by_kind for field in names]
+    for field in table:
+        if field not in known:
             raise NotebeamError(
-                f"{path} {name}", got, f"the tensors of the model on the card ({len(wanted)})"
+                f"{name} options.{field}", table[field], f"one of the keys {', '.join(known)}"
             )
-        if stored[name].shape != wanted[name].shape:
-            raise NotebeamError(
-                f"{path} {name}", tuple(stored[name].shape), f"shape {tuple(wanted[name].shape)}"
-            )
-    prior.load_state_dict(stored)
+    parts = []
+    for kind, names in zip(model.kinds, by_kind, strict=True):
+        try:
+            part = options_from(kind, {key: table[key] for key in names if key in table}, "options")
+        except NotebeamError as error:
+            raise NotebeamError(f"{name} {error.place}", error.value, error.expected) from error
+        parts.append(part)
+    for part in parts:
+        for entry in fields(part):
+            if any(abs(size) > MOST for size in _numbers(getattr(part, entry.name))):
+                value = getattr(part, entry.name)
+                raise NotebeamError(f"{name} options.{entry.name}", value, f"{MOST} at most")
+    return parts
+
+
+def _sizes(part: Any) -> Iterable[float]:
+    """All numbers among the options."""
+    return [size for entry in fields(part) for size in _numbers(getattr(part, entry.name))]
+
+
+def _numbers(value: Any) -> list[float]:
+    values = value if isinstance(value, tuple | list) else [value]
+    return [size for size in values if isinstance(size, int | float)]

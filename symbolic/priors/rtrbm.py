@@ -1,6 +1,6 @@
 """RTRBM and LSTM-RTRBM: the hidden mean field of an RBM carries the past, alone or beside an LSTM.
 
-Is: both models, for RBMs of 0/1 and of real steps, as a `SymbolicPrior`.
+Is: both models, for RBMs of 0/1 and of real steps.
 Is not: the recursion (recurrence.rtrbm), the RBM (estimators.rbm, gaussian_rbm), training, or files.
 
     bh_t = bh + W1 r_{t-1} + W_L l_{t-1}     bv_t = bv + W2 r_{t-1}     r_t = s(W v_t + bh_t)
@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from symbolic.errors import NotebeamError
 from symbolic.estimators.protocol import Estimator
 from symbolic.pitch import KEYS
-from symbolic.priors.product import Product
-from symbolic.priors.protocol import State
+from symbolic.priors.recurrent import RecurrentPrior
 from symbolic.recurrence.rtrbm import hidden_mean, hidden_means, one_late
 from symbolic.recurrence.stacked import Stacked, drop
+from symbolic.state import State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,18 +76,20 @@ class RbmType(Estimator, Protocol):
         ...
 
 
-class Rtrbm(Product):
+class Rtrbm(RecurrentPrior):
     """RTRBM, or with LstmRtrbmOptions the LSTM-RTRBM.
 
     State: "mean" (N, H) r_{t-1}, and the LSTM's "hidden" and "cell".
     """
+
+    estimator: RbmType
 
     def __init__(
         self, options: RtrbmOptions | LstmRtrbmOptions, make_estimator: Callable[[int], RbmType]
     ) -> None:
         super().__init__()
         self.options, self.visible = options, options.visible
-        self.estimator: RbmType = make_estimator(options.visible)
+        self.use(make_estimator(options.visible))
         hidden = self.estimator.biases - self.visible
         self.visible_bias = nn.Parameter(torch.zeros(self.visible))  # bv
         self.hidden_bias = nn.Parameter(torch.zeros(hidden))  # bh
@@ -105,15 +107,15 @@ class Rtrbm(Product):
                 self.memory_to_visible = nn.Parameter(torch.randn(self.visible, options.units) * 0.01)  # W_V
 
     @torch.no_grad()
-    def set_bias(self, bias: Tensor) -> None:
-        self.visible_bias.copy_(bias[: self.visible])
-        self.hidden_bias.copy_(bias[self.visible :])
+    def set_constant_biases(self, biases: Tensor) -> None:
+        self.visible_bias.copy_(biases[: self.visible])
+        self.hidden_bias.copy_(biases[self.visible :])
 
     def initial_state(self, n: int) -> State:
         state = {"mean": torch.sigmoid(self.first).expand(n, -1)}
         return state | (self.memory.initial_state(n) if self.memory is not None else {})
 
-    def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
+    def advance(self, state: State, step: Tensor) -> State:
         _, hidden_bias = self.estimator.split(self.step_biases(state))
         after = {"mean": hidden_mean(step, hidden_bias, self.estimator.weight)}
         return after | (self.memory.step(step, _memory_part(state)) if self.memory is not None else {})

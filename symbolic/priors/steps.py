@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from symbolic.clock import MADE_VELOCITY, Clock
+from symbolic.clock import MADE_VELOCITY, Clock, PianoRoll
 from symbolic.errors import NotebeamError
 from symbolic.midi import read_beats, read_midi
 from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, KEYS, LOWEST, key_of, pitch_of
-from symbolic.priors.protocol import PriorCard
-from symbolic.rolls import PianoRoll
+from symbolic.priors.base import PriorCard
 
 Roll = NDArray[np.bool_]  # (T, visible)
 EARLY = 0.1  # of a step of beats: what begins so much later at most still counts as on the beat

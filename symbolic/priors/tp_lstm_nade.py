@@ -1,6 +1,6 @@
 """TP-LSTM-NADE: along time one LSTM for all keys, then a NADE whose weights all keys share.
 
-Is: the tied NADE, as a `TiedPrior`.
+Is: the tied NADE, as a `PitchSharedPrior`.
 Is not: the time axis (recurrence.biaxial).
 
 The hidden vector of key n is h_n = sigmoid(bh_n + W x_n), its logit bv_n + V h_n; bh_n and bv_n are linear in
@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from symbolic.priors import cells
-from symbolic.priors.tied import TiedOptions, TiedPrior
+from symbolic.priors.shared_across_pitch import PitchSharedOptions, PitchSharedPrior
 from symbolic.recurrence.biaxial import ALL, CLASSES, At, keys_below, pitch_classes_below
 from symbolic.recurrence.stacked import drop
 
 
-class TpLstmNade(TiedPrior):
+class TpLstmNade(PitchSharedPrior):
     """Tied NADE: a key sees the keys chosen below it from where it stands."""
 
-    def __init__(self, options: TiedOptions) -> None:
+    def __init__(self, options: PitchSharedOptions) -> None:
         super().__init__(options)
         self.chosen = nn.Linear(options.planes * options.window + CLASSES, options.hidden, bias=False)  # W
         self.hidden_bias = nn.Linear(self.past_units, options.hidden)  # bh
@@ -28,8 +28,8 @@ class TpLstmNade(TiedPrior):
         self.out = nn.Linear(options.hidden, options.planes, bias=False)  # V
 
     @torch.no_grad()
-    def set_bias(self, bias: Tensor) -> None:
-        self.key_bias.bias.copy_(bias)
+    def set_constant_biases(self, biases: Tensor) -> None:
+        self.key_bias.bias.copy_(biases)
 
     def step_logits(self, inside: Tensor, past: Tensor, generator: torch.Generator | None = None) -> Tensor:
         told = self._told(past)

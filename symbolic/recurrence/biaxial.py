@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from symbolic.priors.protocol import State
 from symbolic.recurrence.stacked import Stacked
+from symbolic.state import State
 
 CLASSES = 12
 BITS = 4  # of the step's number that a key sees where there is a beat: 16 steps

@@ -10,7 +10,7 @@ followed there, v_{s+1}: music repeats itself, and no weights need to know the t
 import torch
 from torch import Tensor, nn
 
-from symbolic.priors.protocol import State
+from symbolic.state import State
 
 DECAYS = (0.8, 0.97)  # a step's share in a trace after one more step
 WIDTH = 32  # of a head's queries and keys

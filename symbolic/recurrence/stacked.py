@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from symbolic.priors.protocol import State
+from symbolic.state import State
 
 Cell = Literal["rnn", "gru", "lstm"]
 LAYERS: dict[Cell, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}

@@ -12,8 +12,8 @@ from torch import Tensor
 from symbolic.errors import NotebeamError
 from symbolic.estimators.bernoulli import Bernoulli
 from symbolic.estimators.nade import Nade
-from symbolic.priors.protocol import State
-from symbolic.priors.recurrent import RecurrentPrior
+from symbolic.priors.rnn import RnnPrior
+from symbolic.state import State
 from symbolic.training.hessian_free import HessianFree, Outputs
 from symbolic.training.stream import Chunk
 
@@ -26,7 +26,7 @@ def newton_update(
     The curvature is that of the first `rows` rows, 0 for all.
     """
     if (
-        not isinstance(prior, RecurrentPrior)
+        not isinstance(prior, RnnPrior)
         or prior.attention is not None
         or not isinstance(prior.estimator, Bernoulli | Nade)
     ):

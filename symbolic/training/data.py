@@ -23,7 +23,7 @@ from symbolic.datasets.pop909 import read_pop909
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, KEYS, LOWEST
-from symbolic.priors.protocol import PriorCard
+from symbolic.priors.base import PriorCard
 from symbolic.priors.steps import read_steps
 from symbolic.training.config import REAL, DataConfig
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from symbolic.errors import NotebeamError
-from symbolic.priors.protocol import PriorCard
-from symbolic.priors.registry import Prior, save_prior
+from symbolic.priors.base import Prior, PriorCard
+from symbolic.priors.loading import save_prior
 from symbolic.training.checkpoint import read_checkpoint, write_checkpoint
 from symbolic.training.config import TrainingConfig
 from symbolic.training.data import Splits, clock_of, described, plane_of

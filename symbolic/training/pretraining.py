@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from symbolic.errors import NotebeamError
-from symbolic.priors.product import Product
+from symbolic.priors.recurrent import RecurrentPrior
 from symbolic.training.data import augmented_roll, step_mean
 from symbolic.training.run import Run, begun
 from symbolic.training.stream import Stream
@@ -27,7 +27,7 @@ REAL_ESTIMATORS = ("gaussian-rbm", "rnade", "gaussian-rtrbm")  # ends of models 
 def pretrain(run: Run, log: Callable[[str], None]) -> None:
     """Do what `pretraining` asks for; the averaged weights begin where it ends."""
     options, prior = run.config.pretraining, run.prior
-    if not isinstance(prior, Product):
+    if not isinstance(prior, RecurrentPrior):
         expected = "0 updates: this model is no recurrence times an estimator"
         raise NotebeamError("pretraining", run.config.model, expected)
     if options.recurrence_updates and any(run.config.model.endswith(name) for name in REAL_ESTIMATORS):
@@ -40,7 +40,7 @@ def pretrain(run: Run, log: Callable[[str], None]) -> None:
     run.averaged.load_state_dict(prior.state_dict())
 
 
-def _learn(run: Run, prior: Product, log: Callable[[str], None]) -> None:
+def _learn(run: Run, prior: RecurrentPrior, log: Callable[[str], None]) -> None:
     options = run.config.pretraining
     if options.frames_updates:
         last = train_frames(run, prior)
@@ -50,7 +50,7 @@ def _learn(run: Run, prior: Product, log: Callable[[str], None]) -> None:
         log(f"pre-trained the recurrence with {options.recurrence_updates} updates  {last:.4f} nats/step")
 
 
-def train_frames(run: Run, prior: Product) -> float:
+def train_frames(run: Run, prior: RecurrentPrior) -> float:
     """Train the estimator and constant biases; mean objective of the last tenth of the updates."""
     config, options = run.config, run.config.pretraining
     steps = torch.from_numpy(
@@ -61,7 +61,9 @@ def train_frames(run: Run, prior: Product) -> float:
             ]
         )
     )
-    bias = torch.nn.Parameter(prior.estimator.first_bias(step_mean(run.splits.train, config.data)))
+    bias = torch.nn.Parameter(
+        prior.estimator.initialise_from_marginals(step_mean(run.splits.train, config.data))
+    )
     trained = [bias, *_parameters(prior.estimator)]
     generator = _generator(run, FRAMES)
 
@@ -71,11 +73,11 @@ def train_frames(run: Run, prior: Product) -> float:
         return prior.estimator.objective(step, bias.expand(len(step), -1), generator).mean()
 
     last = _raise(objective, trained, options.frames_updates, run)
-    prior.set_bias(bias.detach())
+    prior.set_constant_biases(bias.detach())
     return last
 
 
-def train_recurrence(run: Run, prior: Product) -> float:
+def train_recurrence(run: Run, prior: RecurrentPrior) -> float:
     """Train all but the estimator by the cross-entropy of sigmoid(bv_t); minus it at the end, nats."""
     config, options = run.config, run.config.pretraining
     own = {id(value) for value in _parameters(prior.estimator)}

@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from symbolic.errors import NotebeamError
-from symbolic.priors.protocol import State
+from symbolic.state import State
 
 PATIENCE = timedelta(days=1)  # that the others wait for the first, which validates alone
 

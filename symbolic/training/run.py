@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from symbolic.errors import NotebeamError
-from symbolic.priors.protocol import State
-from symbolic.priors.registry import Prior, build_prior, load_prior
+from symbolic.priors.base import Prior
+from symbolic.priors.loading import load_prior
+from symbolic.priors.registry import build_prior
+from symbolic.state import State
 from symbolic.training.config import TrainingConfig
 from symbolic.training.curvature import newton_update
 from symbolic.training.data import Splits, augmented_roll, step_mean
@@ -54,7 +56,7 @@ class Run:
         if config.init:
             begin_with(self.prior, config)
         else:
-            self.prior.begin_at(step_mean(splits.train, config.data))
+            self.prior.initialise_from_marginals(step_mean(splits.train, config.data))
         self.config, self.splits = config, splits
         self.averaged = copy.deepcopy(self.prior) if config.loop.ema else self.prior
         self.best: dict[str, Tensor] = {}  # weights of the best validation so far
@@ -154,11 +156,11 @@ def begin_with(prior: Prior, config: TrainingConfig) -> None:
     """Give a prior the weights of `config.init`, which must be of its model and options."""
     given = load_prior(config.init)
     expected = f"a {config.model} with the run's options"
-    if given.card.model != config.model:
-        raise NotebeamError(f"init {config.init}", f"a {given.card.model}", expected)
+    if given.require_card().model != config.model:
+        raise NotebeamError(f"init {config.init}", f"a {given.require_card().model}", expected)
     stored, wanted = given.state_dict(), prior.state_dict()
     if {name: values.shape for name, values in stored.items()} != {
         name: values.shape for name, values in wanted.items()
     }:
-        raise NotebeamError(f"init {config.init}", f"options {dict(given.card.options)}", expected)
+        raise NotebeamError(f"init {config.init}", f"options {dict(given.require_card().options)}", expected)
     prior.load_state_dict(stored)

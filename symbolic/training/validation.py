@@ -10,11 +10,11 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolic.evaluation.ais import AisOptions
+from symbolic.estimators.ais import AisOptions
 from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.evaluation.prediction import prediction_error
-from symbolic.priors.product import Product
-from symbolic.priors.registry import Prior
+from symbolic.priors.base import Prior
+from symbolic.priors.recurrent import RecurrentPrior
 from symbolic.training.config import LoopConfig
 from symbolic.training.data import Roll
 
@@ -29,7 +29,7 @@ def measure(prior: Prior, rolls: Sequence[Roll]) -> str:
 def score(prior: Prior, rolls: Sequence[Roll], loop: LoopConfig) -> float:
     """The score of rolls (T, D) in its `measure`; every call draws the same random numbers."""
     if measure(prior, rolls) == ERROR:
-        assert isinstance(prior, Product)
+        assert isinstance(prior, RecurrentPrior)
         return -prediction_error(prior, rolls).per_step
     keys = cast(Sequence[NDArray[np.bool_]], rolls)
     ais = AisOptions(temperatures=loop.ais_temperatures, runs=loop.ais_runs, steps=loop.ais_steps)

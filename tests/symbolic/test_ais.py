@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from symbolic.errors import NotebeamError
+from symbolic.estimators import ais
+from symbolic.estimators.ais import AisOptions, ais_log_partition, mean_field_logits
 from symbolic.estimators.rbm import Rbm, RbmOptions
-from symbolic.evaluation import ais
-from symbolic.evaluation.ais import AisOptions, ais_log_partition, mean_field_logits
 from symbolic.evaluation.likelihood import log_likelihood
-from symbolic.priors.recurrent import RecurrentOptions, RecurrentPrior
+from symbolic.priors.rnn import RnnOptions, RnnPrior
 
 
 def random_rbm(
@@ -160,12 +160,10 @@ def test_small_blocks_estimate_the_same(block: int, monkeypatch: pytest.MonkeyPa
     assert ((log_z - exact(weight, visible_bias, hidden_bias)).abs() < 5 * error).all()
 
 
-def rbm_prior(seed: int = 0) -> RecurrentPrior:
+def rbm_prior(seed: int = 0) -> RnnPrior:
     """A small RNN-RBM whose past matters."""
     torch.manual_seed(seed)
-    prior = RecurrentPrior(
-        "rnn", RecurrentOptions(visible=5, units=4), lambda d: Rbm(d, RbmOptions(hidden=6))
-    )
+    prior = RnnPrior("rnn", RnnOptions(visible=5, units=4), lambda d: Rbm(d, RbmOptions(hidden=6)))
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.copy_(torch.randn_like(parameter))
@@ -173,7 +171,7 @@ def rbm_prior(seed: int = 0) -> RecurrentPrior:
 
 
 @torch.no_grad()
-def exact_likelihoods(prior: RecurrentPrior, rolls: list[np.ndarray]) -> list[float]:
+def exact_likelihoods(prior: RnnPrior, rolls: list[np.ndarray]) -> list[float]:
     """log p of every step, all 32 columns enumerated, shortest roll first."""
     found, columns = [], all_columns(5).float()
     for roll in sorted(rolls, key=len):

@@ -34,7 +34,7 @@ def test_samples_come_as_often_as_they_are_probable_at_a_temperature() -> None:
 
 def test_training_begins_at_the_frequencies_and_raises_the_log_probability() -> None:
     keys = Bernoulli(3, BernoulliOptions())
-    biases = keys.first_bias(torch.tensor([0.1, 0.5, 0.01]))[None]
+    biases = keys.initialise_from_marginals(torch.tensor([0.1, 0.5, 0.01]))[None]
     one = torch.tensor([[1.0, 0.0, 0.0]])
     expected = torch.tensor([0.1 * 0.5 * 0.99]).log()
     assert_close(keys.log_prob(one, biases), expected)

@@ -6,10 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles_core import nearest_step, sounding_cells
 
-from symbolic.clock import Clock
+from symbolic.clock import Clock, PianoRoll
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
-from symbolic.rolls import PianoRoll
 
 
 def test_frames_are_a_hop_apart() -> None:

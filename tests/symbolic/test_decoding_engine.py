@@ -29,7 +29,7 @@ from symbolic.decoding.plan import make_plan
 from symbolic.decoding.protocol import Batch
 from symbolic.decoding.search import Search
 from symbolic.estimators.prefixes import prefix_trees
-from symbolic.priors.registry import Prior
+from symbolic.priors.base import Prior
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

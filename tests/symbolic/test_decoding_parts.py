@@ -18,7 +18,7 @@ from symbolic.decoding.options import DecodeOptions, Transitions
 from symbolic.decoding.protocol import pad
 from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
-from symbolic.priors.protocol import PriorCard
+from symbolic.priors.base import PriorCard
 
 
 def heard(frames: int, seed: int = 0, *, onset: bool = True, start: float = 0.0) -> Posteriorgram:

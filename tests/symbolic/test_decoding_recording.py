@@ -25,9 +25,9 @@ from symbolic.errors import NotebeamError
 from symbolic.estimators import nade
 from symbolic.estimators.nade import nade_prefix_log_prob
 from symbolic.estimators.prefixes import prefix_trees
-from symbolic.priors.protocol import State
-from symbolic.priors.registry import PRIORS, Prior, build_prior
-from symbolic.priors.sharing import is_recordable
+from symbolic.priors.base import Prior
+from symbolic.priors.registry import PRIORS, build_prior
+from symbolic.state import State
 
 SMALL = {"visible": 6, "units": 8, "hidden": 5}
 ESTIMATORS, CELLS = ("bernoulli", "nade", "rbm"), ("rnn", "gru", "lstm")
@@ -170,7 +170,7 @@ def test_a_gpu_decodes_as_the_processor_does(
 
 
 def test_models_whose_steps_are_recorded() -> None:
-    assert {model for model in PRIORS if is_recordable(build_prior(model, {}))} == set(RECORDABLE)
+    assert {model for model in PRIORS if build_prior(model).is_recordable} == set(RECORDABLE)
 
 
 def test_a_prior_that_reads_back_what_it_says_it_does_not_cannot_be_recorded(
@@ -179,7 +179,7 @@ def test_a_prior_that_reads_back_what_it_says_it_does_not_cannot_be_recorded(
     class Nosy(TablePrior):
         is_recordable = True
 
-        def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
+        def advance(self, state: State, step: Tensor) -> State:
             return super().advance(state, step) if step.any() else state
 
     with pytest.raises(Exception, match="data-dependent|Data-dependent|bool"):
@@ -198,7 +198,7 @@ def test_nan_is_told_after_a_replay(recordings: list[tuple[torch.Size, ...]]) ->
 
 def test_searches_run_in_full_precision_and_leave_the_setting_as_it_was() -> None:
     class Watcher(TablePrior):
-        def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
+        def advance(self, state: State, step: Tensor) -> State:
             assert layers.fp32_precision == "ieee"
             return super().advance(state, step)
 
@@ -276,7 +276,7 @@ def test_padded_trees_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     for more, wider in ((0, 0), (5, 0), (9, 3)):
         padded = tree.padded(nodes + more, ranks + wider)
         torch.testing.assert_close(nade_prefix_log_prob(padded, *biases, *weights), expected)
-        monkeypatch.setattr(nade, "MANY", 9 * 4 * 7)  # nine nodes at a time
+        monkeypatch.setattr(nade, "MAX_BLOCK", 9 * 4 * 7)  # nine nodes at a time
         torch.testing.assert_close(nade_prefix_log_prob(padded, *biases, *weights), expected)
 
 

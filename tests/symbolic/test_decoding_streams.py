@@ -22,7 +22,8 @@ from symbolic.decoding.protocol import Batch
 from symbolic.decoding.streaming import Stream
 from symbolic.decoding.window import Window
 from symbolic.errors import NotebeamError
-from symbolic.priors.registry import build_prior, load_prior
+from symbolic.priors.loading import load_prior
+from symbolic.priors.registry import build_prior
 
 
 @pytest.mark.parametrize("look_back", [40, 200])

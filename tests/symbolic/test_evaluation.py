@@ -17,7 +17,9 @@ from symbolic.errors import NotebeamError
 from symbolic.evaluation.__main__ import main
 from symbolic.evaluation.accuracy import Tally, bay_accuracy, expected_accuracies
 from symbolic.evaluation.likelihood import log_likelihood, padded_batches
-from symbolic.priors.registry import Prior, build_prior, list_priors
+from symbolic.priors.base import Prior
+from symbolic.priors.loading import list_priors
+from symbolic.priors.registry import build_prior
 
 needs_data = pytest.mark.skipif(
     not (root() / "symbolic").is_dir(), reason="needs the classic sets (folder of data: NOTEBEAM_DATA)"

@@ -35,7 +35,7 @@ def test_the_hazard_is_the_probability_that_anything_is_struck() -> None:
 def test_a_prior_begins_at_given_frequencies() -> None:
     torch.manual_seed(0)
     prior = EventRnnNade(EventRnnNadeOptions(visible=88, units=5, hidden=4))
-    prior.begin_at(torch.full((88,), 0.002))
+    prior.initialise_from_marginals(torch.full((88,), 0.002))
     zeros = torch.zeros(1, 1, 88)
     # All keys off: 0.998 ** 88, up to the drawn weights' effect.
     silence = prior.log_prob(prior.initial_state(1), zeros)[0, 0].exp()
@@ -51,7 +51,7 @@ def test_sampled_events_have_a_key_at_any_temperature() -> None:
     """However sure the NADE is of silence: an event is not silent, and drawing one ends."""
     torch.manual_seed(0)
     prior = EventRnnNade(EventRnnNadeOptions(visible=88, units=5, hidden=4))
-    prior.begin_at(torch.full((88,), 0.0005))
+    prior.initialise_from_marginals(torch.full((88,), 0.0005))
     with torch.no_grad():
         prior.hazard.bias.fill_(50.0)
     state = prior.initial_state(20)

@@ -126,7 +126,9 @@ def test_training_begins_at_the_data_s_mean() -> None:
     rbm, _ = made(12)
     rbm.weight.data.zero_()
     mean = torch.tensor([0.5, -1.0], dtype=torch.float64)
-    draws = rbm.sample(rbm.first_bias(mean).expand(20_000, -1), torch.Generator().manual_seed(0))
+    draws = rbm.sample(
+        rbm.initialise_from_marginals(mean).expand(20_000, -1), torch.Generator().manual_seed(0)
+    )
     assert_close(draws.mean(0), mean, atol=0.05, rtol=0)
 
 

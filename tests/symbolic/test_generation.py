@@ -15,7 +15,8 @@ from symbolic.generation.finetuning import FinetuneOptions, finetune
 from symbolic.generation.sampling import Given, SampleOptions, generate, pace, sample_steps, steps_in
 from symbolic.midi import read_midi, write_midi
 from symbolic.notes import Notes
-from symbolic.priors.registry import build_prior, list_priors, load_prior, save_prior
+from symbolic.priors.loading import list_priors, load_prior, save_prior
+from symbolic.priors.registry import build_prior
 from symbolic.priors.steps import steps_of
 
 CHORALES, STRUCK = "lstm-nade/jsb", "event-rnn-nade/piano"
@@ -161,7 +162,7 @@ def test_struck_notes_are_held_as_long_as_told(files: Path, capsys: pytest.Captu
 def test_an_rbm_draws_by_gibbs(files: Path) -> None:
     torch.manual_seed(0)
     prior = build_prior("rnn-rbm", {"units": 3, "hidden": 3})
-    prior.begin_at(torch.full((88,), 0.05))
+    prior.initialise_from_marginals(torch.full((88,), 0.05))
     prior.card = type(white_prior().card)(**(vars(white_prior().card) | {
         "model": "rnn-rbm", "options": {"units": 3, "hidden": 3},
     }))  # fmt: skip

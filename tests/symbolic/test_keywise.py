@@ -10,9 +10,9 @@ from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import share
 from symbolic.priors import cells, lstm_conv_nade
 from symbolic.priors.keywise import KeywisePrior
-from symbolic.priors.protocol import select
 from symbolic.priors.registry import build_prior
 from symbolic.recurrence.biaxial import beat_bits, keys_below, pitch_classes, pitch_classes_below, vicinity
+from symbolic.state import select
 
 MODELS = ("biaxial", "tp-lstm-nade", "lstm-conv-nade")
 
@@ -98,7 +98,7 @@ def test_a_tied_nade_hears_the_same_music_in_every_key() -> None:
 
 def test_keys_out_of_range_keep_the_frequency_they_began_with() -> None:
     prior = build_prior("biaxial", {"visible": 4, "low": 1, "high": 3, "units": 2, "hidden": 2})
-    prior.begin_at(torch.tensor([0.1, 0.2, 0.4, 0.7]))
+    prior.initialise_from_marginals(torch.tensor([0.1, 0.2, 0.4, 0.7]))
     with torch.no_grad():
         prob = prior.log_prob(prior.initial_state(1), all_columns(4).float()[None])[0].exp()
     assert_close((prob @ all_columns(4).float())[[0, 3]], torch.tensor([0.1, 0.7]))

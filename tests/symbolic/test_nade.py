@@ -48,7 +48,7 @@ def test_rows_that_share_prefixes_score_as_the_definition(
 ) -> None:
     # In small blocks, so that the later ones leave out low keys.
     monkeypatch.setattr(nade, "BLOCK", block)
-    monkeypatch.setattr(nade, "PART", 1)
+    monkeypatch.setattr(nade, "MIN_NODES", 1)
     width, count, hidden = 3, 40, 4
     key_bias, hidden_bias, weight, out = random_nade(clips * width, keys, hidden, seed=keys)
     rows = (torch.rand(clips, count, keys, generator=torch.Generator().manual_seed(5)) < 0.1).double()

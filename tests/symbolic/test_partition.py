@@ -17,9 +17,10 @@ from symbolic.decoding.evidence import Evidence
 from symbolic.decoding.options import DecodeOptions
 from symbolic.errors import NotebeamError
 from symbolic.estimators.rbm import Rbm, RbmOptions
+from symbolic.priors.base import Prior
 from symbolic.priors.partition import WithPartition
-from symbolic.priors.protocol import State
-from symbolic.priors.recurrent import RecurrentOptions, RecurrentPrior
+from symbolic.priors.rnn import RnnOptions, RnnPrior
+from symbolic.state import State
 
 KEYS, STEPS, HIDDEN = 3, 3, 8
 ROWS = list(product((0, 1), repeat=KEYS))
@@ -28,11 +29,11 @@ EVERYTHING = DecodeOptions(
 )
 
 
-def rnn_rbm(seed: int) -> RecurrentPrior:
+def rnn_rbm(seed: int) -> RnnPrior:
     """Small, random, float64; what was played moves log Z by several nats."""
     torch.manual_seed(seed)
-    prior = RecurrentPrior(
-        "rnn", RecurrentOptions(visible=KEYS, units=4), lambda d: Rbm(d, RbmOptions(hidden=HIDDEN))
+    prior = RnnPrior(
+        "rnn", RnnOptions(visible=KEYS, units=4), lambda d: Rbm(d, RbmOptions(hidden=HIDDEN))
     ).double()
     with torch.no_grad():
         for parameter in prior.parameters():
@@ -47,7 +48,7 @@ def clip(seed: int) -> Evidence:
     return Evidence(prob.astype(np.float32), time, frame, Clock.frames(STEPS, 0.04))
 
 
-def log_z_of(prior: RecurrentPrior, state: State) -> Tensor:
+def log_z_of(prior: RnnPrior, state: State) -> Tensor:
     """(N,) exact log Z after each past of a state."""
     visible_bias, hidden_bias = prior.estimator.split(prior.step_biases(state))  # type: ignore[attr-defined]
     weight = prior.estimator.weight.detach().numpy()  # type: ignore[attr-defined]
@@ -56,20 +57,30 @@ def log_z_of(prior: RecurrentPrior, state: State) -> Tensor:
     return torch.tensor(found, dtype=visible_bias.dtype)
 
 
-class ExactZ:
+class ExactZ(Prior):
     """The prior with log Z enumerated."""
 
-    is_normalized, visible = True, KEYS
+    visible = KEYS
 
-    def __init__(self, prior: RecurrentPrior) -> None:
-        self.prior, self.initial_state, self.advance = prior, prior.initial_state, prior.advance
+    def __init__(self, prior: RnnPrior) -> None:
+        super().__init__()
+        self.prior = prior
 
-    def log_prob(self, state: State, candidates: Tensor, context: Tensor | None = None) -> Tensor:
+    def initial_state(self, n: int) -> State:
+        return self.prior.initial_state(n)
+
+    def advance(self, state: State, step: Tensor) -> State:
+        return self.prior.advance(state, step)
+
+    def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        return self.prior.sample(state, generator, temperature)
+
+    def log_prob(self, state: State, candidates: Tensor) -> Tensor:
         return self.prior.log_prob(state, candidates) - log_z_of(self.prior, state)[:, None]
 
 
 @torch.no_grad()
-def every_roll(prior: RecurrentPrior, heard: Evidence) -> dict[tuple[int, ...], float]:
+def every_roll(prior: RnnPrior, heard: Evidence) -> dict[tuple[int, ...], float]:
     """Exact cost of every roll, given as row numbers."""
     columns, costs = all_columns(KEYS), {(): 0.0}
     states = {(): prior.initial_state(1)}
@@ -99,11 +110,11 @@ def test_a_beam_finds_the_best_roll_with_an_estimated_log_z_and_another_without_
     assert estimated.costs[0] == pytest.approx(costs[best], abs=0.3)
     for width in (2, 5):  # where something is cut, the same is cut
         options = DecodeOptions(beam_width=width, candidates=8, switchable=3, prune=inf, floor=0.0)
-        with_exact = decode_evidence([heard], ExactZ(prior), options)[0]  # type: ignore[arg-type]
+        with_exact = decode_evidence([heard], ExactZ(prior), options)[0]
         with_estimate = decode_evidence([heard], prior, options)[0]
         np.testing.assert_array_equal(with_estimate.roll, with_exact.roll)
         np.testing.assert_allclose(with_estimate.costs, with_exact.costs, atol=0.3)
-    prior.estimator.is_normalized = True  # a lie: log Z is left out
+    prior.is_normalized = True  # a lie: log Z is left out
     without = decode_evidence([heard], prior, EVERYTHING)[0]
     assert numbers(without.roll) != best
     assert costs[numbers(without.roll)] > costs[best] + 0.5

@@ -9,13 +9,13 @@ from symbolic.errors import NotebeamError
 from symbolic.estimators.gaussian_rbm import GaussianRbm, GaussianRbmOptions
 from symbolic.estimators.rnade import Rnade, RnadeOptions
 from symbolic.evaluation.prediction import PredictionOptions, error_of, prediction_error
-from symbolic.priors.recurrent import RecurrentOptions, RecurrentPrior
+from symbolic.priors.rnn import RnnOptions, RnnPrior
 
 
 class Copy(nn.Module):
     """An estimator that foretells the chain's start plus its first bias."""
 
-    visible, biases, is_normalized = 2, 2, False
+    visible, biases, is_normalized, is_recordable = 2, 2, False, False
 
     def mean(self, biases: Tensor, generator: torch.Generator, start: Tensor, gibbs: int) -> Tensor:
         self.gibbs = gibbs
@@ -29,8 +29,8 @@ SEQUENCES = [
 ]
 
 
-def prior_of(estimator: nn.Module) -> RecurrentPrior:
-    return RecurrentPrior("rnn", RecurrentOptions(visible=2, units=3), lambda visible: estimator)  # type: ignore[arg-type,return-value]
+def prior_of(estimator: nn.Module) -> RnnPrior:
+    return RnnPrior("rnn", RnnOptions(visible=2, units=3), lambda visible: estimator)  # type: ignore[arg-type,return-value]
 
 
 def test_the_chain_starts_from_the_step_before_and_all_steps_weigh_the_same() -> None:
@@ -65,7 +65,9 @@ def test_the_mean_of_many_draws_tends_to_the_expected_step(kind: str) -> None:
         GaussianRbm(2, GaussianRbmOptions(hidden=3)) if kind == "gaussian-rbm" else Rnade(2, RnadeOptions())
     )
     prior = prior_of(estimator)
-    prior.begin_at(torch.tensor([1.0, 2.0]))  # and W, V are about zero: every step is foretold as that
+    prior.initialise_from_marginals(
+        torch.tensor([1.0, 2.0])
+    )  # and W, V are about zero: every step is foretold as that
     nn.init.zeros_(prior.conditioner.weight)
     if isinstance(estimator, Rnade):
         nn.init.zeros_(estimator.out)

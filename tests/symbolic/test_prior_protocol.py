@@ -14,9 +14,9 @@ from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.options import DecodeOptions
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import share
-from symbolic.priors.protocol import select
-from symbolic.priors.registry import PRIORS, Prior, build_prior
-from symbolic.priors.sharing import play, play_stepwise, shared_log_prob
+from symbolic.priors.base import Prior
+from symbolic.priors.registry import PRIORS, build_prior
+from symbolic.state import State, select
 
 REAL = {name for name in PRIORS if "gaussian" in name or "rnade" in name}  # of real-valued steps
 EXACT = sorted(name for name in PRIORS if name not in REAL and build_prior(name, {}).is_normalized)
@@ -152,7 +152,7 @@ def test_three_chunks_of_odd_lengths_and_rows_of_silence_are_the_whole(model: st
 def test_centring_an_rbm_is_but_another_way_to_write_its_biases(model: str) -> None:
     prior, rolls = small_prior(model), random_rolls(2, 5, 6)
     with torch.no_grad():
-        prior.begin_at(torch.tensor([0.1, 0.9, 0.3, 0.5, 0.2, 0.6], dtype=torch.float64))
+        prior.initialise_from_marginals(torch.tensor([0.1, 0.9, 0.3, 0.5, 0.2, 0.6], dtype=torch.float64))
     mask = torch.ones(2, 5, dtype=torch.bool)
     parallel = prior.sequence_log_prob(rolls, mask)
     state = prior.initial_state(2)
@@ -191,7 +191,7 @@ def test_shared_candidates_score_as_each_alone(model: str) -> None:
     rows = shared_candidates(3, 7, 6)
     each = rows[:, None].expand(-1, 4, -1, -1).flatten(0, 1)
     expected = prior.log_prob(state, each).view(3, 4, 7)
-    assert_close(shared_log_prob(prior, state, share(rows)), expected)
+    assert_close(prior.shared_log_prob(state, share(rows)), expected)
     # Hypotheses with unlike pasts must not be mixed up.
     assert not torch.allclose(expected[:, 0], expected[:, 1])
 
@@ -200,13 +200,13 @@ def test_steps_without_a_choice_are_played_as_one_by_one(model: str) -> None:
     prior = small_prior(model)
     rolls, lengths = random_rolls(4, 6, 6), torch.tensor([6, 0, 3, 5])
     state = prior.advance(prior.initial_state(4), rolls[:, 0])
-    expected, after = play_stepwise(prior, state, rolls, lengths)
-    found, now = play(prior, state, rolls, lengths)
+    expected, after = Prior.play(prior, state, rolls, lengths)
+    found, now = prior.play(state, rolls, lengths)
     assert_close(found, expected)
     follow = rolls[:, 1, None]
     assert_close(prior.log_prob(now, follow), prior.log_prob(after, follow))
     alone = prior.log_prob(state, rolls[:, 0, None])[:, 0]
-    assert_close(play(prior, state, rolls, torch.ones(4, dtype=torch.long))[0], alone)
+    assert_close(prior.play(state, rolls, torch.ones(4, dtype=torch.long))[0], alone)
     assert found[1] == 0
 
 
@@ -223,3 +223,58 @@ def test_a_batch_and_a_stream_decode_as_each_clip_alone(name: str) -> None:
         for found in (one, other):
             np.testing.assert_array_equal(found.rolls, alone.rolls)
             np.testing.assert_allclose(found.costs, alone.costs, atol=1e-3)
+
+
+class Sticky(Prior):
+    """The four methods that a model has to write, and no more: a key that is on tends to stay on."""
+
+    def __init__(self, visible: int = 4) -> None:
+        super().__init__()
+        self.visible = visible
+        self.logit = torch.nn.Parameter(torch.tensor([-1.5, 1.0], dtype=torch.float64))  # off, on before
+
+    def initial_state(self, n: int) -> State:
+        return {"last": torch.zeros(n, self.visible, dtype=torch.float64)}
+
+    def advance(self, state: State, step: Tensor) -> State:
+        return {"last": step}
+
+    def log_prob(self, state: State, candidates: Tensor) -> Tensor:
+        logits = self.logit[state["last"].long()][:, None]
+        return (candidates * logits - torch.nn.functional.softplus(logits)).sum(2)
+
+    def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        return torch.bernoulli(torch.sigmoid(self.logit[state["last"].long()]), generator=generator)
+
+
+def test_the_defaults_of_a_prior_follow_from_its_four_methods() -> None:
+    prior, rolls = Sticky(), random_rolls(3, 6, 4)
+    mask = torch.arange(6)[None] < torch.tensor([[6], [4], [0]])
+    # The transitions counted by hand: of each key from off or on to off or on.
+    before = torch.cat([torch.zeros(3, 1, 4, dtype=torch.float64), rolls[:, :-1]], 1)
+    prob = torch.sigmoid(torch.where(before > 0, 1.0, -1.5).double())
+    expected = torch.where(rolls > 0, prob, 1 - prob).log().sum(2) * mask
+    assert_close(prior.sequence_log_prob(rolls, mask), expected)
+    generator = torch.Generator()
+    objective, after = prior.chunk_objective(prior.initial_state(3), rolls, mask, generator)
+    assert_close(objective, expected)
+    assert_close(after["last"][0], rolls[0, -1])
+    total, after = prior.play(prior.initial_state(3), rolls, torch.tensor([6, 4, 0]))
+    assert_close(total, expected.sum(1))
+    assert_close(after["last"], torch.stack([rolls[0, 5], rolls[1, 3], torch.zeros(4).double()]))
+    state = prior.advance(prior.initial_state(6), rolls.flatten(0, 1)[:6])
+    rows = random_rolls(2, 5, 4)
+    each = rows[:, None].expand(-1, 3, -1, -1).flatten(0, 1)
+    assert_close(prior.shared_log_prob(state, share(rows)).flatten(0, 1), prior.log_prob(state, each))
+    assert prior.card is None and prior.is_normalized and not prior.is_recordable
+    with pytest.raises(NotebeamError, match=r"Sticky\.card: got None, expected a PriorCard"):
+        prior.require_card()
+
+
+def test_a_prior_without_its_four_methods_cannot_be_made() -> None:
+    class Half(Prior):
+        def initial_state(self, n: int) -> State:
+            return {}
+
+    with pytest.raises(TypeError, match="abstract"):
+        Half()  # type: ignore[abstract]

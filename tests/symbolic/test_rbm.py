@@ -154,7 +154,7 @@ def test_the_estimator_splits_its_biases_visible_first() -> None:
 def test_training_begins_at_the_frequencies() -> None:
     rbm = Rbm(3, RbmOptions(hidden=2, sample_gibbs=2))
     mean = torch.tensor([0.1, 0.5, 0.01])
-    biases = rbm.first_bias(mean).expand(40_000, -1)
+    biases = rbm.initialise_from_marginals(mean).expand(40_000, -1)
     # W starts at about 0.01, which moves a logit by 0.02 or so.
     assert_close(rbm.sample(biases, torch.Generator().manual_seed(0)).mean(0), mean, atol=0.015, rtol=0)
 

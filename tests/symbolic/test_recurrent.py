@@ -9,15 +9,15 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from symbolic.errors import NotebeamError
-from symbolic.priors.recurrent import RecurrentOptions, RecurrentPrior
 from symbolic.priors.registry import build_prior
+from symbolic.priors.rnn import RnnOptions, RnnPrior
 
 
-def small_prior(model: str = "lstm-nade", visible: int = 6, **more: int) -> RecurrentPrior:
+def small_prior(model: str = "lstm-nade", visible: int = 6, **more: int) -> RnnPrior:
     """Random, float64, with weights large enough for the past and the keys below to matter."""
     torch.manual_seed(visible)
     prior = build_prior(model, {"visible": visible, "units": 5, "hidden": 4, **more}).double()
-    assert isinstance(prior, RecurrentPrior)
+    assert isinstance(prior, RnnPrior)
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.copy_(torch.randn_like(parameter))
@@ -45,7 +45,7 @@ def test_the_model_is_its_equations() -> None:
 def test_a_prior_begins_at_given_frequencies() -> None:
     torch.manual_seed(0)
     prior = build_prior("lstm-nade", {"visible": 3, "units": 5, "hidden": 4})
-    prior.begin_at(torch.tensor([0.1, 0.5, 0.01]))
+    prior.initialise_from_marginals(torch.tensor([0.1, 0.5, 0.01]))
     with torch.no_grad():
         columns = all_columns(3).float()
         prob = prior.log_prob(prior.initial_state(1), columns[None])[0].exp()
@@ -81,10 +81,8 @@ def test_attention_is_its_equations_and_sees_no_more_than_its_window() -> None:
     ],
 )
 def test_a_bad_option_is_refused_by_name(option: str, value: float, expected: str) -> None:
-    with pytest.raises(
-        NotebeamError, match=rf"RecurrentOptions\.{option}: got {value}, expected .*{expected}"
-    ):
-        RecurrentOptions(**{option: value})  # type: ignore[arg-type]
+    with pytest.raises(NotebeamError, match=rf"RnnOptions\.{option}: got {value}, expected .*{expected}"):
+        RnnOptions(**{option: value})  # type: ignore[arg-type]
 
 
 def test_a_bad_size_of_the_estimator_is_refused_with_the_model() -> None:

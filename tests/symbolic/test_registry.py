@@ -9,8 +9,9 @@ from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
 from symbolic.errors import NotebeamError
-from symbolic.priors.protocol import PriorCard
-from symbolic.priors.registry import build_prior, list_priors, load_prior, save_prior, weights_folder
+from symbolic.priors.base import PriorCard
+from symbolic.priors.loading import list_priors, load_prior, save_prior, weights_folder
+from symbolic.priors.registry import build_prior
 
 OPTIONS = {"visible": 6, "units": 5, "layers": 1, "hidden": 4, "dropout": 0.25}
 

@@ -95,7 +95,9 @@ def test_training_begins_at_the_data_s_mean() -> None:
     rnade = Rnade(3, RnadeOptions(hidden=4, components=5)).double()
     rnade.out.data.zero_()
     mean = torch.tensor([0.5, -1.0, 4.0], dtype=torch.float64)
-    draws = rnade.sample(rnade.first_bias(mean).expand(20_000, -1), torch.Generator().manual_seed(0))
+    draws = rnade.sample(
+        rnade.initialise_from_marginals(mean).expand(20_000, -1), torch.Generator().manual_seed(0)
+    )
     assert_close(draws.mean(0), mean, atol=0.05, rtol=0)
     # Variance 1 within the components, and that of -1, -1/2, 0, 1/2, 1 between them.
     assert_close(draws.var(0), torch.full((3,), 1.5).double(), atol=0.08, rtol=0)

@@ -12,8 +12,8 @@ from torch.testing import assert_close
 from symbolic.errors import NotebeamError
 from symbolic.estimators.gaussian_rbm import GaussianRbm, GaussianRbmOptions
 from symbolic.estimators.rbm import Rbm, RbmOptions
-from symbolic.priors.protocol import select
 from symbolic.priors.rtrbm import LstmRtrbmOptions, Rtrbm, RtrbmOptions
+from symbolic.state import select
 
 KINDS = {
     "rtrbm": (RtrbmOptions(visible=5), Rbm, RbmOptions),
@@ -103,7 +103,7 @@ def test_the_constant_part_of_the_biases_can_be_set(prior: Rtrbm) -> None:
         for parameter in prior.parameters():
             parameter.zero_()
     bias = torch.arange(9, dtype=torch.float64)
-    prior.set_bias(bias)
+    prior.set_constant_biases(bias)
     assert_close(prior.step_biases(prior.initial_state(2)), bias.expand(2, -1))
 
 
@@ -189,7 +189,7 @@ def test_training_begins_at_the_frequencies() -> None:
     torch.manual_seed(0)
     prior = Rtrbm(RtrbmOptions(visible=3), lambda d: Rbm(d, RbmOptions(hidden=4)))
     mean = torch.tensor([0.1, 0.5, 0.01])
-    prior.begin_at(mean)
+    prior.initialise_from_marginals(mean)
     with torch.no_grad():
         prob = prior.log_prob(prior.initial_state(1), all_columns(3).float()[None])[0].softmax(0)
     # The weights start at about 0.01, which moves a logit by 0.02 or so.

@@ -9,7 +9,7 @@ import pytest
 from symbolic.errors import NotebeamError
 from symbolic.midi import write_midi
 from symbolic.notes import Notes
-from symbolic.priors.protocol import PriorCard
+from symbolic.priors.base import PriorCard
 from symbolic.priors.steps import clock_for, notes_of, read_steps, steps_of, transposed
 from symbolic.training.config import DataConfig
 from symbolic.training.data import frames_roll

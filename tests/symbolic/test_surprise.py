@@ -11,14 +11,15 @@ from oracles_generation import scale, white_prior, write_files
 
 from symbolic.clock import Clock
 from symbolic.errors import NotebeamError
+from symbolic.estimators.ais import AisOptions
 from symbolic.evaluation import surprise
 from symbolic.evaluation.__main__ import main
-from symbolic.evaluation.ais import AisOptions
 from symbolic.evaluation.surprise import best_key, judge, note_surprises, step_scores
 from symbolic.midi import write_midi
 from symbolic.notes import Notes
-from symbolic.priors.protocol import PriorCard
-from symbolic.priors.registry import Prior, build_prior, list_priors, save_prior
+from symbolic.priors.base import Prior, PriorCard
+from symbolic.priors.loading import list_priors, save_prior
+from symbolic.priors.registry import build_prior
 from symbolic.priors.steps import Steps, read_steps
 
 CHORALES = "lstm-nade/jsb"

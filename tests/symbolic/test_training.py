@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from symbolic.datasets import root
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
-from symbolic.priors.registry import load_prior
+from symbolic.priors.loading import load_prior
 from symbolic.training.__main__ import main
 from symbolic.training.config import DataConfig, LoopConfig, TrainingConfig, read_config
 from symbolic.training.data import Splits, augmented_roll, frames_roll, read_splits

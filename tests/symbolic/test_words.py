@@ -10,7 +10,7 @@ from symbolic.datasets.words import WordVectors, read_word_vectors, words_of
 from symbolic.errors import NotebeamError
 from symbolic.estimators.rnade import Rnade, RnadeOptions
 from symbolic.evaluation.likelihood import padded_batches
-from symbolic.priors.recurrent import RecurrentOptions, RecurrentPrior
+from symbolic.priors.rnn import RnnOptions, RnnPrior
 
 GLOVE = "the 0.5 1 -2\ncat 1e-3 0 4\n. . 0 0 1\n"
 
@@ -120,12 +120,12 @@ def test_an_lstm_rnade_on_word_vectors_finds_the_next_word_better_than_frequency
     vectors = np.random.default_rng(0).standard_normal((len(vocabulary), 6)).astype(np.float32)
     words = WordVectors(vocabulary, vectors).standardized()
     torch.manual_seed(0)
-    prior = RecurrentPrior(
+    prior = RnnPrior(
         "lstm",
-        RecurrentOptions(visible=6, units=32),
+        RnnOptions(visible=6, units=32),
         lambda visible: Rnade(visible, RnadeOptions(hidden=16, components=3, least_sd=0.1)),
     )
-    prior.begin_at(torch.zeros(6))
+    prior.initialise_from_marginals(torch.zeros(6))
     (batch,) = padded_batches([words.sequence(sentence) for sentence in sentences(32, seed=1)])
     optimizer, generator = torch.optim.Adam(prior.parameters(), lr=0.04), torch.Generator().manual_seed(0)
     for _ in range(160):

@@ -29,7 +29,7 @@ def test_every_decoder_finds_the_notes_of_the_bundled_recording(tmp_path: Path, 
 
 def test_presets_are_for_models_that_ship() -> None:
     from acoustic.model import list_models
-    from symbolic.priors.registry import list_priors, load_prior
+    from symbolic.priors.loading import list_priors, load_prior
 
     assert MODEL in list_models() and PRIOR in list_priors()
     assert load_prior(PRIOR).card.plane == PRESETS["beam"].plane

@@ -19,8 +19,9 @@ from symbolic.decoding.options import DecodeOptions, Transitions
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
-from symbolic.priors.protocol import PriorCard
-from symbolic.priors.registry import build_prior, save_prior
+from symbolic.priors.base import PriorCard
+from symbolic.priors.loading import save_prior
+from symbolic.priors.registry import build_prior
 from transcribe import TranscribeOptions, Transcriber, pipeline, transcribe_posteriorgram
 from transcribe.pipeline import between, device_of
 from transcribe.presets import MODEL

@@ -245,8 +245,9 @@ def test_weights_of_the_wrong_kind_are_named(
         weights = tmp_path / "a.mid.mid"
         weights.write_bytes(b"MThd")
     elif kind == "prior":
-        from symbolic.priors.protocol import PriorCard
-        from symbolic.priors.registry import build_prior, save_prior
+        from symbolic.priors.base import PriorCard
+        from symbolic.priors.loading import save_prior
+        from symbolic.priors.registry import build_prior
 
         sizes = {"visible": 88, "units": 2, "hidden": 2}
         prior = build_prior("lstm-nade", sizes)

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from oracles_transcribe import assert_same_notes, heard, notes
 
-from symbolic.clock import Clock
+from symbolic.clock import Clock, PianoRoll
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
-from symbolic.rolls import PianoRoll
 from transcribe.tracking import TrackOptions, runs, struck_notes
 
 HOP = 0.02

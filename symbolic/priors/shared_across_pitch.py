@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from symbolic.priors.keywise import KeywiseOptions, KeywisePrior, at_least
-from symbolic.priors.protocol import State
 from symbolic.recurrence.biaxial import TimeAxis
 from symbolic.recurrence.stacked import drop
+from symbolic.state import State
 
 
 @dataclass(frozen=True, kw_only=True)
-class TiedOptions(KeywiseOptions):
+class PitchSharedOptions(KeywiseOptions):
     """Sizes of the time axis."""
 
     units: int = 128  # of each time layer
@@ -29,10 +29,10 @@ class TiedOptions(KeywiseOptions):
         at_least(self, units=1, layers=1, place=1)
 
 
-class TiedPrior(KeywisePrior):
+class PitchSharedPrior(KeywisePrior):
     """The past of a key is the time axis' output there, and the key's own learnt numbers."""
 
-    def __init__(self, options: TiedOptions) -> None:
+    def __init__(self, options: PitchSharedOptions) -> None:
         super().__init__(options)
         self.options = options
         self.past_units = options.units + options.place
@@ -50,7 +50,7 @@ class TiedPrior(KeywisePrior):
     def initial_state(self, n: int) -> State:
         return self.time.initial_state(n)
 
-    def advance(self, state: State, step: Tensor, context: Tensor | None = None) -> State:
+    def advance(self, state: State, step: Tensor) -> State:
         return self.time.step(self.inside(step).transpose(1, 2).flatten(1), state)
 
     def past(self, state: State) -> Tensor:

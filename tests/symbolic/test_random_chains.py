@@ -1,4 +1,4 @@
-"""The RBM whose chains begin anywhere: what plain CD does not see, it does."""
+"""Contrastive divergence with random chains: it meets modes that chains from the data never see."""
 
 import pytest
 import torch
@@ -6,21 +6,20 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from symbolic.errors import NotebeamError
-from symbolic.estimators.rbm import Rbm, RbmOptions, free_energy
-from symbolic.estimators.wild_rbm import WildRbm, WildRbmOptions, scattered
+from symbolic.estimators.rbm import Rbm, RbmOptions, free_energy, scattered
 
 KEYS = 12
 
 
-def far_mode(anywhere: float) -> WildRbm:
+def far_mode(random_chains: float) -> Rbm:
     """An RBM of one hidden unit that is on where all keys are: energy 0 of silence, -60 of all keys."""
-    rbm = WildRbm(KEYS, WildRbmOptions(hidden=1, gibbs=3, anywhere=anywhere)).double()
+    rbm = Rbm(KEYS, RbmOptions(hidden=1, gibbs=3, random_chains=random_chains)).double()
     with torch.no_grad():
         rbm.weight.fill_(15.0)
     return rbm
 
 
-def gradient_at_silence(rbm: WildRbm) -> Tensor:
+def gradient_at_silence(rbm: Rbm) -> Tensor:
     """(D, 1) of the weight, where all data are silence."""
     # bv = -5 a key and bh = -60: -E of all keys with the unit on is 12 (15 - 5) - 60 = 60.
     biases = torch.tensor([-5.0] * KEYS + [-60.0], dtype=torch.float64).expand(400, -1)
@@ -31,26 +30,16 @@ def gradient_at_silence(rbm: WildRbm) -> Tensor:
     return gradient
 
 
-def test_a_mode_far_from_the_data_is_raised_by_chains_from_anywhere_alone() -> None:
+def test_a_mode_far_from_the_data_is_raised_by_random_chains_alone() -> None:
     assert gradient_at_silence(far_mode(0.0)).abs().max() < 1e-6
-    # Of the 20 % of chains that begin anywhere, those with more than four keys (60 / 15) fall into the mode:
+    # Of the 20 % of chains that begin at random, those with more than four keys (60 / 15) fall into the mode:
     # about two thirds. Each lowers the weights by 1.
     gradient = gradient_at_silence(far_mode(0.2))
     assert ((gradient > -0.2) & (gradient < -0.08)).all()
 
 
-def test_without_such_chains_it_is_contrastive_divergence() -> None:
-    torch.manual_seed(0)
-    wild = WildRbm(5, WildRbmOptions(hidden=4))
-    plain = Rbm(5, RbmOptions(hidden=4))
-    plain.load_state_dict(wild.state_dict())
-    step, biases = (torch.rand(7, 5) < 0.5).float(), torch.randn(7, 9)
-    got, expected = (rbm.objective(step, biases, torch.Generator().manual_seed(1)) for rbm in (wild, plain))
-    assert torch.equal(got, expected)
-
-
 def test_at_the_data_its_value_is_the_difference_of_free_energies() -> None:
-    rbm = WildRbm(3, WildRbmOptions(hidden=2, gibbs=1, anywhere=1.0)).double()
+    rbm = Rbm(3, RbmOptions(hidden=2, gibbs=1, random_chains=1.0)).double()
     with torch.no_grad():
         rbm.weight.zero_()  # a chain then ends at the keys' own biases, wherever it begins
     biases = torch.tensor([[50.0, -50.0, 50.0, 0.3, 0.1]], dtype=torch.float64)
@@ -73,5 +62,5 @@ def test_a_share_of_the_steps_is_replaced_by_ones_of_every_density() -> None:
 
 @pytest.mark.parametrize("value", [-0.1, 1.5])
 def test_a_share_beyond_one_is_refused_by_name(value: float) -> None:
-    with pytest.raises(NotebeamError, match=rf"RbmOptions\.anywhere: got {value}, expected a share in 0..1"):
-        WildRbmOptions(anywhere=value)
+    with pytest.raises(NotebeamError, match=rf"random_chains: got {value}, expected a share in 0..1"):
+        RbmOptions(random_chains=value)

@@ -1,0 +1,178 @@
+"""The class of all priors: what a decoder, a sampler, an evaluator and a training ask of a model of music.
+
+A prior says how likely each step of a roll is, given the steps before it. Four methods are a model's own:
+`initial_state`, `advance`, `log_prob` and `sample`. Everything else follows from them, one step at a time; a
+model that can do better in parallel overrides it, and a test holds both forms equal.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from symbolic.errors import NotebeamError
+from symbolic.estimators.prefixes import SharedRows
+from symbolic.state import State, hypotheses, where
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorCard:
+    """What is known about a prior's weights; lies as JSON beside them."""
+
+    name: str  # "jsb", as in load_prior("lstm-nade/jsb")
+    model: str  # a name in priors.registry
+    options: Mapping[str, int | float]  # what build_prior takes
+    visible: int  # D
+    clock: Mapping[
+        str, str | int | float
+    ]  # {"kind": "frames", "hop": s} or {"kind": "beats", "divisions": n}
+    # A bit means: the key was "struck" at the step, or is "active" (sounds); "both": first the active bits,
+    # then the struck ones. "values": the steps are real numbers.
+    plane: str
+    data: str
+    licence: str
+    command: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+class Prior(nn.Module, ABC):
+    """A distribution over each step of a roll given the steps before it.
+
+    A step is a float tensor (N, D) of 0/1, one row a hypothesis. Log-probabilities are natural.
+
+    Example: a prior that expects every key to go on as it is.
+
+        >>> import torch
+        >>> from torch import nn
+        >>> from symbolic.priors.base import Prior
+        >>> class Sticky(Prior):
+        ...     def __init__(self, visible):
+        ...         super().__init__()
+        ...         self.visible = visible
+        ...         self.stay = nn.Parameter(torch.tensor(2.0))  # logit of a key that is on
+        ...         self.begin = nn.Parameter(torch.tensor(-3.0))  # of a key that is off
+        ...     def initial_state(self, n):
+        ...         return {"last": torch.zeros(n, self.visible)}
+        ...     def advance(self, state, step):
+        ...         return {"last": step}
+        ...     def logits(self, state):
+        ...         return torch.where(state["last"] > 0, self.stay, self.begin)
+        ...     def log_prob(self, state, candidates):
+        ...         logits = self.logits(state)[:, None]
+        ...         return (candidates * logits - nn.functional.softplus(logits)).sum(2)
+        ...     def sample(self, state, generator, temperature=1.0):
+        ...         chance = torch.sigmoid(self.logits(state) / temperature)
+        ...         return torch.bernoulli(chance, generator=generator)
+        >>> prior = Sticky(visible=3)
+        >>> rolls = torch.tensor([[[1.0, 0, 0], [1.0, 0, 0]]])
+        >>> prior.sequence_log_prob(rolls, torch.ones(1, 2, dtype=torch.bool)).detach().numpy().round(2)
+        array([[-3.15, -0.22]], dtype=float32)
+    """
+
+    visible: int  # D
+    card: PriorCard | None = None  # set when the prior is trained or loaded
+    # False: log_prob leaves out log Z, which may differ from one past to another.
+    is_normalized: bool = True
+    # True: `shared_log_prob` and `advance` read no number back from the device. What they do depends on
+    # shapes alone, so a step can be captured as a CUDA graph.
+    is_recordable: bool = False
+
+    @abstractmethod
+    def initial_state(self, n: int) -> State:
+        """State of n hypotheses before their first step; one tensor at least, each with n rows."""
+
+    @abstractmethod
+    def advance(self, state: State, step: Tensor) -> State:
+        """State after `step` (N, D) 0/1; same names and shapes."""
+
+    @abstractmethod
+    def log_prob(self, state: State, candidates: Tensor) -> Tensor:
+        """(N, K) log-probability, nats, of candidates (N, K, D) 0/1 as the next step."""
+
+    @abstractmethod
+    def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        """(N, D) 0/1 next steps drawn from the prior, one for each hypothesis."""
+
+    def chunk_log_prob(
+        self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        """Log-probability of a clip's next steps, and the state after them; what training differentiates.
+
+        This default goes step by step. Models override it by a form that is parallel in T.
+
+        Args:
+            state: of B clips.
+            rolls: (B, T, D) 0/1.
+            mask: (B, T) bool, True at the steps that are music: a clip's steps first, then padding.
+            generator: of dropout; None: no dropout.
+
+        Returns:
+            (B, T) nats of each step given those before, 0 off the mask; the state after the chunk,
+            which means nothing for a clip that ends inside it.
+        """
+        columns = []
+        for t in range(rolls.shape[1]):
+            columns.append(torch.where(mask[:, t], self.log_prob(state, rolls[:, t, None])[:, 0], 0.0))
+            state = self.advance(state, rolls[:, t])
+        return torch.stack(columns, 1) if columns else rolls.new_zeros(mask.shape), state
+
+    def chunk_objective(
+        self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, State]:
+        """What training raises, (B, T), 0 off the mask: the log-probability, unless a model has another."""
+        return self.chunk_log_prob(state, rolls, mask, generator)
+
+    def initialise_from_marginals(self, mean: Tensor) -> None:  # noqa: B027, not abstract: nothing is a fine start
+        """Set the biases so that training begins at steps of the mean `mean` (D,), each unit on its own."""
+
+    def sequence_log_prob(self, rolls: Tensor, mask: Tensor) -> Tensor:
+        """(B, T) log-probability, nats, of each step of rolls (B, T, D) given those before; 0 off the mask.
+
+        mask (B, T) bool is True at the steps that are music: a clip's steps first, then padding.
+        """
+        return self.chunk_log_prob(self.initial_state(rolls.shape[0]), rolls, mask)[0]
+
+    def shared_log_prob(self, state: State, shared: SharedRows) -> Tensor:
+        """(B, W, K) nats of each clip's K rows after each of its W hypotheses (a state of B * W)."""
+        clips, each, keys = shared.rows.shape
+        width = hypotheses(state) // max(1, clips)
+        rows = shared.rows[:, None].expand(-1, width, -1, -1).reshape(clips * width, each, keys)
+        return self.log_prob(state, rows).view(clips, width, each)
+
+    def play(self, state: State, rows: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
+        """Steps in which a hypothesis has no choice.
+
+        Args:
+            state: of N hypotheses.
+            rows: (N, S, D) 0/1, the steps that follow.
+            lengths: (N,) how many of them each hypothesis plays; on the host.
+
+        Returns:
+            (N,) the log-probability of all steps played, nats; the state after them.
+        """
+        total = torch.zeros(len(rows), dtype=rows.dtype, device=rows.device)
+        for step in range(rows.shape[1]):
+            playing = (lengths > step).to(rows.device)
+            log_prob = self.log_prob(state, rows[:, step, None])[:, 0]
+            total = total + torch.where(playing, log_prob, 0.0)
+            state = where(playing, self.advance(state, rows[:, step]), state)
+        return total, state
+
+    def require_card(self) -> PriorCard:
+        """The card, for what cannot be done without one.
+
+        Raises:
+            NotebeamError: a prior that was built by hand has none.
+        """
+        if self.card is None:
+            raise NotebeamError(
+                f"{type(self).__name__}.card", None, "a PriorCard: the clock and plane of its steps"
+            )
+        return self.card
+
+
+def spread(flat: Tensor, mask: Tensor) -> Tensor:
+    """(B, T) of the values (M,) of the real steps, 0 elsewhere."""
+    return torch.zeros(mask.shape, dtype=flat.dtype, device=flat.device).masked_scatter(mask, flat)
