@@ -185,7 +185,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--train", action="store_true", help="first train rows that have a config and no weights"
     )
-    parser.add_argument("--queue", type=Path, metavar="FILE.toml", help="train and measure these rows alone")
+    parser.add_argument(
+        "--queue",
+        type=Path,
+        metavar="FILE.toml",
+        help="these rows alone; without --train only those that are finished",
+    )
     parser.add_argument(
         "--run", type=Path, default=Path("runs"), metavar="FOLDER", help="of the trainings (default: runs)"
     )
@@ -237,9 +242,11 @@ def _run(args: argparse.Namespace) -> int:
     for row in args.rows or ():
         if row not in known:
             raise NotebeamError("--rows", row, f"some of {', '.join(known)}")
-    if args.queue and not args.train:
-        raise NotebeamError("--queue", str(args.queue), "--train beside it")
     check_committed(args.output)
+    if args.queue and not args.train:
+        if rows := finished_rows(read_queue(args.queue), args.run):
+            _write(args.output, rows)
+        return 0
     cells = [(row, dataset) for dataset in args.sets for row in args.rows or known]
     ais = AisOptions(
         temperatures=args.ais_temperatures, runs=args.ais_runs, steps=args.ais_steps, seed=args.seed

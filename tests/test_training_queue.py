@@ -127,6 +127,12 @@ def test_a_finished_row_reaches_the_results_with_its_own_origin(tmp_path: Path) 
     assert main([*words, "-o", str(tmp_path / "again.json")]) == 0
     [again] = json.loads((tmp_path / "again.json").read_text())["rows"]
     assert again == row | {"commit": "abcdef0", "date": "2020-01-01"}
+    # Without --train the rows that are finished, and no training of others.
+    other = config(tmp_path, "other", updates=100_000)
+    words = ["--queue", str(queue(tmp_path, other, path)), "--run", str(run)]
+    assert main([*words, "-o", str(tmp_path / "third.json")]) == 0
+    assert json.loads((tmp_path / "third.json").read_text())["rows"] == [again]
+    assert not (run / "other").exists()
 
 
 def test_a_folder_holds_one_queue(tmp_path: Path) -> None:
