@@ -92,7 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = [row_of(prior, split, rolls, args) for split, rolls in splits.items()]
     for row in rows:
         print(row)
-    settings = vars(args) | {"claimed": CLAIMED}
+    names = ("prior", "batch", "epochs", "samples", "seed")
+    settings = {name: getattr(args, name) for name in names} | {"claimed": CLAIMED}
     write_report(args.output, "What could -2.7 and 21 % of an RNN-NADE on the chorales be?", settings, rows)
     return 0
 

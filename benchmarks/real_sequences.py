@@ -118,20 +118,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("real_sequences", __doc__)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS, metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--train", action="store_true", help="train the rows that have no weights")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the training runs")
+    parser.add_argument(
+        "--run", type=Path, default=Path("runs"), metavar="FOLDER", help="of the trainings (default: runs)"
+    )
     args = parsed(parser, argv)
     sets = {"bouncing-balls": read_balls(), "motion": read_motion()}
     rows = [row for name, data in sets.items() for row in simple_rows(name, data)]
     for row in args.rows:
         path = CONFIGS / f"{row}.toml"
         config = read_config(path)
-        weights = weights_of(config, args.runs)
+        weights = weights_of(config, args.run)
         if weights is None and args.train:
-            folder = args.runs / f"{config.model}-{config.name}"
+            folder = args.run / f"{config.model}-{config.name}"
             # As it would be typed here: the card keeps the command, and names no folder of this machine.
             if code := train([os.path.relpath(path), "--run", str(folder)]):
                 return code
-            weights = weights_of(config, args.runs)
+            weights = weights_of(config, args.run)
         if weights is None:
             print(f"{row}: no weights; --train trains them")
             continue
