@@ -1,18 +1,24 @@
 """What rooms, microphones and recorders do to a sound, at random.
 
-Is: functions of a batch of audio and a generator. None of them moves an onset.
+Is: functions of a batch of audio and a generator. None moves an onset by more than a few milliseconds.
 Is not: detuning, which moves the notes too and so belongs to whoever cuts the clips (training.corpus).
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from acoustic.chains import coded, decibels, loudspeaker, microphone, old_record, uniform
 from symbolic.errors import NotebeamError
 
 SILENCE = 1e-4  # amplitude below which a clip gets no louder noise than that of silence
+
+
+CHANCES = ("room_chance", "band_chance", "compression_chance", "loudspeaker_chance", "record_chance",
+           "microphone_chance", "codec_chance")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +36,21 @@ class AugmentOptions:
     highest_hz: tuple[float, float] = (2500.0, 7000.0)
     compression_chance: float = 0.2
     drive: tuple[float, float] = (0.5, 4.0)  # of the peak into the compressor's tanh
+    reflections: int = 0  # early ones of a room, at most, before its reverberation
+    # Whole chains; see acoustic.chains.
+    loudspeaker_chance: float = 0.0  # before the room
+    record_chance: float = 0.0
+    microphone_chance: float = 0.0  # after the room and the noise: a webcam's or telephone's
+    codec_chance: float = 0.0  # after that
 
     def __post_init__(self) -> None:
-        for name in ("room_chance", "band_chance", "compression_chance"):
+        for name in CHANCES:
             if not 0 <= getattr(self, name) <= 1:
                 raise NotebeamError(f"AugmentOptions.{name}", getattr(self, name), "a probability")
         if min(self.drive) <= 0:
             raise NotebeamError("AugmentOptions.drive", self.drive, "numbers above 0")
+        if self.reflections < 0:
+            raise NotebeamError("AugmentOptions.reflections", self.reflections, "a count")
 
 
 def augment(
@@ -46,37 +60,52 @@ def augment(
     generator: torch.Generator,
     plain: Tensor | None = None,
 ) -> Tensor:
-    """Every clip of (B, S) through a room, an equaliser, maybe a band and a compressor, noise and a gain.
+    """Every clip of (B, S) through an equaliser, noise and a gain, some through rooms and chains.
 
-    `plain` (B,) bool: clips that go through noise and gain alone.
+    In the order of a recording: loudspeaker, room, equaliser, band, compressor, record, noise, microphone,
+    codec, gain. `plain` (B,) bool: clips that go through noise and gain alone.
     """
     clips, samples = audio.shape
     size = 2 ** math.ceil(math.log2(samples + rate_hz))  # room for one second of reverberation
     response = equaliser(clips, size // 2 + 1, options.equaliser_db, generator)
     response = response * torch.fft.rfft(rooms(clips, options, rate_hz, generator), size)
     response = response * bands(clips, size // 2 + 1, options, rate_hz, generator)
+    free = torch.ones(clips, dtype=torch.bool) if plain is None else ~plain
+    played = through(loudspeaker, audio, options.loudspeaker_chance, free, rate_hz, generator)
     heard = compressed(
-        torch.fft.irfft(torch.fft.rfft(audio, size) * response, size)[:, :samples], options, generator
+        torch.fft.irfft(torch.fft.rfft(played, size) * response, size)[:, :samples], options, generator
     )
-    if plain is not None:
-        heard = torch.where(plain[:, None], audio, heard)
+    heard = through(old_record, heard, options.record_chance, free, rate_hz, generator)
+    heard = torch.where(free[:, None], heard, audio)
     level = heard.square().mean(dim=1, keepdim=True).sqrt().clamp(min=SILENCE)
     amount = level * decibels(uniform(clips, options.noise_db, generator))
     heard = heard + amount * coloured_noise(clips, samples, generator)
+    heard = through(microphone, heard, options.microphone_chance, free, rate_hz, generator)
+    heard = through(coded, heard, options.codec_chance, free, rate_hz, generator)
     result: Tensor = heard * decibels(uniform(clips, options.gain_db, generator))
     return result
 
 
-def uniform(clips: int, bounds: tuple[float, float], generator: torch.Generator) -> Tensor:
-    """(B, 1) uniform draws."""
-    low, high = bounds
-    drawn: Tensor = torch.rand(clips, 1, generator=generator)
-    return low + (high - low) * drawn
+def through(
+    chain: Callable[[Tensor, int, torch.Generator], Tensor],
+    audio: Tensor,
+    chance: float,
+    free: Tensor,
+    rate_hz: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Clips (B, S), each that is `free` (B,) changed by the chain with this chance.
 
-
-def decibels(db: Tensor) -> Tensor:
-    """Amplitude factor."""
-    return torch.exp(db * (math.log(10) / 20))
+    Work is done for those clips alone; at a chance of 0 nothing is drawn.
+    """
+    if not chance:
+        return audio
+    chosen = (torch.rand(len(audio), generator=generator) < chance) & free
+    if not chosen.any():
+        return audio
+    result = audio.clone()
+    result[chosen] = chain(audio[chosen], rate_hz, generator)
+    return result
 
 
 def equaliser(clips: int, lines: int, spread_db: float, generator: torch.Generator) -> Tensor:
@@ -137,8 +166,28 @@ def rooms(clips: int, options: AugmentOptions, rate_hz: int, generator: torch.Ge
     bright = (fast - torch.roll(fast, 1, dims=1)) / 2 * envelope.square()
     arrival = uniform(clips, (0.001, 0.015), generator)  # of the first reflection, seconds
     tail: Tensor = (muffled + bright) * (time >= arrival)
+    if options.reflections:
+        tail = tail + reflections(tail, arrival, options.reflections, rate_hz, generator)
     tail = tail / tail.square().sum(dim=1, keepdim=True).sqrt()
     wet = torch.rand(clips, 1, generator=generator) < options.room_chance
     tail = tail * decibels(-uniform(clips, options.direct_db, generator)) * wet
     tail[:, 0] = 1.0
     return tail
+
+
+def reflections(tail: Tensor, arrival: Tensor, most: int, rate_hz: int, generator: torch.Generator) -> Tensor:
+    """(B, rate_hz) of up to `most` single reflections by walls, from `arrival` (B, 1) seconds to 60 ms later.
+
+    Together they are half as strong to twice as strong as the reverberation `tail` (B, rate_hz).
+    """
+    clips = len(tail)
+    time = arrival + 0.06 * torch.rand(clips, most, generator=generator).square()
+    sign = torch.rand(clips, most, generator=generator).round() * 2 - 1
+    there = torch.rand(clips, most, generator=generator) < torch.rand(clips, 1, generator=generator)
+    size = sign * there / (1 + (time - arrival) / 0.02)
+    result = torch.zeros_like(tail)
+    result.scatter_add_(1, (time * rate_hz).long().clamp(max=tail.shape[1] - 1), size)
+    wanted, power = (x.square().sum(dim=1, keepdim=True) for x in (tail, result))
+    return result * (
+        (wanted / power.clamp(min=1e-9)).sqrt() * decibels(uniform(clips, (-6.0, 6.0), generator))
+    )

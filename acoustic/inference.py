@@ -1,7 +1,7 @@
 """Listening: a recording of any length through the network, chunk by chunk.
 
 Is: chunks with enough context that the result does not depend on them.
-Is not: reading audio (audio), spectra (features), the weights' files (model).
+Is not: reading audio (audio), spectra (features), the weights' files (loading).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,12 +16,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acoustic.audio import Samples, duration, read_blocks
+from acoustic.audio import LOUDEST, Samples, duration, read_blocks
 from acoustic.calibration import Scaling
 from acoustic.concert_pitch import estimate_cents
 from acoustic.features import frame_count, margin_samples, spectra
-from acoustic.model import load_network
+from acoustic.loading import load_network
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
+from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
 
 CHUNK_SECONDS = 20.0
@@ -38,11 +39,28 @@ class Listener:
     name: str
     scalings: Mapping[str, Scaling] = field(default_factory=dict)  # of heads whose probabilities need one
     half: bool = False  # bfloat16 in the network: sooner where the processor knows it
-    cents: float | None = None  # of a recording's A4 above 440 Hz; None: `posteriorgram` estimates it
+    cents: float | None = None  # of a recording's A4 above 440 Hz; None: estimated from the recording
 
-    def posteriorgram(
+    def __call__(self, samples: npt.ArrayLike, *, rate: float) -> Posteriorgram:
+        """What the network hears in samples (S,), or (S, channels), full scale 1, at `rate` samples a second.
+
+        Times and velocities as in `file`.
+
+        Raises:
+            NotebeamError: no samples, samples that are not finite, or a rate that is none.
+
+        Example:
+            >>> listen = load_acoustic("piano")
+            >>> listen(np.zeros(44_100), rate=44_100).onset.shape
+            (50, 88)
+        """
+        mono = _mono(samples, rate, self.network.features.rate_hz)
+        seconds = len(mono) / self.network.features.rate_hz
+        return self._heard(iter([mono]), 0.0, seconds, "samples", None)
+
+    def file(
         self,
-        path: Path,
+        path: str | Path,
         start: float = 0.0,
         stop: float | None = None,
         progress: Callable[[float], None] | None = None,
@@ -59,19 +77,37 @@ class Listener:
         Raises:
             NotebeamError: see `acoustic.audio.read_blocks`.
         """
-        known, rate_hz, cents = duration(path), self.network.features.rate_hz, self.cents
-        blocks = read_blocks(path, start, stop, rate_hz)
+        path = Path(path)
+        known = duration(path)
+        end = min(x for x in (stop, known, float("inf")) if x is not None)
+
+        def tell(seconds: float) -> None:
+            if progress is not None and end < float("inf"):
+                progress(min(1.0, seconds / max(end - start, 1e-9)))
+
+        blocks = read_blocks(path, start, stop, self.network.features.rate_hz)
+        return self._heard(blocks, start, known, path.name, tell)
+
+    def _heard(
+        self,
+        blocks: Iterator[Samples],
+        start: float,
+        known: float | None,
+        source: str,
+        tell: Callable[[float], None] | None,
+    ) -> Posteriorgram:
+        """Of blocks at the network's rate; `known` is the length of their recording, seconds."""
+        rate_hz, cents = self.network.features.rate_hz, self.cents
         if cents is None:
             first = _first(blocks, round(TUNING_SECONDS * rate_hz))
             cents, blocks = estimate_cents(first, rate_hz), chain([first], blocks)
-        end = min(x for x in (stop, known, float("inf")) if x is not None)
         parts: list[Planes] = []
         seconds = 0.0
         for planes, reached in listen(blocks, replace(self, cents=cents)):
             parts.append(planes)
             seconds = reached
-            if progress is not None and end < float("inf"):
-                progress(min(1.0, seconds / max(end - start, 1e-9)))
+            if tell is not None:
+                tell(seconds)
         heard: dict[str, Any] = {name: np.concatenate([p[i] for p in parts]) for i, name in enumerate(HEADS)}
         del parts  # an hour of it is 300 MB
         for head, scaling in self.scalings.items():
@@ -82,9 +118,29 @@ class Listener:
             hop=self.network.features.hop,
             start=start,
             duration=start + seconds if known is None else known,
-            source=path.name,
+            source=source,
             model=self.name,
         )
+
+
+def _mono(samples: npt.ArrayLike, rate: float, rate_hz: int) -> Samples:
+    """(S,) the mean of the channels at `rate_hz`."""
+    import soxr
+
+    if not 1000 <= rate <= 1e6:
+        raise NotebeamError("rate", rate, "samples a second, 1000 to 1000000")
+    given = np.asarray(samples)
+    if not np.issubdtype(given.dtype, np.floating):
+        raise NotebeamError("samples", str(given.dtype), "floating-point samples, full scale 1")
+    if given.ndim not in (1, 2) or not given.size:
+        raise NotebeamError("samples", given.shape, "samples (S,) or (S, channels), at least one")
+    mono = given.astype(np.float32) if given.ndim == 1 else given.mean(axis=1, dtype=np.float32)
+    if not np.isfinite(mono).all() or (peak := float(np.abs(mono).max())) > LOUDEST:
+        found = f"up to {peak:.0f}" if np.isfinite(mono).all() else "NaN or infinite"
+        raise NotebeamError("samples", found, "finite samples whose full scale is 1")
+    if rate == rate_hz:
+        return np.asarray(mono)
+    return np.asarray(soxr.resample(mono, rate, rate_hz), dtype=np.float32)
 
 
 def _first(blocks: Iterator[Samples], wanted: int) -> Samples:
@@ -95,10 +151,10 @@ def _first(blocks: Iterator[Samples], wanted: int) -> Samples:
     return np.concatenate(found)
 
 
-def load_listener(
+def load_acoustic(
     name: str | Path, device: torch.device | str = "cpu", *, half: bool = False, cents: float | None = None
 ) -> Listener:
-    """A shipped model by name, or a .safetensors file with its card; see `model.load_network`, `Listener`."""
+    """A shipped model by name, or a .safetensors file with its card; see `Listener`."""
     network, card = load_network(name, device)
     network = fused(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Listener(network, card.name, card.scalings, half, cents)

@@ -15,6 +15,7 @@ hear a note whatever its level, and so to forget what a velocity is read from.
 import copy
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +29,8 @@ from symbolic.pitch import KEYS
 PROBABILITIES = ("onset", "frame", "offset", "held")  # held: until the key is released, whatever sounds on
 HEADS = (*PROBABILITIES, "velocity")
 TOUCH_FRAMES = 7  # around a strike, from which its velocity is read
+GATHERED = (2, 3, 4, 5, 6, 7, 8)  # partials, and as many fundamentals below, that a gathering block sees
+SETTLING_FRAMES = 96  # on either side, after which a recurrence has forgotten where it began
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +42,28 @@ class NetworkOptions:
     channels: int = 48  # from one bin a key on; 24 gave gradients of bfloat16 that were not finite on a CPU
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32)  # of each block: frames it looks to either side
     touch_channels: int = 32  # that read the velocity
+    gathering: tuple[int, ...] = ()  # numbers of the blocks that look at all partials and subharmonics
+    gathered_channels: int = 16  # that such a block sends from each of them
+    recurrent: int = 0  # hidden units of the heads' recurrence along time, each way; 0: heads without
+    head_channels: int = 24  # of each recurrent head's own last layer
 
     def __post_init__(self) -> None:
-        sizes = (self.spectral_channels, self.channels, self.touch_channels, *self.dilations)
+        sizes = (
+            self.spectral_channels, self.channels, self.touch_channels, *self.dilations,
+            self.gathered_channels, self.head_channels,
+        )  # fmt: skip
         if min(sizes) < 1 or not self.dilations or not self.harmonics or min(self.harmonics) <= 0:
             raise NotebeamError("NetworkOptions", self, "positive sizes and positive harmonics")
+        if not set(self.gathering) <= set(range(len(self.dilations))):
+            raise NotebeamError("NetworkOptions.gathering", self.gathering, "numbers of blocks, from 0")
+        if self.recurrent < 0:
+            raise NotebeamError("NetworkOptions.recurrent", self.recurrent, "a number >= 0")
 
     @property
     def reach_frames(self) -> int:
-        """Frames on either side that can change a frame's output."""
-        return max(2 + sum(self.dilations), TOUCH_FRAMES // 2)
+        """Frames on either side that can change a frame's output, or do so by more than a trace."""
+        trunk = 2 + sum(self.dilations) + (SETTLING_FRAMES if self.recurrent else 0)
+        return max(trunk, TOUCH_FRAMES // 2)
 
 
 def stack_harmonics(spectrum: Tensor, harmonics: tuple[float, ...], bins_per_semitone: int) -> Tensor:
@@ -63,20 +78,89 @@ def stack_harmonics(spectrum: Tensor, harmonics: tuple[float, ...], bins_per_sem
     return torch.cat([padded[..., below + s : below + s + width] for s in shifts], dim=1)
 
 
-class Block(nn.Module):
-    """Residual: along time (dilated), across octaves, across neighbouring keys."""
+class _Shifted(torch.autograd.Function):
+    """Copies of (B, C, T, 88) shifted along the keys, as channels; autograd would pad one tensor for each."""
 
-    def __init__(self, channels: int, dilation: int) -> None:
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, shifts: tuple[int, ...]) -> Tensor:
+        ctx.shifts = shifts
+        reach = max(map(abs, shifts))
+        padded = F.pad(x, (reach, reach))
+        return torch.cat([padded[..., reach + s : reach + s + x.shape[-1]] for s in shifts], dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        parts, keys = grad.chunk(len(ctx.shifts), dim=1), grad.shape[-1]
+        result = torch.zeros_like(parts[0])
+        for part, shift in zip(parts, ctx.shifts, strict=True):
+            low, high = max(0, shift), min(keys, keys + shift)  # of the keys that were sent
+            result[..., low:high] += part[..., low - shift : high - shift]
+        return result, None
+
+
+class Gather(nn.Module):
+    """What lies at the partials of each key and at the keys whose partial it is, mixed by a 1x1.
+
+    Begins as 0, so that a network that is given one still knows what it knew.
+    """
+
+    def __init__(self, channels: int, gathered: int) -> None:
+        super().__init__()
+        steps = [round(12 * math.log2(partial)) for partial in GATHERED]
+        self.shifts = (*(-step for step in reversed(steps)), *steps)
+        self.send = nn.Conv2d(channels, gathered, 1)
+        self.mix = nn.Conv2d(len(self.shifts) * gathered, channels, 1, bias=False)
+        nn.init.zeros_(self.mix.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, 88) -> the same; beyond the keyboard lies 0."""
+        sent = F.relu(self.send(x), inplace=True)
+        mixed: Tensor = self.mix(_Shifted.apply(sent, self.shifts))  # type: ignore[no-untyped-call]
+        return mixed
+
+
+class Block(nn.Module):
+    """Residual: along time (dilated), across octaves and neighbouring keys; beside it maybe a `Gather`."""
+
+    def __init__(self, channels: int, dilation: int, gathered: int = 0) -> None:
         super().__init__()
         self.time = nn.Conv2d(channels, channels, (3, 1), padding=(dilation, 0), dilation=(dilation, 1))
         self.octaves = nn.Conv2d(channels, channels, (1, 3), padding=(0, 12), dilation=(1, 12))
         self.keys = nn.Conv2d(channels, channels, (1, 3), padding=(0, 1), bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(channels)
+        self.gather = Gather(channels, gathered) if gathered else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T, D) -> the same."""
+        """(B, C, T, 88) -> the same."""
         y = F.relu(self.octaves(F.relu(self.time(x), inplace=True)), inplace=True)
-        return F.relu(x + self.norm(self.keys(y)), inplace=True)
+        y = x + self.norm(self.keys(y))
+        return F.relu(y if self.gather is None else y + self.gather(x), inplace=True)
+
+
+class RecurrentHeads(nn.Module):
+    """What each probability's logit gains from an LSTM both ways along time, the same for every key.
+
+    The recurrence is shared by the heads, the last layers are each head's own. Begins as 0.
+    """
+
+    def __init__(self, channels: int, hidden: int, own: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(channels, hidden, 1)
+        self.recurrence = nn.LSTM(hidden, hidden, bidirectional=True)
+        self.own = nn.Conv2d(channels + 2 * hidden, own * len(PROBABILITIES), 1)
+        self.logits = nn.Conv2d(own * len(PROBABILITIES), len(PROBABILITIES), 1, groups=len(PROBABILITIES))
+        nn.init.zeros_(self.logits.weight)
+        assert self.logits.bias is not None
+        nn.init.zeros_(self.logits.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, 88) -> (B, 4, T, 88)."""
+        clips, _, frames, keys = x.shape
+        entered = F.relu(self.enter(x), inplace=True)
+        past, _ = self.recurrence(entered.permute(2, 0, 3, 1).reshape(frames, clips * keys, -1))
+        heard = past.to(x.dtype).view(frames, clips, keys, -1).permute(1, 3, 0, 2)
+        logits: Tensor = self.logits(F.relu(self.own(torch.cat([x, heard], dim=1)), inplace=True))
+        return logits
 
 
 class HarmonicNet(nn.Module):
@@ -98,8 +182,13 @@ class HarmonicNet(nn.Module):
         self.keys_norm: nn.Module = nn.BatchNorm2d(wide)
         # Not tied: how a register sounds (bass strings, undamped treble).
         self.register_bias = nn.Parameter(torch.zeros(1, wide, 1, KEYS))
-        self.blocks = nn.ModuleList(Block(wide, dilation) for dilation in options.dilations)
+        self.blocks = nn.ModuleList(
+            Block(wide, dilation, options.gathered_channels if number in options.gathering else 0)
+            for number, dilation in enumerate(options.dilations)
+        )
         self.heads = nn.Conv2d(wide, len(PROBABILITIES), 1)
+        hidden, own = options.recurrent, options.head_channels
+        self.recurrent = RecurrentHeads(wide, hidden, own) if hidden else None
         self.touch = Touch(len(options.harmonics), options.touch_channels, step)
         with torch.no_grad():  # sigmoid(-4) is about how often a key is on, starts and ends
             assert self.heads.bias is not None
@@ -108,10 +197,13 @@ class HarmonicNet(nn.Module):
     def forward(self, spectrum: Tensor) -> Tensor:
         stacked = self._stacked(spectrum)
         x = F.relu(self.fine_norm(self.fine(stacked)), inplace=True)
-        x = F.relu(self.keys_norm(self.to_keys(x)) + self.register_bias, inplace=True)
+        x = self.keys_norm(self.to_keys(x))
+        # In the type of the sum: else autocast would carry float32 through all the blocks.
+        x = F.relu(x + self.register_bias.to(x.dtype), inplace=True)
         for block in self.blocks:
             x = block(x)
-        return torch.cat([self.heads(x), self._touched(stacked)], dim=1)
+        logits = self.heads(x) if self.recurrent is None else self.heads(x) + self.recurrent(x)
+        return torch.cat([logits, self._touched(stacked)], dim=1)
 
     def velocities(self, spectrum: Tensor) -> Tensor:
         """The velocity alone, (B, T, 88); the trunk need not run for it."""

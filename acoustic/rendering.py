@@ -10,10 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from acoustic.audio import RATE_HZ, Samples
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
+from symbolic.pitch import KEYS, LOWEST
 
 ATTACK_SECONDS = 0.005  # every sample is cut so that its attack comes this long after its start
 UNDAMPED_PITCH = 90  # strings above have no damper
@@ -39,10 +41,28 @@ class Touch:
     level: float = 0.25  # amplitude of a full-velocity note, relative to full scale
 
 
-class SampledPiano:
-    """A piano of `samples.csv`, its samples decoded and transposed once each."""
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """How a tuner left the keys, relative to the samples."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    stretch: float = 0.0  # cents that the highest key lies above and the lowest below, growing outwards
+    spread: float = 0.0  # cents, standard deviation of each key on its own
+    seed: int = 0  # of those
+
+    def cents(self) -> npt.NDArray[np.float64]:
+        """(88,) cents of every key."""
+        outwards = np.linspace(-1, 1, KEYS) ** 3
+        drawn = np.random.default_rng(self.seed).normal(size=KEYS)
+        return self.stretch * outwards + self.spread * drawn
+
+
+AS_RECORDED = Tuning()
+
+
+class SampledPiano:
+    """A piano of `samples.csv`, its samples decoded, transposed and tuned once each."""
+
+    def __init__(self, folder: Path, name: str, tuning: Tuning = AS_RECORDED) -> None:
         """Read the rows of piano `name` from `folder/samples.csv`.
 
         Raises:
@@ -61,6 +81,7 @@ class SampledPiano:
         # Layers are normalised each by its maker: their loudest note is set to one level.
         layers = {sample.velocities for sample in self.samples}
         self.layer_peak = {layer: self._layer_peak(layer) for layer in layers}
+        self._cents = tuning.cents()
         self._sounds: dict[tuple[Path, int], Samples] = {}
 
     def _layer_peak(self, layer: tuple[int, int]) -> float:
@@ -86,9 +107,9 @@ class SampledPiano:
         key = (sample.path, pitch)
         if key not in self._sounds:
             # Played faster by the semitones between: resampled from a rate that much higher.
-            ratio = 2 ** ((pitch - sample.pitch) / 12)
+            ratio = 2 ** ((pitch - sample.pitch + self._cents[pitch - LOWEST] / 100) / 12)
             audio = _recorded(sample)
-            if pitch != sample.pitch:
+            if ratio != 1:
                 audio = soxr.resample(audio, RATE_HZ * ratio, RATE_HZ, quality="HQ").astype(np.float32)
             self._sounds[key] = audio / self.layer_peak[sample.velocities]
         return self._sounds[key]

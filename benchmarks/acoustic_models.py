@@ -15,8 +15,8 @@ from multiprocessing import get_context
 
 import torch
 
-from acoustic.inference import load_listener
-from acoustic.model import list_models, load_network, update_card, weights_path
+from acoustic.inference import load_acoustic
+from acoustic.loading import list_models, load_network, update_card, weights_path
 from benchmarks.development import Heard, hear, rounded
 from benchmarks.reporting.form import benchmark_parser, merge_report, origin, parsed, peak_memory_mb
 from benchmarks.tuning import interval
@@ -42,21 +42,21 @@ def scored(heard: Sequence[Heard]) -> tuple[dict[str, float], list[float], list[
 
 def listening(model: str, repeats: int, *, half: bool) -> tuple[float, int]:
     """(least real-time factor of the passes, peak MB) of listening to all recordings, one after the other."""
-    listener = load_listener(model, half=half)
+    listener = load_acoustic(model, half=half)
     recordings = read_maps("real-dev")
     length = sum(recording.seconds for recording in recordings)
     walls = []
     for _ in range(repeats):
         begun = time.perf_counter()
         for recording in recordings:
-            listener.posteriorgram(recording.audio)
+            listener.file(recording.audio)
         walls.append(time.perf_counter() - begun)
     return min(walls) / length, peak_memory_mb()
 
 
 def start_up(model: str) -> float:
     """Seconds from nothing to a model that is ready."""
-    program = f"from acoustic.inference import load_listener; load_listener({model!r})"
+    program = f"from acoustic.inference import load_acoustic; load_acoustic({model!r})"
     begun = time.perf_counter()
     subprocess.run([sys.executable, "-c", program], check=True)
     return time.perf_counter() - begun

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acoustic.calibration import Scaling, fit_scaling, log_loss, reliability
-from acoustic.model import list_models, read_card, update_card, weights_path
+from acoustic.loading import list_models, read_card, update_card, weights_path
 from acoustic.network import PROBABILITIES
 from acoustic.training.corpus import targets
 from benchmarks.development import Heard, hear

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from acoustic import audio, concert_pitch, features, inference, network
-from acoustic.inference import Listener, load_listener
-from acoustic.model import weights_path
+from acoustic.inference import Listener, load_acoustic
+from acoustic.loading import weights_path
 from symbolic import datasets
 from symbolic.datasets.asap import read_asap
 from symbolic.datasets.maps import Recording, read_maps
@@ -38,7 +38,7 @@ class Heard:
 
 def hear(model: str, *, cached: bool, half: bool = False) -> list[Heard]:
     """All recordings; with `cached`, those of the same weights and code are kept between calls."""
-    listener = load_listener(model, half=half)
+    listener = load_acoustic(model, half=half)
     weights = weights_path(model)
     parts = [weights.read_bytes(), repr(sorted(listener.scalings.items())).encode()]
     parts += [Path(str(module.__file__)).read_bytes() for module in LISTENING]
@@ -61,7 +61,7 @@ def hear(model: str, *, cached: bool, half: bool = False) -> list[Heard]:
 
 
 def _listened(listener: Listener, recording: Recording) -> Posteriorgram:
-    return listener.posteriorgram(recording.audio)
+    return listener.file(recording.audio)
 
 
 def counted_transitions() -> Transitions:

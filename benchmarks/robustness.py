@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acoustic.audio import RATE_HZ, read_audio
-from acoustic.inference import Listener, load_listener
+from acoustic.inference import Listener, load_acoustic
 from benchmarks.development import rounded
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from symbolic.datasets.maps import Recording, read_maps
@@ -154,7 +154,7 @@ CONDITIONS: dict[str, Callable[[Samples, Path], Path]] = {
 
 def scores(condition: str, model: str) -> Scores:
     """Macro average of every score on recordings spoilt so."""
-    listener = load_listener(model)
+    listener = load_acoustic(model)
     transcriber = Transcriber(TranscribeOptions(model=model, decode=preset("threshold"), prior=None))
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -165,7 +165,7 @@ def _score(
     recording: Recording, condition: str, listener: Listener, transcriber: Transcriber, folder: Path
 ) -> Scores:
     path = CONDITIONS[condition](read_audio(recording.audio), folder / recording.name)
-    heard = listener.posteriorgram(path)
+    heard = listener.file(path)
     path.unlink()
     reference = read_tsv(recording.table)
     if condition.endswith("cents"):

@@ -185,7 +185,12 @@ class Seconds:
 
 
 def write_midi(
-    path: str | os.PathLike[str], notes: Notes, tempo: float = 120.0, *, pedal: bool = False
+    path: str | os.PathLike[str],
+    notes: Notes,
+    tempo: float = 120.0,
+    *,
+    pedal: bool = False,
+    program: int = 0,
 ) -> None:
     """Write notes as a MIDI file of type 1: a track of tempo and metre, a track of piano.
 
@@ -199,6 +204,7 @@ def write_midi(
         notes: what to write.
         tempo: constant quarter notes a minute, 4..1000; only bars depend on it, not the times.
         pedal: write keys and pedal, of notes that know when their keys were released.
+        program: General MIDI instrument, 0 (grand piano) to 127.
 
     Raises:
         NotebeamError: a bad tempo, a note that ends before 0, or a pedal wanted of notes without key offsets.
@@ -215,7 +221,7 @@ def write_midi(
     head, piano = file.add_track("notebeam"), file.add_track("Piano")
     head.append(mido.MetaMessage("set_tempo", tempo=microseconds))
     head.append(mido.MetaMessage("time_signature", numerator=4, denominator=4))
-    piano.append(mido.Message("program_change", program=0))
+    piano.append(mido.Message("program_change", program=program))
     _append_notes(piano, notes, ticks * 1e6 / microseconds, pedal=pedal)
     with replacing(path) as temporary:
         file.save(temporary)

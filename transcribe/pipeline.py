@@ -113,7 +113,7 @@ class Transcriber:
         if path.suffix.lower() == POSTERIORS:
             heard = Posteriorgram.load(path)
             return self.decoded(between(heard, options.start, options.stop, str(path)))
-        heard = self._heard().posteriorgram(path, options.start, options.stop, progress)
+        heard = self._heard().file(path, options.start, options.stop, progress)
         return self.decoded(heard)
 
     def load(self, *, audio: bool) -> None:
@@ -138,11 +138,11 @@ class Transcriber:
     def _heard(self) -> Listener:
         """The acoustic model, loaded once."""
         if self._listener is None:
-            from acoustic.inference import load_listener
+            from acoustic.inference import load_acoustic
 
             options = self.options
             cents = None if options.tuning is None else 100 * float(pitch_at(options.tuning) - 69)
-            self._listener = load_listener(
+            self._listener = load_acoustic(
                 options.model, device_of(options.device), half=options.half, cents=cents
             )
         return self._listener

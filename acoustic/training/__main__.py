@@ -14,7 +14,7 @@ import torch
 
 from acoustic.augmentation import AugmentOptions
 from acoustic.features import FeatureOptions
-from acoustic.model import ModelCard, save_network
+from acoustic.loading import ModelCard, save_network
 from acoustic.network import HarmonicNet, NetworkOptions
 from acoustic.training.corpus import Clips, CorpusOptions, Track, load_track
 from acoustic.training.loop import LoopOptions, Training
@@ -32,6 +32,7 @@ SECTIONS: dict[str, Any] = {
     "loop": LoopOptions,
 }
 VALID_STEPS = 8
+CURVE_POINTS = 12  # of the learning curve that the card shows
 HELD_OUT = 20  # one of so many renderings, where there is nothing else
 
 
@@ -100,22 +101,31 @@ def train(table: dict[str, Any], config: Path, out: Path, *, resume: bool) -> Pa
     held_out = Clips([valid], [1.0], corpus, features, None, steps=VALID_STEPS, seed=run.seed)
     hours = [sum(len(t.samples) for t in group) / features.rate_hz / 3600 for group in groups]
     logging.info("%.2f h synthesised, %.2f h rendered, resumed at step %d", *hours, training.step)
-    training.run(clips, held_out)
-    figures = {
-        "start": start,
-        "steps": training.step,
-        "minutes": round(training.seconds / 60, 1),
-        "hours_synthesised": round(hours[0], 2),
-        "hours_rendered": round(hours[1], 2),
-        "validation_nats_a_frame": training.validate(held_out),
-        **{name: asdict(part) for name, part in parts.items() if name in ("corpus", "augment", "loop")},
-    }
-    command = f"python -m acoustic.training {config}"
-    card = ModelCard(name=run.name, features=features, network=sizes, data=run.data, licence=run.licence,
-                     command=command, training=figures)  # fmt: skip
     path = out / f"{run.name}.safetensors"
-    save_network(path, training.averaged(), card)
+
+    def keep() -> None:
+        """The averaged weights so far, with their card."""
+        figures = {
+            "start": start,
+            "steps": training.step,
+            "minutes": round(training.seconds / 60, 1),
+            "hours_synthesised": round(hours[0], 2),
+            "hours_rendered": round(hours[1], 2),
+            "learning_curve": [f"step {s}, {m} min: {v}" for s, m, v in _thinned(training.curve)],
+            **{name: asdict(part) for name, part in parts.items() if name in ("corpus", "augment", "loop")},
+        }
+        command = f"python -m acoustic.training {config}"
+        card = ModelCard(name=run.name, features=features, network=sizes, data=run.data, licence=run.licence,
+                         command=command, training=figures)  # fmt: skip
+        save_network(path, training.averaged(), card)
+
+    training.run(clips, held_out, keep)
     return path
+
+
+def _thinned(curve: list[tuple[int, float, str]]) -> list[tuple[int, float, str]]:
+    """At most about a dozen points, the last one among them."""
+    return curve[::-1][:: max(1, len(curve) // CURVE_POINTS)][::-1]
 
 
 def main(argv: list[str] | None = None) -> int:

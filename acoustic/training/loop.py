@@ -8,7 +8,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from acoustic.network import HEADS, PROBABILITIES, HarmonicNet
+from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
 from acoustic.training.corpus import Batch, Clips
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
@@ -37,6 +37,7 @@ class LoopOptions:
 
     steps: int = 4000  # over all resumed parts; the schedule ends with them
     learning_rate: float = 3e-3  # at its highest, after a warm-up of 2 % of the steps
+    final_rate: float = 0.0  # part of it that is left at the end; 1 in a stage that another goes on from
     weight_decay: float = 1e-2
     ema: float = 0.998  # of the weights that are kept, a step
     clip_norm: float = 1.0
@@ -51,6 +52,8 @@ class LoopOptions:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.learning_rate <= 0 or not 0 <= self.ema < 1:
             raise NotebeamError("LoopOptions", self, "steps >= 1, learning_rate > 0, ema in 0..1")
+        if not 0 <= self.final_rate <= 1:
+            raise NotebeamError("LoopOptions.final_rate", self.final_rate, "a part, 0 to 1")
 
 
 def losses(outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -92,9 +95,10 @@ def total(parts: dict[str, Tensor], options: LoopOptions) -> Tensor:
 
 
 def learning_rate(progress: float, options: LoopOptions) -> float:
-    """Linear warm-up over the first 2 %, then half a cosine down to 0; `progress` in 0..1."""
+    """Linear warm-up over the first 2 %, then half a cosine down to `final_rate`; `progress` in 0..1."""
     warm = min(1.0, (progress + 1e-4) / 0.02)
-    return options.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    fallen = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    return options.learning_rate * warm * (options.final_rate + (1 - options.final_rate) * fallen)
 
 
 class Training:
@@ -110,14 +114,15 @@ class Training:
         )
         self.average = {name: value.clone() for name, value in network.state_dict().items()}
         self.step, self.seconds = 0, 0.0
+        self.curve: list[tuple[int, float, str]] = []  # step, minutes, losses on what is held out
 
     @property
     def progress(self) -> float:
         """Part of the steps that is done, 0 to 1."""
         return self.step / self.options.steps
 
-    def run(self, clips: Clips, valid: Clips) -> None:
-        """Train until the steps are done; logs, checkpoints, and ends with a checkpoint."""
+    def run(self, clips: Clips, valid: Clips, keep: Callable[[], None]) -> None:
+        """Train until the steps are done. At every checkpoint, the last one included, `keep` is called."""
         saved, recent, counted = self.seconds, dict.fromkeys(HEADS, 0.0), 0
         begun = time.perf_counter()
         for batch in self._batches(clips):
@@ -132,10 +137,17 @@ class Training:
                 recent, counted = dict.fromkeys(HEADS, 0.0), 0
             if self.seconds - saved > 60 * self.options.checkpoint_minutes:
                 saved = self.seconds
-                self.save()
-                log.info("step %d  valid %s", self.step, self.validate(valid))
+                self._mark(valid, keep)
+                begun = time.perf_counter()
+        self._mark(valid, keep)
+
+    def _mark(self, valid: Clips, keep: Callable[[], None]) -> None:
+        validation = self.validate(valid)
+        point = (self.step, round(self.seconds / 60, 1), validation)
+        self.curve = [*(earlier for earlier in self.curve if earlier[0] < self.step), point]
+        log.info("step %d  valid %s", self.step, validation)
         self.save()
-        log.info("step %d  valid %s", self.step, self.validate(valid))
+        keep()
 
     def _batches(self, clips: Clips) -> Iterator[Batch]:
         # One worker cuts the next clips while the network works; it begins where the checkpoint ended.
@@ -182,11 +194,13 @@ class Training:
     @torch.inference_mode()
     def validate(self, valid: Clips) -> str:
         """Losses of the averaged weights on held-out compositions, as text."""
-        network = self.averaged().to(self.device)
+        network = fused(self.averaged().to(self.device))
         sums = dict.fromkeys(HEADS, 0.0)
         for step in range(len(valid)):
             batch = valid[step].to(self.device)
-            for name, loss in losses(network(batch.spectrum), batch).items():
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.half_precision):
+                outputs = network(batch.spectrum)
+            for name, loss in losses(outputs, batch).items():
                 sums[name] += float(loss) / len(valid)
         return " ".join(f"{name} {value:.3f}" for name, value in sums.items())
 
@@ -199,6 +213,7 @@ class Training:
         header = {
             "step": str(self.step),
             "seconds": str(self.seconds),
+            "curve": json.dumps(self.curve),
             "options": json.dumps(asdict(self.options)),
         }
         with replacing(self.folder / "checkpoint.safetensors") as temporary:
@@ -240,6 +255,7 @@ class Training:
                 slots[index][name] = torch.empty_like(parameter).copy_(slots[index][name])
         self.optimizer.load_state_dict({"state": slots, "param_groups": state["param_groups"]})
         self.step, self.seconds = int(header["step"]), float(header["seconds"])
+        self.curve = [(int(s), float(m), str(v)) for s, m, v in json.loads(header["curve"])]
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

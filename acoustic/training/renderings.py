@@ -1,90 +1,167 @@
 """Which performances are rendered on which piano, and where the renderings lie.
 
 Is: a command, `python -m acoustic.training.renderings`, that fills a cache folder once; and its listing.
-Is not: the sampler (acoustic.rendering).
+Is not: the players (acoustic.instruments).
+
+A cache folder is named by what its renderings were made from, and holds the list of them once all are there:
+what other settings made is never taken for it, nor a part for the whole.
 """
 
 import argparse
+import hashlib
+import json
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
-from itertools import cycle
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from acoustic.audio import RATE_HZ
-from acoustic.rendering import SampledPiano, Touch
+from acoustic.instruments import Instrument, instrument, source
+from acoustic.rendering import AS_RECORDED, Touch, Tuning
 from symbolic import datasets
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
 from symbolic.notes import Notes, write_tsv
+from symbolic.pitch import HIGHEST, LOWEST
 
 Item = TypeVar("Item")
 
-# The player piano is out of tune and has one layer of velocity: half as often as the others.
-PIANOS = ("headroom-close", "splendid", "headroom-decca", "upright-kw", "honky-fb",
-          "splendid", "headroom-close", "upright-kw", "headroom-decca")  # fmt: skip
+# Drawn from evenly, so that what stands here twice is heard twice as often. The player piano is out of tune
+# and has one layer of velocity; of the soundfonts one answers velocity with brightness.
+PIANOS = (
+    *("headroom-close", "splendid", "salamander") * 3,
+    *("musescore-grand", "fluid-grand") * 2,
+    *("honky-fb", "fluid-bright", "fluid-electric"),
+)
+HELD_OUT = ("headroom-decca", "upright-kw", "timgm-grand")  # for benchmarks.domains: never trained on
 SETS = ("asap", "pop909")
 PEAK = 0.5  # of full scale, so that 16 bits hold it; training draws its own gain
+CODE = 2  # raised when the same settings come to sound otherwise
+LISTING = "renderings.json"
+TUNINGS = 3  # of each sampled piano, beside the one as it was recorded
+FEW_VELOCITIES = 8  # a file with fewer was not played, and gets drawn ones
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """One rendering: an excerpt of a performance, a piano, and a seed for the touch."""
+class RenderOptions:
+    """What is rendered; each choice is drawn for each excerpt."""
+
+    asap: int = 474  # excerpts, spread evenly over the performances
+    pop909: int = 326
+    seconds: float = 75.0  # longest excerpt
+    seed: int = 0
+    pianos: tuple[str, ...] = PIANOS
+    transpose_chance: float = 0.4  # of an excerpt that is moved by up to five semitones
+    soft_chance: float = 0.25  # of an excerpt played softly throughout
+    tuned_chance: float = 0.6  # of a sampled piano tuned otherwise than it was recorded
+
+    def __post_init__(self) -> None:
+        if min(self.asap, self.pop909) < 0 or self.asap + self.pop909 < 1 or self.seconds <= 0:
+            raise NotebeamError("RenderOptions", self, "counts >= 0, one above it, and seconds > 0")
+        for name in ("transpose_chance", "soft_chance", "tuned_chance"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise NotebeamError(f"RenderOptions.{name}", getattr(self, name), "a probability")
+        for name in self.pianos:
+            source(name)  # refuses one whose licence is not known
+        if not self.pianos:
+            raise NotebeamError("RenderOptions.pianos", self.pianos, "at least one piano")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excerpt:
+    """One rendering: some notes, the piano that plays them, and its touch."""
 
     name: str
     notes: Notes
     piano: str
-    seed: int
+    tuning: Tuning
+    touch: Touch
 
 
-def folder() -> Path:
-    """Where renderings are kept."""
-    return datasets.cache_folder() / "renderings"
+def folder(options: RenderOptions) -> Path:
+    """Where renderings of these settings, pianos and this code are kept."""
+    table = datasets.root() / "pianos" / "samples.csv"
+    parts = [repr(options), str(CODE), *(repr(source(name)) for name in sorted(set(options.pianos)))]
+    content = "\n".join(parts).encode() + (table.read_bytes() if table.is_file() else b"")
+    return datasets.cache_folder() / "renderings" / hashlib.sha256(content).hexdigest()[:12]
 
 
-def plan(asap: int, pop909: int, seconds: float, seed: int) -> list[Plan]:
-    """Excerpts of at most `seconds`, `asap` performances and `pop909` songs spread evenly over the sets."""
+def plan(options: RenderOptions) -> list[Excerpt]:
+    """Excerpts of performances and songs spread evenly over the sets."""
     from symbolic.datasets.asap import read_asap
     from symbolic.datasets.pop909 import read_pop909
 
-    draw = np.random.default_rng(seed)
-    sources = [(f"asap-{i:03d}", p.notes) for i, p in _spread(read_asap(), asap)]
-    sources += [(f"pop909-{i:03d}", s.notes) for i, s in _spread(read_pop909(), pop909)]
-    plans = []
-    for number, ((name, notes), piano) in enumerate(zip(sources, cycle(PIANOS), strict=False)):
-        latest = max(0.0, float(notes.onset.max(initial=0.0)) - seconds)
-        start = float(draw.uniform(0, latest))
-        excerpt = notes.cut(start, start + seconds).shifted(0.2 - start)
-        plans.append(Plan(name=f"{name}-{piano}", notes=excerpt, piano=piano, seed=seed * 10_000 + number))
-    return plans
+    sources: list[tuple[str, Notes]] = []
+    if options.asap:
+        sources += [(f"asap-{n}", p.notes) for n, p in _spread(read_asap(), options.asap)]
+    if options.pop909:
+        sources += [(f"pop909-{n}", s.notes) for n, s in _spread(read_pop909(), options.pop909)]
+    return [_excerpt(name, notes, options, number) for number, (name, notes) in enumerate(sources)]
 
 
-def _spread(items: list[Item], count: int) -> list[tuple[int, Item]]:
-    """`count` of the items at even distances, each with its place."""
-    chosen = np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int))
-    return [(int(i), items[i]) for i in chosen]
+def _spread(items: list[Item], count: int) -> list[tuple[str, Item]]:
+    """`count` of the items at even distances, each as often as needed, with a name for each time."""
+    chosen = np.linspace(0, len(items), count, endpoint=False).astype(int)
+    first = np.searchsorted(chosen, chosen)
+    return [(f"{i:03d}-{n - first[n]}", items[i]) for n, i in enumerate(chosen)]
+
+
+def _excerpt(name: str, notes: Notes, options: RenderOptions, number: int) -> Excerpt:
+    draw = np.random.default_rng((options.seed, number))
+    piano = options.pianos[int(draw.integers(len(options.pianos)))]
+    latest = max(0.0, float(notes.onset.max(initial=0.0)) - options.seconds)
+    start = float(draw.uniform(0, latest))
+    part = notes.cut(start, start + options.seconds).shifted(0.2 - start)
+    if draw.random() < options.transpose_chance and len(part):
+        lowest, highest = LOWEST - int(part.pitch.min()), HIGHEST - int(part.pitch.max())
+        part = part.transposed(int(draw.integers(max(-5, lowest), min(5, highest) + 1)))
+    part = played(part, draw, soft=draw.random() < options.soft_chance)
+    tuning = AS_RECORDED
+    if draw.random() < options.tuned_chance:
+        # Few of each piano, since every one transposes its samples anew.
+        kind = int(draw.integers(TUNINGS))
+        tuning = Tuning(stretch=(0.0, 8.0, -5.0)[kind], spread=(3.0, 4.0, 8.0)[kind], seed=kind)
+    touch = Touch(dynamics=draw.uniform(1.3, 2.2), fade_seconds=draw.uniform(0.06, 0.2))
+    return Excerpt(name=f"{name}-{piano}", notes=part, piano=piano, tuning=tuning, touch=touch)
+
+
+def played(notes: Notes, draw: np.random.Generator, *, soft: bool) -> Notes:
+    """The notes with other velocities: drawn ones where a file has few, other contrasts, soft throughout.
+
+    Drawn ones follow a slow curve, as phrases do, with a voice above the rest and a scatter.
+    """
+    velocity = notes.velocity.astype(np.float64)
+    if len(np.unique(velocity)) < FEW_VELOCITIES and len(notes):
+        grid = np.arange(0, notes.onset[-1] + 8, 4.0)
+        curve = np.interp(notes.onset, grid, draw.normal(0, 12, len(grid)))
+        voice = draw.uniform(0, 14) * (notes.pitch - notes.pitch.mean()) / 24
+        velocity = draw.uniform(50, 85) + curve + voice + draw.normal(0, 8, len(notes))
+    mean = velocity.mean() if len(notes) else 0.0
+    velocity = mean + draw.uniform(0.8, 1.4) * (velocity - mean)
+    if soft:
+        velocity = velocity * draw.uniform(0.3, 0.65)
+    whole = np.clip(np.round(velocity), 1, 127)
+    return Notes.make(notes.onset, notes.offset, notes.pitch, whole, key_offset=notes.key_offset)
 
 
 @lru_cache(maxsize=1)
-def _piano(name: str) -> SampledPiano:
-    return SampledPiano(datasets.root() / "pianos", name)
+def _player(piano: str, tuning: Tuning) -> Instrument:
+    return instrument(piano, tuning)
 
 
-def render(item: Plan) -> str:
+def render(item: Excerpt, into: Path) -> str:
     """Write one rendering, unless it is there: NAME.flac, and NAME.tsv as the tables of MAPS."""
     import soundfile
 
-    sound, table = folder() / f"{item.name}.flac", folder() / f"{item.name}.tsv"
+    sound, table = into / f"{item.name}.flac", into / f"{item.name}.tsv"
     if sound.exists() and table.exists():
         return item.name
-    draw = np.random.default_rng(item.seed)
-    touch = Touch(dynamics=draw.uniform(1.3, 2.2), fade_seconds=draw.uniform(0.06, 0.2))
-    audio = _piano(item.piano).render(item.notes, touch)
+    audio = _player(item.piano, item.tuning).render(item.notes, item.touch)
     audio *= PEAK / max(float(np.abs(audio).max(initial=0.0)), 1e-6)
     write_tsv(table, item.notes)
     with replacing(sound) as temporary:
@@ -92,30 +169,65 @@ def render(item: Plan) -> str:
     return item.name
 
 
-def rendered(performances: Sequence[str] = SETS) -> list[tuple[Path, Path]]:
-    """(audio, table) of every rendering in the cache whose performance is of one of these sets."""
-    sounds = sorted(sound for name in performances for sound in folder().glob(f"{name}-*.flac"))
-    return [(sound, sound.with_suffix(".tsv")) for sound in sounds]
+def render_all(options: RenderOptions, jobs: int = 1) -> Path:
+    """Fill the folder of these settings, and list what is in it at the end."""
+    into = folder(options)
+    # By piano, so that each worker decodes one piano's samples at a time.
+    excerpts = sorted(plan(options), key=lambda item: (item.piano, repr(item.tuning)))
+    into.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(jobs) as pool:
+        names = pool.map(render, excerpts, [into] * len(excerpts), chunksize=8)
+        for number, name in enumerate(names, start=1):
+            sys.stderr.write(f"\r{number}/{len(excerpts)} {name:<40}")
+    sys.stderr.write("\n")
+    listing = {"settings": asdict(options), "names": sorted(item.name for item in excerpts)}
+    with replacing(into / LISTING) as temporary:
+        temporary.write_text(json.dumps(listing, indent=1) + "\n")
+    return into
+
+
+def rendered(
+    performances: Sequence[str] = SETS, options: RenderOptions | None = None
+) -> list[tuple[Path, Path]]:
+    """(audio, table) of every rendering of these settings whose performance is of one of these sets.
+
+    Raises:
+        NotebeamError: these settings were not rendered, or not to the end.
+    """
+    options = options or RenderOptions()
+    into = folder(options)
+    if not (into / LISTING).is_file():
+        raise NotebeamError(
+            f"renderings {into}",
+            "none of these settings, or not all",
+            "python -m acoustic.training.renderings first",
+        )
+    names: list[str] = json.loads((into / LISTING).read_text())["names"]
+    chosen = [name for name in names if name.split("-", 1)[0] in performances]
+    return [(into / f"{name}.flac", into / f"{name}.tsv") for name in chosen]
 
 
 def main(argv: list[str] | None = None) -> int:
+    given = RenderOptions()
     parser = argparse.ArgumentParser(
         prog="acoustic.training.renderings", description="Render training audio."
     )
-    parser.add_argument("--asap", type=int, default=474, help="performances to take")
-    parser.add_argument("--pop909", type=int, default=237, help="songs to take")
-    parser.add_argument("--seconds", type=float, default=75.0, help="longest excerpt")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--asap", type=int, default=given.asap, help="excerpts of performances")
+    parser.add_argument("--pop909", type=int, default=given.pop909, help="excerpts of songs")
+    parser.add_argument("--seconds", type=float, default=given.seconds, help="longest excerpt")
+    parser.add_argument("--seed", type=int, default=given.seed)
+    parser.add_argument("--pianos", nargs="+", help="drawn from evenly; training asks for the same")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args(argv)
     try:
-        # By piano, so that each worker decodes one piano's samples at a time.
-        plans = sorted(plan(args.asap, args.pop909, args.seconds, args.seed), key=lambda p: p.piano)
-        folder().mkdir(parents=True, exist_ok=True)
-        with ProcessPoolExecutor(args.jobs) as pool:
-            for number, name in enumerate(pool.map(render, plans, chunksize=8), start=1):
-                sys.stderr.write(f"\r{number}/{len(plans)} {name:<40}")
-        sys.stderr.write("\n")
+        options = RenderOptions(
+            asap=args.asap,
+            pop909=args.pop909,
+            seconds=args.seconds,
+            seed=args.seed,
+            pianos=tuple(args.pianos or given.pianos),
+        )
+        render_all(options, args.jobs)
     except (NotebeamError, OSError) as error:
         sys.stderr.write(f"acoustic.training.renderings: {error}\n")
         return 1

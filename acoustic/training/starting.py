@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from acoustic.model import read_weights
+from acoustic.loading import read_weights
 from acoustic.network import HarmonicNet
 from symbolic.errors import NotebeamError
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from oracles_acoustic import sine
 
+from acoustic import chains
 from acoustic.augmentation import (
     AugmentOptions,
     augment,
@@ -14,7 +15,9 @@ from acoustic.augmentation import (
     coloured_noise,
     compressed,
     equaliser,
+    reflections,
     rooms,
+    through,
 )
 from symbolic.errors import NotebeamError
 
@@ -111,3 +114,32 @@ def test_plain_clips_go_past_room_equaliser_band_and_compression() -> None:
 def test_a_chance_that_is_none_is_refused() -> None:
     with pytest.raises(NotebeamError, match=r"AugmentOptions\.room_chance: got 1.5"):
         AugmentOptions(room_chance=1.5)
+
+
+def test_chains_change_the_clips_they_are_drawn_for_and_no_plain_ones() -> None:
+    audio = torch.from_numpy(np.stack([sine(440, 0.5)] * 4))
+    plain = torch.tensor([True, False, True, False])
+    for name in ("loudspeaker_chance", "record_chance", "microphone_chance", "codec_chance"):
+        heard = augment(audio, replace(NOTHING, **{name: 1.0}), 16_000, generator(), plain)
+        changed = (heard - audio).abs().amax(dim=1)
+        assert changed[plain].max() < 1e-4 and changed[~plain].min() > 1e-3, name
+
+
+def test_a_chain_without_a_chance_draws_nothing() -> None:
+    audio, source = torch.zeros(3, 400), generator()
+    before = source.get_state()
+    assert through(chains.coded, audio, 0.0, torch.ones(3, dtype=torch.bool), 16_000, source) is audio
+    assert torch.equal(source.get_state(), before)
+
+
+def test_early_reflections_are_single_and_come_before_60_ms() -> None:
+    options = AugmentOptions(room_chance=1.0, direct_db=(0.0, 0.0), reflections=6, decay_seconds=(0.3, 0.3))
+    without = rooms(32, replace(options, reflections=0), 16_000, generator())
+    assert without[:, 1:].square().sum(dim=1).numpy() == pytest.approx(1.0, rel=1e-3)
+    tail = without.clone()
+    tail[:, 0] = 0
+    found = reflections(tail, torch.full((32, 1), 0.005), 6, 16_000, generator())
+    assert ((found != 0).sum(dim=1) <= 6).all() and (found != 0).any(dim=1).float().mean() > 0.7
+    assert not found[:, :80].any() and not found[:, 1_041:].any()  # 5 to 65 ms
+    strength = found.square().sum(dim=1)[(found != 0).any(dim=1)]
+    assert (strength > 0.24).all() and (strength < 4.1).all()

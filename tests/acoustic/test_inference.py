@@ -1,6 +1,7 @@
 """Listening in chunks is listening to the whole."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +13,19 @@ from oracles_acoustic import sine
 from acoustic.audio import Samples
 from acoustic.calibration import Scaling
 from acoustic.features import FeatureOptions, frame_count, margin_samples
-from acoustic.inference import MEAN_VELOCITY, Listener, centred, listen, load_listener, posteriors
-from acoustic.model import ModelCard, save_network, update_card
+from acoustic.inference import MEAN_VELOCITY, Listener, centred, listen, load_acoustic, posteriors
+from acoustic.loading import ModelCard, save_network, update_card
 from acoustic.network import HarmonicNet, NetworkOptions
 from symbolic.errors import NotebeamError
 from symbolic.pitch import hertz
 
+SMALL = NetworkOptions(spectral_channels=3, channels=4, dilations=(1, 2, 4))
 
-def small_network() -> HarmonicNet:
+
+def small_network(options: NetworkOptions = SMALL) -> HarmonicNet:
     """Random, with biases away from 0 so that the edges of the audio can be told from silence."""
     torch.manual_seed(3)
-    network = HarmonicNet(
-        FeatureOptions(), NetworkOptions(spectral_channels=3, channels=4, dilations=(1, 2, 4))
-    ).eval()
+    network = HarmonicNet(FeatureOptions(), options).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -58,11 +59,20 @@ def test_chunks_and_blocks_leave_no_trace(samples: int, chunk_seconds: float, bl
     assert parts[-1][1] == pytest.approx(samples / 16_000)
 
 
+@pytest.mark.parametrize("chunk_seconds", [0.7, 2.0])
+def test_chunks_leave_no_trace_in_a_recurrence(chunk_seconds: float) -> None:
+    options = replace(SMALL, gathering=(1,), gathered_channels=2, recurrent=4)
+    network, audio = small_network(options), noise(100_000)
+    parts = [planes for planes, _ in listen([audio], Listener(network, "small"), chunk_seconds)]
+    found, expected = np.concatenate(parts, axis=1), whole(audio, network)
+    assert found.shape == expected.shape and np.abs(found - expected).max() < 1e-4
+
+
 def test_a_part_of_a_recording_keeps_its_times(tmp_path: Path) -> None:
     path = tmp_path / "noise.wav"
     soundfile.write(path, noise(48_000), 16_000, subtype="FLOAT")
     told: list[float] = []
-    heard = Listener(small_network(), "small").posteriorgram(path, start=1.0, stop=2.5, progress=told.append)
+    heard = Listener(small_network(), "small").file(path, start=1.0, stop=2.5, progress=told.append)
     assert heard.count == 75 and heard.times[0] == 1.0 and heard.hop == 0.02
     assert heard.duration == 3.0  # of the recording, not of the part
     assert told[-1] == 1.0 and heard.model == "small" and heard.source == "noise.wav"
@@ -76,21 +86,21 @@ def test_a_card_s_scalings_are_applied_and_a_loaded_model_is_fused(tmp_path: Pat
     scaling = Scaling(temperature=2.0, bias=-1.0)
     card = ModelCard(name="small", network=network.options, scalings={"onset": scaling})
     save_network(tmp_path / "small.safetensors", network, card)
-    listener = load_listener(tmp_path / "small.safetensors")
+    listener = load_acoustic(tmp_path / "small.safetensors")
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in listener.network.modules())
-    warm, plain = listener.posteriorgram(path), Listener(network, "small").posteriorgram(path)
+    warm, plain = listener.file(path), Listener(network, "small").file(path)
     assert warm.onset is not None and plain.onset is not None
     assert np.abs(warm.onset - scaling(plain.onset)).max() < 1e-4
     assert np.abs(warm.onset - plain.onset).max() > 0.01
     assert np.abs(warm.frame - plain.frame).max() < 1e-4
     update_card(tmp_path / "small.json", scalings={}, scores={"onset_f1": 0.5})
-    cold = load_listener(tmp_path / "small.safetensors").posteriorgram(path)
+    cold = load_acoustic(tmp_path / "small.safetensors").file(path)
     assert cold.onset is not None and np.abs(cold.onset - plain.onset).max() < 1e-4
     for bad in ({"velocity": {}}, {"onset": {"temperature": 0.0}}, {"onset": {"bias": "hot"}}):
         card_file = json.loads((tmp_path / "small.json").read_text()) | {"scalings": bad}
         (tmp_path / "small.json").write_text(json.dumps(card_file))
         with pytest.raises(NotebeamError, match="(?i)scaling"):
-            load_listener(tmp_path / "small.safetensors")
+            load_acoustic(tmp_path / "small.safetensors")
 
 
 def test_half_the_digits_hear_about_the_same() -> None:
@@ -106,7 +116,7 @@ def test_the_tuning_is_estimated_where_it_is_not_told(tmp_path: Path) -> None:
     chord = sum(sine(float(hertz(np.array(p))) * 2 ** (35 / 1200), 3.0) for p in (45, 60, 67))
     soundfile.write(path, 0.3 * chord, 16_000, subtype="FLOAT")
     heard, told, deaf = (
-        Listener(network, "small", cents=cents).posteriorgram(path).frame for cents in (None, 35.0, 0.0)
+        Listener(network, "small", cents=cents).file(path).frame for cents in (None, 35.0, 0.0)
     )
     difference, wanted = np.abs(heard - told).mean(), np.abs(deaf - told).mean()
     assert difference < 0.1 * wanted
@@ -123,3 +133,31 @@ def test_velocities_are_relative_to_the_recording() -> None:
     # Nothing is sure: the likeliest say where the mean lies.
     assert np.abs(centred(velocity - 1.0, onset * 0.4) - found).max() < 1e-5
     assert centred(velocity[:0], onset[:0]).shape == (0, 88)
+
+
+def test_samples_at_any_rate_and_a_file_are_heard_alike(tmp_path: Path) -> None:
+    path, audio = tmp_path / "noise.wav", noise(33_075)
+    soundfile.write(path, audio, 22_050, subtype="FLOAT")
+    listener = Listener(small_network(), "small", cents=0.0)
+    expected = listener.file(path)
+    for samples in (audio, np.stack([audio, audio], axis=1).astype(np.float64)):
+        found = listener(samples, rate=22_050)
+        assert found.start == 0.0 and found.duration == pytest.approx(1.5, abs=1e-3)
+        assert found.onset.shape == expected.onset.shape
+        assert np.abs(found.frame - expected.frame).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "message"),
+    [
+        (np.zeros(0), 16_000, r"samples: got \(0,\)"),
+        (np.zeros((2, 2, 2)), 16_000, r"samples: got \(2, 2, 2\)"),
+        (np.array([0.0, np.nan]), 16_000, "samples: got 'NaN or infinite'"),
+        (np.array([0.0, 1e4]), 16_000, "samples: got 'up to 10000'"),
+        (np.zeros(9, dtype=np.int16), 16_000, "samples: got 'int16'"),
+        (np.zeros(9), 0, "rate: got 0"),
+    ],
+)
+def test_samples_that_are_none_are_refused(samples: np.ndarray, rate: float, message: str) -> None:
+    with pytest.raises(NotebeamError, match=message):
+        Listener(small_network(), "small")(samples, rate=rate)

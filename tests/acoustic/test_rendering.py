@@ -1,5 +1,7 @@
 """The sampler: right sample, right pitch, right time, right end."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +9,10 @@ import pytest
 import soundfile
 from oracles_acoustic import rendered_note, sine
 
+from acoustic import instruments
 from acoustic.audio import RATE_HZ
-from acoustic.rendering import ATTACK_SECONDS, SampledPiano, Touch
+from acoustic.rendering import AS_RECORDED, ATTACK_SECONDS, SampledPiano, Touch, Tuning
+from acoustic.soundfonts import SoundFont
 from acoustic.training import renderings
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes, read_tsv
@@ -28,6 +32,7 @@ def piano(folder: Path) -> SampledPiano:
         soundfile.write(folder / f"{name}.wav", sine(440 * 2 ** ((pitch - 69) / 12), 1.0), RATE_HZ)
         rows.append(f"toy,{name}.wav,{pitch},{keys[0]},{keys[1]},{layer[0]},{layer[1]},1.0,{gain},-10")
     (folder / "samples.csv").write_text("\n".join(rows) + "\n")
+    (folder / "licences.csv").write_text("piano,credit,licence\ntoy,nobody,CC0\n")
     return SampledPiano(folder, "toy")
 
 
@@ -72,25 +77,118 @@ def test_an_unknown_piano_or_folder_is_refused(tmp_path: Path) -> None:
         SampledPiano(tmp_path, "grand")
 
 
-def test_an_interrupted_rendering_leaves_alone_what_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tuned_piano_is_off_by_its_cents_and_stretched_outwards(tmp_path: Path) -> None:
+    assert not AS_RECORDED.cents().any()
+    stretched = Tuning(stretch=20.0).cents()
+    assert stretched[[0, -1]].tolist() == [-20.0, 20.0] and abs(stretched[44]) < 0.01
+    assert Tuning(spread=5.0, seed=1).cents().std() == pytest.approx(5.0, rel=0.2)
+    piano(tmp_path)
+    toy = SampledPiano(tmp_path, "toy", Tuning(stretch=100.0))
+    audio = toy.sound(81, 100)  # an octave above A4: 100 * ((81 - 64.5) / 43.5) ** 3 = 5.5 cents sharp
+    hertz = np.argmax(np.abs(np.fft.rfft(audio, 160_000))) / 10
+    assert hertz == pytest.approx(880 * 2 ** (5.457 / 1200), abs=0.2)
+
+
+@pytest.fixture
+def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder with one piano, and a cache beside it."""
     monkeypatch.setenv("NOTEBEAM_CACHE", str(tmp_path / "cache"))
     pianos = tmp_path / "data" / "pianos"
     pianos.mkdir(parents=True)
     piano(pianos)
-    renderings.folder().mkdir(parents=True)
     monkeypatch.setenv("NOTEBEAM_DATA", str(tmp_path / "data"))
-    notes = Notes.make([0.1], [0.5], [69], [90], key_offset=[0.3])
-    item = renderings.Plan(name="asap-000-toy", notes=notes, piano="toy", seed=1)
-    renderings.render(item)
-    ((sound, table),) = renderings.rendered()
-    assert renderings.rendered(("pop909",)) == []
+    return pianos
+
+
+def excerpt(velocity: int = 90) -> renderings.Excerpt:
+    notes = Notes.make([0.1], [0.5], [69], [velocity], key_offset=[0.3])
+    return renderings.Excerpt(
+        name="asap-000-0-toy", notes=notes, piano="toy", tuning=AS_RECORDED, touch=TOUCH
+    )
+
+
+def test_renderings_are_found_once_all_are_there_by_their_own_settings_alone(
+    toys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renderings, "plan", lambda options: [excerpt()])
+    options = renderings.RenderOptions(pianos=("toy",))
+    with pytest.raises(NotebeamError, match=r"none of these settings, or not all.*renderings first"):
+        renderings.rendered(options=options)
+    into = renderings.render_all(options)
+    ((sound, table),) = renderings.rendered(options=options)
     found = read_tsv(table)
     assert found.key_offset is not None and found.key_offset.tolist() == [0.3]
+    assert sound.exists() and renderings.rendered(("pop909",), options) == []
+    for other in (replace(options, seed=1), replace(options, seconds=3.0)):
+        assert renderings.folder(other) != into
+        with pytest.raises(NotebeamError, match="none of these settings"):
+            renderings.rendered(options=other)
+    with (toys / "samples.csv").open("a") as file:
+        file.write("\n")
+    assert renderings.folder(options) != into  # other samples
+
+
+def test_an_interrupted_rendering_leaves_alone_what_is_there(toys: Path, tmp_path: Path) -> None:
+    renderings.render(excerpt(), tmp_path)
+    sound, table = (tmp_path / f"asap-000-0-toy.{suffix}" for suffix in ("flac", "tsv"))
     sound.write_bytes(b"rendered before")
-    renderings.render(item)
+    renderings.render(excerpt(), tmp_path)
     assert sound.read_bytes() == b"rendered before"
     table.unlink()  # interrupted between the two
-    renderings.render(item)
+    renderings.render(excerpt(), tmp_path)
     assert sound.read_bytes() != b"rendered before" and table.exists()
+
+
+def test_a_piano_without_a_licence_is_refused_by_name(toys: Path) -> None:
+    renderings.RenderOptions(pianos=("toy", "splendid"))
+    (toys / "licences.csv").write_text("piano,credit,licence\ntoy,nobody,\n")
+    with pytest.raises(NotebeamError, match=r"piano toy: got 'no licence', expected a row .*licences\.csv"):
+        renderings.RenderOptions(pianos=("toy",))
+    assert instruments.credit(("headroom-close", "headroom-decca", "upright-kw")) == (
+        "Headroom Piano by Bengt Nilsson, CC BY 4.0; Upright KW (FreePats), CC0"
+    )
+
+
+def test_held_out_pianos_are_in_no_training() -> None:
+    assert not set(renderings.PIANOS) & set(renderings.HELD_OUT)
+    assert set(renderings.PIANOS) | set(renderings.HELD_OUT) == set(instruments.SOURCES) - {
+        "musescore-electric"
+    }
+
+
+def test_flat_velocities_are_drawn_and_soft_ones_are_soft() -> None:
+    onset = np.arange(400) / 4
+    flat = Notes.make(onset, onset + 0.2, 40 + np.arange(400) % 40, [100] * 400)
+    drawn = renderings.played(flat, np.random.default_rng(0), soft=False)
+    assert len(np.unique(drawn.velocity)) > 20 and 40 < drawn.velocity.mean() < 95
+    soft = renderings.played(flat, np.random.default_rng(0), soft=True)
+    assert soft.velocity.mean() < 0.7 * drawn.velocity.mean() and soft.velocity.min() >= 1
+    assert (soft.onset == onset).all()
+
+
+@pytest.mark.skipif(shutil.which("fluidsynth") is None, reason="FluidSynth is not installed")
+@pytest.mark.parametrize("name", ["fluid-grand", "musescore-grand", "timgm-grand"])
+def test_soundfonts_sound_at_the_time_and_pitch_of_the_notes(name: str) -> None:
+    font = instruments.SOURCES[name].font
+    assert font is not None
+    try:
+        assert font.path.is_file()
+    except NotebeamError:
+        pytest.skip(f"{font.file} is not installed")
+    onset = [0.5, 1.5, 2.5]
+    notes = Notes.make(onset, np.array(onset) + 0.4, [57, 69, 81], [100] * 3)
+    audio = font.render(notes, TOUCH)
+    assert len(audio) == round((2.9 + 1.0) * RATE_HZ)
+    for time, hertz in zip(onset, (220, 440, 880), strict=True):
+        first = round(time * RATE_HZ)
+        attack = np.abs(audio[first - 800 : first + 3200])
+        rise = (np.argmax(attack > 0.1 * attack.max()) - 800) / RATE_HZ
+        assert abs(rise) < 0.008
+        spectrum = np.abs(np.fft.rfft(audio[first : first + 6400], 160_000))[:20_000]
+        near = np.abs(np.arange(20_000) / 10 - hertz) < 3
+        assert spectrum[near].max() > 0.2 * spectrum.max()
+
+
+def test_a_missing_font_is_named() -> None:
+    with pytest.raises(NotebeamError, match=r"soundfont none\.sf2: got 'no such file'"):
+        SoundFont(file="none.sf2").render(Notes.make([0], [1], [60], [64]), TOUCH)

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from acoustic.audio import RATE_HZ
 from acoustic.augmentation import AugmentOptions
 from acoustic.features import FeatureOptions
-from acoustic.model import ModelCard, load_network, save_network
+from acoustic.loading import ModelCard, load_network, save_network
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, NetworkOptions
 from acoustic.training.corpus import Batch, Clips, CorpusOptions, Track, targets
 from acoustic.training.loop import LoopOptions, Training, learning_rate, losses, total, velocity_loss

@@ -53,10 +53,10 @@ def test_the_beam_is_the_naive_one(hash_steps: int, per_hash: int) -> None:
 
 
 def test_the_beam_is_the_naive_one_on_a_real_recording() -> None:
-    from acoustic.inference import load_listener
+    from acoustic.inference import load_acoustic
     from transcribe.presets import MODEL
 
-    heard = load_listener(MODEL).posteriorgram(EXAMPLES / "gymnopedie.flac", stop=8.0)
+    heard = load_acoustic(MODEL).file(EXAMPLES / "gymnopedie.flac", stop=8.0)
     for plane, floor in (("struck", 0.003), ("active", 0.05)):
         clip = evidence_of(heard, frames_clock(heard, 0.08), plane)
         assert (clip.prob > floor).sum() > 20

@@ -28,7 +28,7 @@ def test_every_decoder_finds_the_notes_of_the_bundled_recording(tmp_path: Path, 
 
 
 def test_presets_are_for_models_that_ship() -> None:
-    from acoustic.model import list_models
+    from acoustic.loading import list_models
     from symbolic.priors.loading import list_priors, load_prior
 
     assert MODEL in list_models() and PRIOR in list_priors()

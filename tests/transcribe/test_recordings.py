@@ -11,7 +11,7 @@ from oracles_transcribe import assert_same_notes
 
 from acoustic.audio import read_audio
 from acoustic.features import FeatureOptions
-from acoustic.model import ModelCard, save_network
+from acoustic.loading import ModelCard, save_network
 from acoustic.network import HarmonicNet, NetworkOptions
 from symbolic.midi import RINGING, read_midi
 from symbolic.notes import Notes

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from acoustic.features import FeatureOptions
-from acoustic.model import ModelCard, list_models, load_network, save_network
+from acoustic.loading import ModelCard, list_models, load_network, save_network
 from acoustic.network import HarmonicNet, NetworkOptions
 from symbolic.errors import NotebeamError
 from transcribe.presets import MODEL
