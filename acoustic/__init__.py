@@ -1,1 +1,29 @@
-"""Audio to posteriorgram: reading, features, network, training, inference."""
+"""Audio to posteriorgram: reading, features, network, training, inference.
+
+Its public names are imported when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from acoustic.inference import load_acoustic
+
+__all__ = [
+    "load_acoustic",
+]
+
+_HOMES = {
+    "load_acoustic": "inference",
+}
+
+
+def __getattr__(name: str) -> object:
+    """A public name, from the module that has it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

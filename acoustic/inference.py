@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,9 @@ class Listener:
     network: HarmonicNet
     name: str
     scalings: Mapping[str, Scaling] = field(default_factory=dict)  # of heads whose probabilities need one
-    half: bool = False  # bfloat16 in the network: sooner where the processor knows it
+    bfloat16: bool = False  # in the network: faster where the processor has it
     cents: float | None = None  # of a recording's A4 above 440 Hz; None: estimated from the recording
+    onset_shift: float = 0.0  # seconds, of its card
 
     def __call__(self, samples: npt.ArrayLike, *, rate: float) -> Posteriorgram:
         """What the network hears in samples (S,), or (S, channels), full scale 1, at `rate` samples a second.
@@ -152,12 +154,23 @@ def _first(blocks: Iterator[Samples], wanted: int) -> Samples:
 
 
 def load_acoustic(
-    name: str | Path, device: torch.device | str = "cpu", *, half: bool = False, cents: float | None = None
+    name: str | PathLike[str],
+    device: torch.device | str = "cpu",
+    *,
+    bfloat16: bool = False,
+    cents: float | None = None,
 ) -> Listener:
-    """A shipped model by name, or a .safetensors file with its card; see `Listener`."""
-    network, card = load_network(name, device)
+    """A shipped model by name, or a .safetensors file with its card; see `Listener`.
+
+    >>> import notebeam as nb
+    >>> import numpy as np
+    >>> listen = nb.load_acoustic("piano-small")
+    >>> listen(np.zeros(22_050), rate=44_100).hop
+    0.02
+    """
+    network, card = load_network(Path(name), device)
     network = fused(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Listener(network, card.name, card.scalings, half, cents)
+    return Listener(network, card.name, card.scalings, bfloat16, cents, card.onset_shift)
 
 
 def listen(
@@ -216,7 +229,7 @@ def posteriors(audio: Tensor, listener: Listener) -> Tensor:
     """
     network, device = listener.network, listener.network.heads.weight.device
     spectrum = spectra(audio.to(device), network.features, listener.cents or 0.0)
-    with torch.autocast(device.type, torch.bfloat16) if listener.half else nullcontext():
+    with torch.autocast(device.type, torch.bfloat16) if listener.bfloat16 else nullcontext():
         outputs: Tensor = network(spectrum).float()
     outputs[:, : len(PROBABILITIES)].sigmoid_()
     return outputs

@@ -35,6 +35,7 @@ class ModelCard:
     command: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)  # steps, minutes, losses
     scalings: Mapping[str, Scaling] = field(default_factory=dict)  # by head; see acoustic.calibration
+    onset_shift: float = 0.0  # seconds added to every onset that is read off its posteriorgrams
     scores: Mapping[str, Any] = field(default_factory=dict)  # on which recordings, by which command
     kind: str = KIND
 

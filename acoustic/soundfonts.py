@@ -15,7 +15,7 @@ import numpy as np
 from acoustic.audio import RATE_HZ, Samples
 from acoustic.rendering import Touch
 from symbolic.errors import NotebeamError
-from symbolic.midi import write_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 
 FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/sounds/sf3", "/usr/local/share/soundfonts")

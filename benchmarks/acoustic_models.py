@@ -21,7 +21,8 @@ from benchmarks.development import Heard, hear, rounded
 from benchmarks.reporting.form import benchmark_parser, merge_report, origin, parsed, peak_memory_mb
 from benchmarks.tuning import interval
 from symbolic.datasets.maps import read_maps
-from transcribe.pipeline import TranscribeOptions, Transcriber
+from symbolic.decoding.options import Threshold
+from transcribe.pipeline import Transcriber
 from transcribe.presets import preset
 from transcribe.scoring import mean, score
 
@@ -32,9 +33,13 @@ SCORES = ("onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offse
 
 def scored(heard: Sequence[Heard]) -> tuple[dict[str, float], list[float], list[str]]:
     """Average of every score by plain thresholds; onset F and composition of each recording."""
-    transcriber = Transcriber(TranscribeOptions(decode=preset("threshold"), prior=None))
+    transcriber = Transcriber(decoder=preset("threshold"), prior=None)
     found = [
-        score(h.reference, transcriber.decoded(h.posteriorgram).notes, duration=h.recording.seconds)
+        score(
+            h.reference,
+            transcriber.transcribe_posteriorgram(h.posteriorgram).notes,
+            duration=h.recording.seconds,
+        )
         for h in heard
     ]
     return rounded(mean(found)), [s.onset_f1 for s in found], [h.recording.composition for h in heard]
@@ -42,7 +47,7 @@ def scored(heard: Sequence[Heard]) -> tuple[dict[str, float], list[float], list[
 
 def listening(model: str, repeats: int, *, half: bool) -> tuple[float, int]:
     """(least real-time factor of the passes, peak MB) of listening to all recordings, one after the other."""
-    listener = load_acoustic(model, half=half)
+    listener = load_acoustic(model, bfloat16=half)
     recordings = read_maps("real-dev")
     length = sum(recording.seconds for recording in recordings)
     walls = []
@@ -111,7 +116,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 **{key: value for key, value in origin().items() if key in ("commit", "date")},
             }
             update_card(weights_path(model).with_suffix(".json"), scores=kept)
-    settings = {"data": "maps/real-dev", **counts(), "threshold": preset("threshold").threshold}
+    decoder = preset("threshold")
+    assert isinstance(decoder, Threshold)
+    settings = {"data": "maps/real-dev", **counts(), "threshold": decoder.threshold}
     question = "What does each acoustic model hear, by plain thresholds, and what does it cost?"
     merge_report(args.output, question, settings, rows, ("model", "precision"))
     return 0

@@ -27,8 +27,8 @@ from benchmarks.naive_beam import naive_beam
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed, peak_memory_mb
 from benchmarks.work import Work, counted, matrix_rate, timed
 from symbolic.decoding.decode import decode_evidence
-from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
-from symbolic.decoding.options import DecodeOptions, Plane
+from symbolic.decoding.evidence import Evidence, Plane, evidence_of, frames_clock
+from symbolic.decoding.options import Beam
 from symbolic.decoding.streaming import Stream
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import list_priors, load_prior
@@ -59,7 +59,7 @@ Row = dict[str, str | int | float]
 def measured(
     prior: Prior,
     clips: Sequence[Evidence],
-    options: DecodeOptions,
+    options: Beam,
     device: torch.device,
     *,
     ramp: int = 0,
@@ -159,7 +159,7 @@ def naive(device: torch.device) -> Iterator[Row]:
 
 
 def _naively(
-    clip: Evidence, prior: RecurrentPrior, options: DecodeOptions, device: torch.device
+    clip: Evidence, prior: RecurrentPrior, options: Beam, device: torch.device
 ) -> tuple[float, float]:
     """Seconds that the naive beam took, and the cost it found, nats."""
     costs: list[float] = []
@@ -191,7 +191,7 @@ def real(device: torch.device) -> Iterator[Row]:
     )
     for plane, name in planes:
         prior = free(load_prior(name)).to(device)
-        options = DecodeOptions(plane=plane, step=STEP, beam_width=16, candidates=32, prior_weight=0.5)
+        options = Beam(width=16, candidates=32, prior_weight=0.5)
         clips = [evidence_of(one, frames_clock(one, STEP), plane) for one in heard]
         for count in (1, 8):
             row: Row = {
@@ -233,12 +233,12 @@ def memory(device: torch.device) -> Iterator[Row]:
 def hour(way: str, device: torch.device) -> None:
     """Decode an hour; prints the peak of memory before and after, MB."""
     clip, prior = made_hour(), free(load_prior("event-rnn-nade/piano")).to(device)
-    options = DecodeOptions(step=STEP, beam_width=16, candidates=32, prior_weight=0.5, n_best=1)
+    options = Beam(width=16, candidates=32, prior_weight=0.5, n_best=1)
     decode_evidence([evidence(clip.prob[:BLOCK])], prior, options)
     before = peak_memory_mb()
     in_blocks = replace(options, look_back=BLOCK)
     if way == "as a stream":
-        stream = Stream(clip.prob.shape[1], prior, in_blocks)
+        stream = Stream(prior, in_blocks)
         for begin in range(0, len(clip.prob), BLOCK):
             stream.push(clip.prob[begin : begin + BLOCK])
         stream.finish()

@@ -15,7 +15,7 @@ from acoustic.loading import weights_path
 from symbolic import datasets
 from symbolic.datasets.asap import read_asap
 from symbolic.datasets.maps import Recording, read_maps
-from symbolic.decoding.options import Transitions
+from symbolic.decoding.options import Hmm
 from symbolic.notes import Notes, read_tsv
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.training.config import DataConfig
@@ -38,7 +38,7 @@ class Heard:
 
 def hear(model: str, *, cached: bool, half: bool = False) -> list[Heard]:
     """All recordings; with `cached`, those of the same weights and code are kept between calls."""
-    listener = load_acoustic(model, half=half)
+    listener = load_acoustic(model, bfloat16=half)
     weights = weights_path(model)
     parts = [weights.read_bytes(), repr(sorted(listener.scalings.items())).encode()]
     parts += [Path(str(module.__file__)).read_bytes() for module in LISTENING]
@@ -64,10 +64,10 @@ def _listened(listener: Listener, recording: Recording) -> Posteriorgram:
     return listener.file(recording.audio)
 
 
-def counted_transitions() -> Transitions:
+def counted_transitions() -> Hmm:
     """Each key's transitions in a quarter of the ASAP performances, none of which is in MAPS."""
     data = DataConfig(performances=("asap",), plane="struck", hop=STEP)
-    return Transitions.counted([frames_roll(performance.notes, data) for performance in read_asap()[::4]])
+    return Hmm.counted([frames_roll(performance.notes, data) for performance in read_asap()[::4]])
 
 
 def rounded(scores: Scores) -> dict[str, float]:

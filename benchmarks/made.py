@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from symbolic.clock import Clock
 from symbolic.decoding.evidence import Evidence
-from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.options import Beam
 from symbolic.priors.base import Prior
 from symbolic.priors.registry import build_prior
 
@@ -37,11 +37,9 @@ def evidence(prob: NDArray[np.float32]) -> Evidence:
     return Evidence(prob, times, np.zeros(prob.shape, dtype=np.int32), clock)
 
 
-def search_options(width: int, candidates: int) -> DecodeOptions:
+def search_options(width: int, candidates: int) -> Beam:
     """A beam over all candidates of made evidence."""
-    return DecodeOptions(
-        beam_width=width, candidates=candidates, switchable=int(log2(candidates)), prune=inf, step=STEP
-    )
+    return Beam(width=width, candidates=candidates, switchable=int(log2(candidates)), prune=inf)
 
 
 def lstm_nade(hidden: int) -> Prior:

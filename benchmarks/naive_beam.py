@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symbolic.decoding.candidates import propose
-from symbolic.decoding.options import DecodeOptions
-from symbolic.decoding.protocol import pad
+from symbolic.decoding.inputs import pad
+from symbolic.decoding.options import Beam
 from symbolic.estimators.nade import Nade
 from symbolic.priors.recurrent import RecurrentPrior
 from symbolic.state import State
@@ -33,7 +33,7 @@ class Hypothesis:
 
 
 @torch.inference_mode()
-def naive_beam(prob: NDArray[np.float32], prior: RecurrentPrior, options: DecodeOptions) -> float:
+def naive_beam(prob: NDArray[np.float32], prior: RecurrentPrior, options: Beam) -> float:
     """Cost of the best roll of a clip (T, D)."""
     batch = pad([torch.from_numpy(prob)])
     found = propose(batch, options, options.candidates)
@@ -78,7 +78,7 @@ def nade_scores(prior: RecurrentPrior, state: State, candidates: Tensor) -> Tens
 
 
 def _kept(
-    following: list[tuple[float, int, Hypothesis]], names: list[bytes], options: DecodeOptions
+    following: list[tuple[float, int, Hypothesis]], names: list[bytes], options: Beam
 ) -> list[tuple[float, int, Hypothesis]]:
     """The cheapest, of those with the same last rows only some."""
     kept: list[tuple[float, int, Hypothesis]] = []
@@ -88,6 +88,6 @@ def _kept(
         endings[ending] = endings.get(ending, 0) + 1
         if endings[ending] <= options.per_hash:
             kept.append(one)
-        if len(kept) == options.beam_width:
+        if len(kept) == options.width:
             break
     return kept

@@ -23,7 +23,7 @@ from benchmarks.development import rounded
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from symbolic.datasets.maps import Recording, read_maps
 from symbolic.notes import Notes, read_tsv
-from transcribe.pipeline import TranscribeOptions, Transcriber
+from transcribe.pipeline import Transcriber
 from transcribe.presets import MODEL, preset
 from transcribe.scoring import Scores, mean, score
 
@@ -155,7 +155,7 @@ CONDITIONS: dict[str, Callable[[Samples, Path], Path]] = {
 def scores(condition: str, model: str) -> Scores:
     """Macro average of every score on recordings spoilt so."""
     listener = load_acoustic(model)
-    transcriber = Transcriber(TranscribeOptions(model=model, decode=preset("threshold"), prior=None))
+    transcriber = Transcriber(model=model, decoder=preset("threshold"), prior=None)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         return mean([_score(r, condition, listener, transcriber, place) for r in read_maps("real-dev")])
@@ -170,7 +170,7 @@ def _score(
     reference = read_tsv(recording.table)
     if condition.endswith("cents"):
         reference = moved(reference, float(condition.split()[0]))
-    return score(reference, transcriber.decoded(heard).notes)
+    return score(reference, transcriber.transcribe_posteriorgram(heard).notes)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from benchmarks.development import counted_transitions, hear, rounded
 from benchmarks.reporting.form import benchmark_parser, parsed, peak_memory_mb, write_report
-from symbolic.midi import read_midi, write_midi
+from symbolic.midi import read_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
-from transcribe.pipeline import TranscribeOptions, Transcriber
+from transcribe.pipeline import Transcriber
 from transcribe.presets import HMM_COUNTED, MODEL, PRIOR, preset
 from transcribe.scoring import Scores, mean, score
 
@@ -25,28 +26,28 @@ Row = dict[str, str | float]
 PEDAL = "beam, as keys and pedal"  # through the MIDI file of `transcribe --pedal`
 
 
-def shipped() -> dict[str, TranscribeOptions]:
-    """The options of each row of the table."""
-    counted = replace(HMM_COUNTED, transitions=counted_transitions())
+def shipped() -> dict[str, Transcriber]:
+    """The transcriber of each row of the table."""
+    chain = counted_transitions()
+    counted = replace(HMM_COUNTED, off_after_off=chain.off_after_off, off_after_on=chain.off_after_on)
     return {
-        "threshold": TranscribeOptions(decode=preset("threshold"), prior=None),
-        "hmm tuned": TranscribeOptions(decode=preset("hmm"), prior=None),
-        "hmm counted": TranscribeOptions(decode=counted, prior=None),
-        "beam alone": TranscribeOptions(decode=preset("beam", prior=False), prior=None),
-        "greedy": TranscribeOptions(decode=preset("greedy")),
-        "beam": TranscribeOptions(),
-        PEDAL: TranscribeOptions(),
+        "threshold": Transcriber(decoder=preset("threshold"), prior=None),
+        "hmm tuned": Transcriber(decoder=preset("hmm"), prior=None),
+        "hmm counted": Transcriber(decoder=counted, prior=None),
+        "beam alone": Transcriber(decoder=preset("beam", prior=False), prior=None),
+        "greedy": Transcriber(decoder=preset("greedy")),
+        "beam": Transcriber(),
+        PEDAL: Transcriber(),
     }
 
 
-def rows_of(name: str, options: TranscribeOptions, listening: dict[str, float]) -> list[Row]:
+def rows_of(name: str, transcriber: Transcriber, listening: dict[str, float]) -> list[Row]:
     """A row for each recording, and their average; `listening`: seconds it took to hear each recording."""
-    transcriber = Transcriber(options)
     transcriber.load(audio=False)
     rows, scores, work, length = [], [], 0.0, 0.0
     for h in hear(MODEL, cached=True):
         begun = time.perf_counter()
-        notes = transcriber.decoded(h.posteriorgram).notes
+        notes = transcriber.transcribe_posteriorgram(h.posteriorgram).notes
         if name == PEDAL:
             notes = through_midi(notes)
         seconds = listening[h.recording.name] + time.perf_counter() - begun
@@ -76,10 +77,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parsed(parser, argv)
     listening = {h.recording.name: h.seconds for h in hear(MODEL, cached=False)}
     rows: list[Row] = []
-    for name, options in shipped().items():
+    for name, transcriber in shipped().items():
         # A process of its own for each decoder: the system only tells the largest memory a process ever had.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            rows += pool.submit(rows_of, name, options, listening).result()
+            rows += pool.submit(rows_of, name, transcriber, listening).result()
     for row in rows:
         if row["recording"] == "macro average":
             print(row)

@@ -17,17 +17,17 @@ import torch
 
 from benchmarks.development import STEP, Heard, counted_transitions, hear, rounded
 from benchmarks.reporting.form import benchmark_parser, parsed, write_report
-from symbolic.decoding.asking import SEARCHES
-from symbolic.decoding.decode import Decoding, decode_evidence
+from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
-from symbolic.decoding.options import DecodeOptions, Method, Transitions
+from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
+from symbolic.decoding.results import Decoding
 from symbolic.notes import Notes
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
-from transcribe.presets import MODEL, NOTE_PRICE, PRIOR, TRACK
+from transcribe.presets import MODEL, NOTE_PRICE, PRIOR, TRACK, Options
 from transcribe.scoring import mean, score
 from transcribe.scoring.matching import onset_ratios
-from transcribe.tracking import TrackOptions, notes_of
+from transcribe.tracking import TrackOptions, track_notes
 
 log = logging.getLogger(__name__)
 SHIFTS = (0.0, -0.01, -0.015, -0.02, -0.025)  # seconds
@@ -38,60 +38,55 @@ RESAMPLES = 2000
 class Setting:
     """One point of a grid."""
 
-    decode: DecodeOptions
+    decode: Options
     track: TrackOptions
 
     def shown(self) -> dict[str, float | int | str]:
         """What the table says of it."""
-        d = self.decode
-        own: dict[str, dict[str, float | int | str]] = {
-            "threshold": {"threshold": d.threshold},
-            "hmm": {
-                "form": d.transitions.form,
+        d, shown = self.decode, dict[str, float | int | str]()
+        if isinstance(d, Threshold):
+            shown = {"threshold": d.threshold}
+        elif isinstance(d, Hmm):
+            counted = isinstance(d.off_after_off, tuple)
+            shown = {"form": "counted" if counted else "tuned"}
+            shown |= {"prior_weight": d.prior_weight, "note_penalty": d.note_penalty}
+            if not isinstance(d.off_after_off, tuple) and not isinstance(d.off_after_on, tuple):
+                shown |= {"off_after_off": d.off_after_off, "off_after_on": d.off_after_on}
+        else:
+            shown = {
                 "prior_weight": d.prior_weight,
                 "note_penalty": d.note_penalty,
-            },
-        }
-        if d.transitions.form == "tuned":
-            own["hmm"] |= {
-                "off_after_off": d.transitions.off_after_off[0],
-                "off_after_on": d.transitions.off_after_on[0],
+                "temperature": d.temperature,
+                "beam_width": d.width if isinstance(d, Beam) else 1,
             }
-        search: dict[str, float | int | str] = {
-            "prior_weight": d.prior_weight,
-            "note_penalty": d.note_penalty,
-            "temperature": d.temperature,
-            "beam_width": d.beam_width if d.method == "beam" else 1,
-        }
-        return own.get(d.method, search) | {"onset_shift": self.track.onset_shift}
+        return shown | {"onset_shift": self.track.onset_shift}
 
 
 # Nats for each note on top of what the prior charges; 0.2 is a threshold of 0.55 where there is no prior.
 STARTS = (-0.2, 0.2, 0.6)
 
 
-def grid(name: str) -> Iterator[DecodeOptions]:
+def grid(name: str) -> Iterator[Options]:
     """The settings tried for one row of the table."""
     if name == "threshold":
         for threshold in np.arange(0.3, 0.86, 0.05).round(2):
-            yield DecodeOptions(method="threshold", threshold=float(threshold), prior_weight=0.0)
+            yield Threshold(threshold=float(threshold))
     elif name == "hmm tuned":
         for stay_off, leave_on in product((0.5, 0.6, 0.7, 0.8), (0.2, 0.5, 0.8, 0.95)):
-            transitions = Transitions.tuned(stay_off, leave_on)
-            yield DecodeOptions(method="hmm", transitions=transitions, n_best=1)
+            yield Hmm(off_after_off=stay_off, off_after_on=leave_on)
     elif name == "hmm counted":
-        transitions = counted_transitions()
+        chain = counted_transitions()
         for weight, start in product((0.05, 0.1, 0.2, 0.4), STARTS):
             # Log-odds of a stroke at a step, about, are what the chain charges.
             penalty = round(start - 6.0 * weight, 3)
-            yield DecodeOptions(
-                method="hmm", transitions=transitions, prior_weight=weight, note_penalty=penalty, n_best=1
-            )
+            yield replace(chain, prior_weight=weight, note_penalty=penalty)
     else:
-        method: Method = "greedy" if name == "greedy" else "beam"
         for weight, start in product((0.0,) if name == "beam alone" else (0.05, 0.1, 0.2), STARTS):
             penalty = round(start - NOTE_PRICE * weight, 3)
-            yield DecodeOptions(method=method, prior_weight=weight, note_penalty=penalty, n_best=1)
+            if name == "greedy":
+                yield Greedy(prior_weight=weight, note_penalty=penalty)
+            else:
+                yield Beam(prior_weight=weight, note_penalty=penalty, n_best=1)
 
 
 ROWS = ("threshold", "hmm tuned", "hmm counted", "beam alone", "greedy", "beam")
@@ -103,8 +98,7 @@ def tried(
     """Settings, onset F (settings, recordings), and the decodings of each setting's decoder."""
     settings, scores, kept = [], [], []
     for options in grid(name):
-        asked = prior if options.method in SEARCHES and options.prior_weight else None
-        decodings = decode_evidence(clips, asked, options)
+        decodings = decode_evidence(clips, prior if isinstance(options, Greedy | Beam) else None, options)
         for shift in SHIFTS:
             setting = Setting(options, replace(TRACK, onset_shift=shift))
             notes = tracked(decodings, heard, setting)
@@ -118,7 +112,7 @@ def tried(
 def tracked(decodings: Sequence[Decoding], heard: Sequence[Heard], setting: Setting) -> list[Notes]:
     """Notes of every recording."""
     pairs = zip(decodings, heard, strict=True)
-    return [notes_of(d, h.posteriorgram, setting.track, plane=setting.decode.plane) for d, h in pairs]
+    return [track_notes(d, h.posteriorgram, setting.track) for d, h in pairs]
 
 
 def held_out_choice(scores: npt.NDArray[np.float64], compositions: Sequence[str]) -> list[int]:

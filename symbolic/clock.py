@@ -19,7 +19,14 @@ MADE_VELOCITY = 64  # a roll says nothing about loudness
 
 @dataclass(frozen=True, eq=False)
 class PianoRoll:
-    """Keys that sound at each step. Without a `struck` plane a re-struck key looks held."""
+    """Keys that sound at each step. Without a `struck` plane a re-struck key looks held.
+
+    >>> import notebeam as nb
+    >>> import numpy as np
+    >>> roll = nb.PianoRoll(np.zeros((3, 88), dtype=bool), nb.Clock.frames(3, hop=0.04))
+    >>> len(roll), roll.struck is None
+    (3, True)
+    """
 
     active: NDArray[np.bool_]  # (T, D) the key sounds
     clock: "Clock"  # T steps
@@ -43,7 +50,14 @@ class PianoRoll:
 
 @dataclass(frozen=True, eq=False)
 class Clock:
-    """Times of T steps; a step lasts until the next, the last one `last` seconds."""
+    """Times of T steps; a step lasts until the next, the last one `last` seconds.
+
+    >>> import notebeam as nb
+    >>> nb.Clock.frames(3, hop=0.04).times.tolist()
+    [0.0, 0.04, 0.08]
+    >>> nb.Clock.beats([0.0, 0.5, 1.2], divisions=2).times.round(2).tolist()
+    [0.0, 0.25, 0.5, 0.85, 1.2]
+    """
 
     times: NDArray[np.float64]  # (T,) seconds, increasing
     kind: Literal["frames", "beats", "onsets"]

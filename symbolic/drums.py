@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
-from symbolic.midi import (
+from symbolic.midi import Seconds, parsed
+from symbolic.midi_writing import (
     TICKS,
-    Seconds,
     append_events,
     microseconds_a_quarter,
     one_note_a_stroke,
-    parsed,
     until_struck_again,
 )
 

@@ -6,7 +6,14 @@ Is not: for bugs; those are whatever Python raises.
 
 
 class NotebeamError(ValueError):
-    """One line: the place, the value, what was expected."""
+    """One line: the place, the value, what was expected.
+
+    >>> import notebeam as nb
+    >>> nb.Clock.frames(10, hop=0.0)
+    Traceback (most recent call last):
+    ...
+    symbolic.errors.NotebeamError: Clock.frames(hop): got 0.0, expected seconds > 0
+    """
 
     def __init__(self, place: str, value: object, expected: str) -> None:
         super().__init__(place, value, expected)

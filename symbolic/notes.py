@@ -24,7 +24,13 @@ _COLUMNS = ("onset", "offset", "pitch", "velocity")
 
 @dataclass(frozen=True, eq=False)
 class Notes:
-    """N notes sorted by onset, then pitch; made with `Notes.make`, which checks them. Read-only."""
+    """N notes sorted by onset, then pitch; made with `Notes.make`, which checks them. Read-only.
+
+    >>> import notebeam as nb
+    >>> notes = nb.Notes.make(onset=[0.5, 0.0], offset=[1.0, 0.5], pitch=[64, 60], velocity=[80, 64])
+    >>> notes.pitch.tolist(), len(notes.cut(0.0, 0.5))
+    ([60, 64], 1)
+    """
 
     onset: NDArray[np.float64]  # (N,) seconds, finite; negative only after `shifted`
     offset: NDArray[np.float64]  # (N,) seconds, > onset
@@ -75,6 +81,12 @@ class Notes:
 
     def __len__(self) -> int:
         return len(self.onset)
+
+    def save(self, path: str | os.PathLike[str], tempo: float = 120.0, *, pedal: bool = False) -> None:
+        """Write a MIDI file; arguments and errors as of `symbolic.midi_writing.write_midi`."""
+        from symbolic.midi_writing import write_midi
+
+        write_midi(path, self, tempo, pedal=pedal)
 
     def cut(self, start: float, stop: float) -> "Notes":
         """Notes struck in [start, stop) seconds, at their old times; they sound until `stop` at most."""

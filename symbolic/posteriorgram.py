@@ -5,9 +5,10 @@ Is not: a model, or the way from probabilities to notes.
 """
 
 import os
+import sys
 import zipfile
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,21 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Posteriorgram:
-    """Probabilities (T, 88) in 0..1 at T frames, `hop` seconds apart. Read-only."""
+    """Probabilities (T, 88) in 0..1 at T frames, `hop` seconds apart, as arrays or tensors. Read-only.
+
+    >>> import notebeam as nb
+    >>> import numpy as np
+    >>> p = nb.Posteriorgram(frame=np.zeros((100, 88)), onset=np.zeros((100, 88)), hop=0.02)
+    >>> p.save("song.npz")
+    >>> nb.Posteriorgram.load("song.npz").times[-1].round(2)
+    np.float64(1.98)
+    """
 
     frame: NDArray[np.float32]  # (T, 88) the key sounds
-    onset: NDArray[np.float32] | None  # (T, 88) a note begins here
-    offset: NDArray[np.float32] | None  # (T, 88) a note ends here
-    velocity: NDArray[np.float32] | None  # (T, 88) MIDI velocity / 127 of a note that begins here
-    hop: float  # seconds
+    onset: NDArray[np.float32] | None = None  # (T, 88) a note begins here
+    offset: NDArray[np.float32] | None = None  # (T, 88) a note ends here
+    velocity: NDArray[np.float32] | None = None  # (T, 88) MIDI velocity / 127 of a note that begins here
+    hop: float = field(kw_only=True)  # seconds
     start: float = 0.0  # seconds, time of frame 0's centre
     lowest: int = LOWEST  # MIDI pitch of column 0
     duration: float = 0.0  # seconds, length of the recording
@@ -42,7 +51,9 @@ class Posteriorgram:
 
     def __post_init__(self) -> None:
         for name in PLANES:
-            plane = getattr(self, name)
+            plane = plain_array(getattr(self, name), f"Posteriorgram.{name}")
+            if name == "frame":
+                object.__setattr__(self, name, plane)
             if plane is not None:
                 object.__setattr__(self, name, _plane(plane, f"Posteriorgram.{name}", len(self.frame)))
             elif name == "frame":
@@ -131,11 +142,21 @@ class Posteriorgram:
         )
 
 
+def plain_array(value: Any, place: str) -> Any:
+    """An array, or a tensor's numbers as one; None stays None."""
+    torch = sys.modules.get("torch")  # not imported: whoever has a tensor has done that
+    if torch is not None and isinstance(value, torch.Tensor):
+        return value.detach().float().cpu().numpy()
+    if value is not None and not isinstance(value, np.ndarray):
+        raise NotebeamError(place, f"a {type(value).__name__}", f"an array or tensor (T, {KEYS})")
+    return value
+
+
 def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
     """Arrays of an `.npz`, none of them pickled."""
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):
-            raise NotebeamError(str(path), "another kind of file", "an .npz of posteriors")
+            raise NotebeamError(str(path), "another kind of file", "an .npz of a posteriorgram")
         file.seek(0)
         try:
             with np.load(file, allow_pickle=False) as archive:
@@ -145,7 +166,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
                     arrays[key] = _array(archive, key, path)
                 return arrays
         except (zipfile.BadZipFile, EOFError) as error:
-            raise NotebeamError(str(path), "a damaged archive", "an .npz of posteriors") from error
+            raise NotebeamError(str(path), "a damaged archive", "an .npz of a posteriorgram") from error
 
 
 def _array(archive: Any, key: str, path: str | os.PathLike[str]) -> Array:

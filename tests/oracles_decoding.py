@@ -4,6 +4,7 @@ Shares no code with symbolic.decoding but its types.
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from itertools import product
 from math import exp, inf, isfinite, log
 from typing import Any
@@ -15,15 +16,13 @@ from torch import Tensor
 
 from symbolic.clock import Clock
 from symbolic.decoding.evidence import Evidence
-from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.options import Beam, Greedy, Proposals
 from symbolic.priors.base import Prior
 from symbolic.priors.registry import build_prior
 from symbolic.state import State
 
 # A search that prunes, merges and keeps few, so that every part of it has something to do.
-PRUNED = DecodeOptions(
-    beam_width=5, candidates=6, switchable=4, prune=4.0, hash_steps=3, n_best=5, floor=0.05
-)
+PRUNED = Beam(width=5, candidates=6, switchable=4, prune=4.0, hash_steps=3, floor=0.05)
 
 
 def all_rows(keys: int) -> list[tuple[int, ...]]:
@@ -99,6 +98,11 @@ def loud_prior(keys: int, seed: int = 0) -> Prior:
     return prior
 
 
+def as_greedy(options: Beam) -> Greedy:
+    """The greedy search with the candidates and costs of a beam."""
+    return Greedy(**{field.name: getattr(options, field.name) for field in fields(Proposals)})
+
+
 def row_cost(
     row: tuple[int, ...], prob: np.ndarray, temperature: float, penalty: float, floor: float
 ) -> float:
@@ -135,7 +139,7 @@ def every_roll(
     ]
 
 
-def every_candidate(prob: np.ndarray, options: DecodeOptions) -> list[tuple[float, tuple[int, ...]]]:
+def every_candidate(prob: np.ndarray, options: Proposals) -> list[tuple[float, tuple[int, ...]]]:
     """Cost and row of every subset of the k most ambiguous keys, in the order of rank."""
     share = options.note_penalty
     if options.prior_weight:
@@ -183,7 +187,7 @@ Row = tuple[int, ...]
 
 
 def naive_beam(
-    prob: np.ndarray, score: Callable[[list[Row], Row], float], options: DecodeOptions
+    prob: np.ndarray, score: Callable[[list[Row], Row], float], options: Beam
 ) -> list[tuple[float, float, list[Row]]]:
     """Cost, log P_s and roll of what a beam ends with, one hypothesis and one candidate at a time.
 
@@ -207,7 +211,7 @@ def naive_beam(
         for cost, total, roll in sorted(following, key=lambda one: one[0]):
             ending = tuple(roll[-options.hash_steps :]) if options.hash_steps else tuple(roll)
             kept[ending] = kept.get(ending, 0) + 1
-            if kept[ending] <= options.per_hash and len(beam) < options.beam_width:
+            if kept[ending] <= options.per_hash and len(beam) < options.width:
                 beam.append((cost, total, roll))
     return sorted(beam, key=lambda one: one[0])
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from symbolic.midi import write_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.priors.base import Prior, PriorCard
 from symbolic.priors.loading import save_prior

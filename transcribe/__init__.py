@@ -1,26 +1,36 @@
-"""The product: pipeline, command and evaluation of whole transcriptions.
+"""The product: pipeline, command and scoring of whole transcriptions.
 
-`from transcribe import Transcriber` loads torch; `import transcribe` alone loads nothing.
+Its public names are imported when they are first used.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from transcribe.pipeline import (
-        TranscribeOptions,
-        Transcriber,
-        Transcription,
-        transcribe_posteriorgram,
-    )
-    from transcribe.tracking import TrackOptions
+    from transcribe.pipeline import Transcriber, Transcription, transcribe
+    from transcribe.scoring import score
 
-__all__ = ["TrackOptions", "TranscribeOptions", "Transcriber", "Transcription", "transcribe_posteriorgram"]
+__all__ = [
+    "score",
+    "transcribe",
+    "Transcriber",
+    "Transcription",
+]
+
+_HOMES = {
+    "score": "scoring",
+    "Transcriber": "pipeline",
+    "Transcription": "pipeline",
+    "transcribe": "pipeline",
+}
 
 
 def __getattr__(name: str) -> object:
-    """The public names, imported when first asked for."""
-    if name not in __all__:
+    """A public name, from the module that has it."""
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from transcribe import pipeline
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
-    return getattr(pipeline, name)
+
+def __dir__() -> list[str]:
+    return __all__

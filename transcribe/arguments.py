@@ -1,8 +1,4 @@
-"""The options of the `transcribe` command.
-
-Is: the parser, its help, and the reading of single values. Imports nothing heavy: `--help` is immediate.
-Is not: the work (transcribe.cli) or the defaults of the models; an option left out is None here.
-"""
+"""The options of the `transcribe` command; one that is left out is None. Imports nothing heavy."""
 
 import argparse
 import math
@@ -10,7 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-METHODS = ("threshold", "hmm", "greedy", "beam")
+from symbolic.decoding.options import METHODS
+
 CLOCKS = ("frames", "beats", "onsets")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -58,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         "inputs", nargs="+", type=Path, metavar="INPUT", help="audio, a posteriorgram (.npz) or a folder"
     )
     _add_outputs(parser.add_argument_group("outputs (with several inputs every PATH is a folder)"))
-    _add_models(parser.add_argument_group("what hears and what decides"))
+    _add_models(parser.add_argument_group("models"))
     _add_notes(parser.add_argument_group("notes"))
     _add_running(parser.add_argument_group("running"))
     return parser
@@ -67,41 +64,46 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_outputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument("-o", "--output", type=Path, metavar="PATH", help="MIDI (default: beside the input)")
     group.add_argument("--csv", type=Path, metavar="PATH", help="the notes as a table, with confidence")
-    group.add_argument("--picture", type=Path, metavar="PATH", help="PNG: what was heard, the notes over it")
-    group.add_argument("--save-posteriors", type=Path, metavar="PATH", help="what was heard, as .npz")
-    group.add_argument("--skip-existing", action="store_true", help="leave inputs whose outputs are there")
+    group.add_argument(
+        "--picture", type=Path, metavar="PATH", help="PNG of the posteriorgram with the notes over it"
+    )
+    group.add_argument("--save-posteriorgram", type=Path, metavar="PATH", help="the posteriorgram, as .npz")
+    group.add_argument("--skip-existing", action="store_true", help="skip inputs whose outputs exist")
 
 
 def _add_models(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--model", metavar="NAME|FILE", help="acoustic model (default: built in)")
-    group.add_argument("--decoder", choices=METHODS, help="how the notes are searched (default: beam)")
-    group.add_argument("--prior", metavar="NAME|FILE|none", help="symbolic prior; none: acoustic model alone")
+    group.add_argument("--decoder", choices=tuple(METHODS), help="how notes are decided (default: beam)")
+    group.add_argument("--prior", metavar="NAME|FILE|none", help="language model; none: acoustic model alone")
     group.add_argument("--prior-weight", type=number, metavar="W", help="factor on the prior, 0 or more")
-    group.add_argument("--beam-width", type=count, metavar="N", help="hypotheses kept at each step")
-    group.add_argument("--candidates", type=count, metavar="K", help="rows of keys proposed for each step")
+    group.add_argument("--beam-width", type=count, metavar="N", help="hypotheses a step (default: 8)")
+    group.add_argument("--candidates", type=count, metavar="K", help="rows of keys a step (default: 16)")
     group.add_argument(
         "--clock", choices=CLOCKS, default="frames", help="what a step is; only frames is available yet"
     )
 
 
 def _add_notes(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--start", type=seconds, metavar="S", help="begin here: seconds or m:ss")
-    group.add_argument("--stop", type=seconds, metavar="S", help="end here; times stay the recording's")
-    group.add_argument("--tuning", type=number, metavar="HZ", help="of A4 (default: heard, nearest to 440)")
+    group.add_argument("--start", type=seconds, metavar="S", help="start time: seconds or m:ss")
+    group.add_argument("--stop", type=seconds, metavar="S", help="stop time; times stay the recording's")
+    group.add_argument("--tuning", type=number, metavar="HZ", help="tuning of A4 in Hz (default: estimated)")
+    group.add_argument(
+        "--onset-shift", type=shift, metavar="MS", help="added to every onset (default: the model's)"
+    )
     group.add_argument("--min-note", type=milliseconds, metavar="MS", help="drop shorter notes (default: 0)")
     group.add_argument(
-        "--pedal", action="store_true", help="write keys and pedal (CC64), not how long notes sound"
+        "--pedal", action="store_true", help="write key releases and pedal (CC64), not sounding lengths"
     )
     group.add_argument(
-        "--tempo", type=tempo, metavar="BPM", help="tempo of the MIDI file (default: 120, no claim)"
+        "--tempo", type=tempo, metavar="BPM", help="tempo of the MIDI file (default: 120); changes no times"
     )
 
 
 def _add_running(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--device", choices=DEVICES, help="where the models run (default: auto)")
-    group.add_argument("--half", action="store_true", help="listen in bfloat16: sooner on new processors")
-    group.add_argument("--threads", type=count, metavar="N", help="threads of the CPU (default: all)")
-    group.add_argument("-q", "--quiet", action="store_true", help="no bar and no notices, only errors")
+    group.add_argument("--bfloat16", action="store_true", help="faster on recent processors, less exact")
+    group.add_argument("--threads", type=count, metavar="N", help="CPU threads (default: all)")
+    group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     group.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
 
 
@@ -140,6 +142,12 @@ def number(text: str) -> float:
 def milliseconds(text: str) -> float:
     """Milliseconds, kept as such."""
     return _within(float(text), 0.0)
+
+
+@_reader("milliseconds, from -1000 to 1000")
+def shift(text: str) -> float:
+    """Milliseconds, kept as such."""
+    return _within(float(text), -1000.0, 1000.0)
 
 
 @_reader("beats a minute, from 4 to 1000")

@@ -1,9 +1,4 @@
-"""The command `transcribe INPUT... [options]`.
-
-Is: options to `TranscribeOptions`, one input after the other, files and messages, exit codes.
-Is not: the options' list (transcribe.arguments), the names of outputs (transcribe.outputs), the work
-(transcribe.pipeline).
-"""
+"""The command `transcribe INPUT... [options]`: one input after the other, files, messages, exit codes."""
 
 from __future__ import annotations
 
@@ -17,7 +12,7 @@ from transcribe.arguments import build_parser
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from transcribe.outputs import Job
-    from transcribe.pipeline import TranscribeOptions, Transcriber, Transcription
+    from transcribe.pipeline import Transcriber, Transcription
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -33,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(args)
     except KeyboardInterrupt:
-        _say("interrupted; what is written so far is whole")
+        _say("interrupted; files written so far are complete")
         return INTERRUPTED
 
 
@@ -41,18 +36,19 @@ def _run(args: argparse.Namespace) -> int:
     import torch
 
     from symbolic.errors import NotebeamError
-    from transcribe.outputs import POSTERIORS, Wanted, plan
-    from transcribe.pipeline import Transcriber
+    from transcribe.outputs import POSTERIORGRAM, Wanted, plan
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    wanted = Wanted(midi=args.output, csv=args.csv, picture=args.picture, posteriors=args.save_posteriors)
+    wanted = Wanted(
+        midi=args.output, csv=args.csv, picture=args.picture, posteriorgram=args.save_posteriorgram
+    )
     try:
-        transcriber = Transcriber(options_of(args))
+        transcriber = transcriber_of(args)
         todo = plan(args.inputs, wanted)
         jobs = [job for job in todo.jobs if not (args.skip_existing and job.is_done)]
         if jobs:
-            transcriber.load(audio=any(job.source.suffix.lower() != POSTERIORS for job in jobs))
+            transcriber.load(audio=any(job.source.suffix.lower() != POSTERIORGRAM for job in jobs))
     except (NotebeamError, OSError) as error:
         _say(str(error))
         return USAGE
@@ -66,43 +62,49 @@ def _run(args: argparse.Namespace) -> int:
     return FAILED if failed else DONE
 
 
-def options_of(args: argparse.Namespace) -> TranscribeOptions:
-    """The pipeline's options; what the command does not say stays the pipeline's default."""
+def transcriber_of(args: argparse.Namespace) -> Transcriber:
+    """The transcriber; what the command does not say stays its default."""
     from dataclasses import replace
 
-    from symbolic.decoding.asking import SEARCHES
+    from symbolic.decoding.options import METHODS, Beam
     from symbolic.errors import NotebeamError
-    from transcribe.pipeline import TranscribeOptions
-    from transcribe.presets import METHOD, preset
+    from transcribe.pipeline import Transcriber
+    from transcribe.presets import METHOD, TRACK, preset
 
-    defaults = TranscribeOptions()
-    decode = {
-        "beam_width": args.beam_width,
-        "candidates": args.candidates,
-    }
-    given = {name: value for name, value in decode.items() if value is not None}
     method = args.decoder or METHOD
-    if args.prior not in (None, "none") and method not in SEARCHES:
-        expected = f"none: {method} decides without a prior ({' and '.join(SEARCHES)} use one)"
+    readers = [name for name, entry in METHODS.items() if entry.reads_prior]
+    if method not in readers and args.prior not in (None, "none"):
+        expected = f"none: {method} decides without a prior ({' and '.join(readers)} use one)"
         raise NotebeamError("--prior", args.prior, expected)
+    if args.prior_weight and (args.prior == "none" or method not in readers):
+        expected = f"a prior to weigh, and {' or '.join(readers)}"
+        raise NotebeamError("--prior-weight", args.prior_weight, expected)
+    decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight)
+    for flag, field, value in (
+        ("--beam-width", "width", args.beam_width),
+        ("--candidates", "candidates", args.candidates),
+    ):
+        if value is None:
+            continue
+        if not isinstance(decoder, Beam):
+            raise NotebeamError(flag, value, f"--decoder beam: {method} has no such setting")
+        decoder = replace(decoder, **{field: value})
     options = {
         "model": args.model,
         "device": args.device,
-        "half": args.half,
+        "bfloat16": args.bfloat16,
         "tuning": args.tuning,
         "start": args.start,
         "stop": args.stop,
         "prior": args.prior,
-        "decode": replace(preset(method, prior=args.prior != "none", weight=args.prior_weight), **given),
-        "track": None if args.min_note is None else replace(defaults.track, min_note=args.min_note / 1000),
+        "decoder": decoder,
+        "onset_shift": None if args.onset_shift is None else args.onset_shift / 1000,
+        "track": None if args.min_note is None else replace(TRACK, min_note=args.min_note / 1000),
     }
     options = {name: value for name, value in options.items() if value is not None}
     if args.prior == "none":
         options["prior"] = None
-    chosen = replace(defaults, **options)
-    if args.prior_weight and (chosen.prior is None or method not in SEARCHES):
-        raise NotebeamError("--prior-weight", args.prior_weight, "a prior to weigh, and greedy or beam")
-    return chosen
+    return Transcriber(**options)
 
 
 def _transcribe(job: Job, transcriber: Transcriber, args: argparse.Namespace) -> bool:
@@ -123,9 +125,9 @@ def _transcribe(job: Job, transcriber: Transcriber, args: argparse.Namespace) ->
             bar_format=bar_format,
             file=sys.stderr,
         ) as bar:
-            result = transcriber(job.source, lambda fraction: _advance(bar, fraction))
+            result = transcriber(job.source, progress=lambda fraction: _advance(bar, fraction))
         if args.pedal and len(result.notes) and result.notes.key_offset is None:
-            expected = "posteriors that have one, decoded by strokes, for --pedal"
+            expected = "a posteriorgram that has one, decoded by strokes, for --pedal"
             raise NotebeamError(str(job.source), "no plane `held`", expected)
         _write(job, result, args.tempo, pedal=args.pedal)
     except (NotebeamError, OSError) as error:
@@ -144,7 +146,7 @@ def _advance(bar: object, fraction: float) -> None:
 
 def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool) -> None:
     """Every file wanted, each whole or not at all, the MIDI file last."""
-    from symbolic.midi import write_midi
+    from symbolic.midi_writing import TEMPO
     from symbolic.notes import write_csv
     from transcribe.picture import save_picture
 
@@ -154,10 +156,9 @@ def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool)
         write_csv(job.csv, result.notes)
     if job.picture is not None:
         save_picture(job.picture, result.posteriorgram, result.notes, job.source.name)
-    if job.posteriors is not None:
-        result.posteriorgram.save(job.posteriors)
-    given = {} if tempo is None else {"tempo": tempo}
-    write_midi(job.midi, result.notes, pedal=pedal, **given)
+    if job.posteriorgram is not None:
+        result.posteriorgram.save(job.posteriorgram)
+    result.notes.save(job.midi, TEMPO if tempo is None else tempo, pedal=pedal)
 
 
 def _report(job: Job, result: Transcription, seconds: float) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from acoustic.audio import SUFFIXES
 from symbolic.errors import NotebeamError
 
-POSTERIORS = ".npz"
+POSTERIORGRAM = ".npz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Wanted:
     midi: Path | None = None
     csv: Path | None = None
     picture: Path | None = None
-    posteriors: Path | None = None
+    posteriorgram: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +34,12 @@ class Job:
     midi: Path
     csv: Path | None = None
     picture: Path | None = None
-    posteriors: Path | None = None
+    posteriorgram: Path | None = None
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The wanted ones, the MIDI file last: where it is, the others are too."""
-        paths = (self.csv, self.picture, self.posteriors, self.midi)
+        paths = (self.csv, self.picture, self.posteriorgram, self.midi)
         return tuple(path for path in paths if path is not None)
 
     @property
@@ -88,7 +88,9 @@ def sources(entry: Path) -> Iterator[tuple[Path, Path]]:
     """(file, name below the output folder) of an input: a file itself, or a folder's audio files, sorted."""
     if not entry.is_dir():
         if not entry.exists():
-            raise NotebeamError(str(entry), "nothing there", "an audio file, posteriors (.npz) or a folder")
+            raise NotebeamError(
+                str(entry), "nothing there", "an audio file, a posteriorgram (.npz) or a folder"
+            )
         yield entry, Path(entry.name)
         return
     found = False
@@ -130,7 +132,7 @@ def _job(source: Path, relative: Path, wanted: Wanted, *, single: bool) -> Job:
         midi=place(wanted.midi, ".mid", ".midi") or source.with_suffix(".mid"),
         csv=place(wanted.csv, ".csv"),
         picture=place(wanted.picture, ".png"),
-        posteriors=place(wanted.posteriors, ".npz"),
+        posteriorgram=place(wanted.posteriorgram, ".npz"),
     )
 
 
@@ -160,7 +162,7 @@ def _check_options(wanted: Wanted, *, single: bool) -> None:
         ("-o", wanted.midi, (".mid", ".midi")),
         ("--csv", wanted.csv, (".csv",)),
         ("--picture", wanted.picture, (".png",)),
-        ("--save-posteriors", wanted.posteriors, (".npz",)),
+        ("--save-posteriorgram", wanted.posteriorgram, (".npz",)),
     )
     for option, path, suffixes in options:
         if path is None or _is_file_name(path, suffixes, single=single):

@@ -1,183 +1,216 @@
-"""A recording in, notes out: the one place that knows every part.
-
-Is: audio or a posteriorgram -> steps -> roll -> notes, with the models loaded once.
-Is not: any of the parts, or the files that are written (transcribe.cli).
-"""
+"""A recording in, notes out: the one place that knows every part."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from symbolic.decoding.asking import SEARCHES
-from symbolic.decoding.decode import Decoding, decode
-from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.decode import decode
+from symbolic.decoding.options import Beam, method_of
+from symbolic.decoding.results import Decoding
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import pitch_at
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
-from transcribe.outputs import POSTERIORS
-from transcribe.presets import MODEL, ONSET_SHIFTS, PRIOR, TRACK, preset
-from transcribe.tracking import TrackOptions, notes_of
+from transcribe.outputs import POSTERIORGRAM
+from transcribe.presets import MODEL, PRIOR, TRACK, preset
+from transcribe.tracking import TrackOptions, track_notes
 
 if TYPE_CHECKING:  # the audio side is imported where audio is read: a posteriorgram needs none of it
-    from acoustic.inference import Listener
+    from numpy.typing import ArrayLike
 
-__all__ = ["TrackOptions", "TranscribeOptions", "Transcriber", "Transcription", "transcribe_posteriorgram"]
+    from acoustic.inference import Listener
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 A4_RANGE_HZ = (370.0, 523.0)  # three semitones either way of 440
-LONG = 1800.0  # seconds from which a recording is decoded as a stream, to bound the memory
+LONG = 1800.0  # seconds from which a recording is decoded in blocks, to bound the memory
 LOOK_BACK = 500  # steps after which its rows are settled, many times what hypotheses differ over
-
-
-@dataclass(frozen=True, kw_only=True)
-class TranscribeOptions:
-    """What a `Transcriber` does.
-
-    A prior can only be read at the steps and the plane that it learnt: with one, `decode.step` and
-    `decode.plane` are its card's. "threshold" and "hmm" decide without a prior and load none. Without one, a
-    posteriorgram that has no onset plane is decoded by what sounds ("active").
-    """
-
-    model: str = MODEL  # name or file of acoustic weights
-    prior: str | None = PRIOR  # name or file of a prior; None: the acoustic model alone
-    decode: DecodeOptions | None = None  # None: the preset for this prior or for none
-    track: TrackOptions = TRACK
-    device: str = "auto"
-    half: bool = False  # listen in bfloat16: sooner where the processor knows it, a little less exact
-    tuning: float | None = None  # Hz of A4; None: estimated, within half a semitone of 440
-    start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
-    stop: float | None = None  # seconds
-
-    @property
-    def decoding(self) -> DecodeOptions:
-        """The decoder's options, the preset's where none were given."""
-        return self.decode or preset(prior=self.prior is not None)
-
-    def __post_init__(self) -> None:
-        if self.device not in DEVICES:
-            raise NotebeamError("TranscribeOptions.device", self.device, f"one of {', '.join(DEVICES)}")
-        if self.tuning is not None and not A4_RANGE_HZ[0] <= self.tuning <= A4_RANGE_HZ[1]:
-            low, high = A4_RANGE_HZ
-            raise NotebeamError("TranscribeOptions.tuning", self.tuning, f"Hz of A4, {low:g} to {high:g}")
-        if not self.start >= 0:
-            raise NotebeamError("TranscribeOptions.start", self.start, "seconds >= 0")
-        if self.stop is not None and not self.stop > self.start:
-            raise NotebeamError("TranscribeOptions.stop", self.stop, f"seconds after start, {self.start:g}")
 
 
 @dataclass(frozen=True, eq=False)
 class Transcription:
-    """Notes, and what they were made from."""
+    """Notes, and what they were made from.
+
+    >>> import notebeam as nb
+    >>> import numpy as np
+    >>> p = nb.Posteriorgram(frame=np.zeros((50, 88)), hop=0.02)
+    >>> found = nb.Transcriber(prior=None).transcribe_posteriorgram(p)
+    >>> len(found.notes), found.posteriorgram.count, found.decoding.plane
+    (0, 50, 'active')
+    """
 
     notes: Notes
     posteriorgram: Posteriorgram
     decoding: Decoding
 
 
+@dataclass(eq=False, kw_only=True)
 class Transcriber:
-    """Transcribes recordings; picklable, loads its models once a process, at the first call or at `load`."""
+    """Transcribes recordings; picklable, loads its models once a process, at the first call or at `load`.
 
-    def __init__(self, options: TranscribeOptions | None = None) -> None:
-        self.options = options or TranscribeOptions()
-        self._listener: Listener | None = None
-        self._prior: Prior | None = None
+    `Threshold` and `Hmm` decide without a prior and load none. With a prior its card says how far apart the
+    steps are and what their bits mean; without one, a posteriorgram that has no onset plane is decoded by
+    what sounds.
+
+    >>> import notebeam as nb
+    >>> import numpy as np
+    >>> transcriber = nb.Transcriber(model="piano-small", decoder=nb.Threshold(threshold=0.6))
+    >>> len(transcriber(np.zeros(16_000), rate=16_000).notes)
+    0
+    """
+
+    model: str | PathLike[str] = MODEL  # name or file of acoustic weights
+    prior: Prior | str | PathLike[str] | None = PRIOR  # a prior, its name or file; None: acoustic alone
+    decoder: object = None  # `Threshold`, `Hmm`, `Greedy` or `Beam`; None: the preset, with or without prior
+    track: TrackOptions = TRACK
+    device: str = "auto"
+    bfloat16: bool = False  # of the acoustic model: faster where the processor has it, a little less exact
+    tuning: float | None = None  # Hz of A4; None: estimated, within half a semitone of 440
+    onset_shift: float | None = (
+        None  # seconds added to every onset; None: what the acoustic model's card says
+    )
+    start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
+    stop: float | None = None  # seconds
+    _loaded_model: Listener | None = field(default=None, init=False, repr=False)
+    _loaded_prior: Prior | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._check("device", f"one of {', '.join(DEVICES)}", holds=self.device in DEVICES)
+        low, high = A4_RANGE_HZ
+        good = self.tuning is None or low <= self.tuning <= high
+        self._check("tuning", f"Hz of A4, {low:g} to {high:g}", holds=good)
+        good = self.onset_shift is None or -1 <= self.onset_shift <= 1
+        self._check("onset_shift", "seconds, -1 to 1", holds=good)
+        self._check("start", "seconds >= 0", holds=self.start >= 0)
+        good = self.stop is None or self.stop > self.start
+        self._check("stop", f"seconds after start, {self.start:g}", holds=good)
+        if self.decoder is None:
+            self.decoder = preset(prior=self.prior is not None)
+        method_of(self.decoder)
+
+    def _check(self, name: str, expected: str, *, holds: bool) -> None:
+        if not holds:
+            raise NotebeamError(f"Transcriber.{name}", getattr(self, name), expected)
 
     def __getstate__(self) -> dict[str, Any]:
         """The options alone: a worker loads its own models."""
-        return {"options": self.options, "_listener": None, "_prior": None}
+        options: dict[str, Any] = {option.name: getattr(self, option.name) for option in fields(self)}
+        return options | {"_loaded_model": None, "_loaded_prior": None}
 
     def __call__(
-        self, path: str | PathLike[str], progress: Callable[[float], None] | None = None
+        self,
+        audio: str | PathLike[str] | ArrayLike,
+        rate: float | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> Transcription:
-        """Notes of an audio file, or of a posteriorgram's `.npz`; times are the recording's.
+        """Notes of an audio file, of a posteriorgram's `.npz`, or of samples; times are the recording's.
 
         Args:
-            path: the file.
-            progress: is told the fraction of the recording that was heard, 0..1.
+            audio: the file, or samples (S,) or (S, channels), full scale 1.
+            rate: samples a second, in Hz; of samples alone.
+            progress: is called with the fraction of the recording that was read, 0..1.
 
         Raises:
-            NotebeamError: what is wrong with the file, or with the options' models.
+            NotebeamError: what is wrong with the file, or with the models.
             OSError: the file cannot be read.
         """
-        options = self.options
-        path = Path(path)
-        if path.suffix.lower() == POSTERIORS:
-            heard = Posteriorgram.load(path)
-            return self.decoded(between(heard, options.start, options.stop, str(path)))
-        heard = self._heard().file(path, options.start, options.stop, progress)
-        return self.decoded(heard)
+        if not isinstance(audio, str | PathLike):
+            if rate is None:
+                raise NotebeamError("transcribe(rate)", None, "samples a second, in Hz, of samples")
+            return self.transcribe_posteriorgram(self._acoustic_model()(audio, rate=rate))
+        path = Path(audio)
+        if path.suffix.lower() == POSTERIORGRAM:
+            return self.transcribe_posteriorgram(Posteriorgram.load(path), place=str(path))
+        posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress)
+        return self._decoded(posteriorgram)
 
     def load(self, *, audio: bool) -> None:
         """Load the models now: the prior, and with `audio` the acoustic model too."""
-        self._decided()
+        self._load_prior()
         if audio:
-            self._heard()
+            self._acoustic_model()
 
-    def decoded(self, posteriorgram: Posteriorgram) -> Transcription:
-        """Notes of what was heard."""
-        prior, options = self._decided()
-        if prior is None and posteriorgram.onset is None:
-            options = replace(options, plane="active")
-        if posteriorgram.count * posteriorgram.hop > LONG:
+    def transcribe_posteriorgram(self, posteriorgram: Posteriorgram, *, place: str = "") -> Transcription:
+        """Notes of any system's probabilities, between `start` and `stop`; needs no audio library.
+
+        place: what an error calls it; by default its source.
+        """
+        place = place or posteriorgram.source or "posteriorgram"
+        return self._decoded(between(posteriorgram, self.start, self.stop, place))
+
+    def _decoded(self, posteriorgram: Posteriorgram) -> Transcription:
+        prior, options = self._load_prior(), self.decoder
+        if isinstance(options, Beam) and posteriorgram.count * posteriorgram.hop > LONG:
             options = replace(options, look_back=options.look_back or LOOK_BACK)
-        decoding = decode([posteriorgram], prior, options)[0]
-        shift = self.options.track.onset_shift + ONSET_SHIFTS.get(posteriorgram.model, 0.0)
-        track = replace(self.options.track, onset_shift=shift)
-        notes = notes_of(decoding, posteriorgram, track, plane=options.plane)
+        decoding = decode(posteriorgram, prior, options)
+        shift = self.track.onset_shift + self._onset_shift(posteriorgram.model)
+        notes = track_notes(decoding, posteriorgram, replace(self.track, onset_shift=shift))
         return Transcription(notes, posteriorgram, decoding)
 
-    def _heard(self) -> Listener:
+    def _onset_shift(self, model: str) -> float:
+        """Seconds, by the card of the acoustic model of that name, if it is one of ours."""
+        if self.onset_shift is not None:
+            return self.onset_shift
+        if self._loaded_model is not None and self._loaded_model.name == model:
+            return self._loaded_model.onset_shift
+        from acoustic.loading import list_models, read_card, weights_path
+
+        return (
+            read_card(weights_path(model).with_suffix(".json")).onset_shift if model in list_models() else 0.0
+        )
+
+    def _acoustic_model(self) -> Listener:
         """The acoustic model, loaded once."""
-        if self._listener is None:
+        if self._loaded_model is None:
             from acoustic.inference import load_acoustic
 
-            options = self.options
-            cents = None if options.tuning is None else 100 * float(pitch_at(options.tuning) - 69)
-            self._listener = load_acoustic(
-                options.model, device_of(options.device), half=options.half, cents=cents
-            )
-        return self._listener
+            cents = None if self.tuning is None else 100 * float(pitch_at(self.tuning) - 69)
+            device = device_named(self.device)
+            self._loaded_model = load_acoustic(self.model, device, bfloat16=self.bfloat16, cents=cents)
+        return self._loaded_model
 
-    def _decided(self) -> tuple[Prior | None, DecodeOptions]:
-        """The prior, loaded once, and the decoder's options at its step and plane."""
-        name, options = self.options.prior, self.options.decoding
-        if options.method not in SEARCHES:  # an HMM's weight is that of its own transitions
-            return None, options
-        if name is None:
-            return None, replace(options, prior_weight=0.0)
-        if self._prior is None:
-            prior = load_prior(name)
-            kind = prior.require_card().clock["kind"]
-            if kind != "frames":
-                raise NotebeamError(f"prior {name}", f"steps of {kind}", "a prior with steps of frames")
-            if isinstance(prior, torch.nn.Module):
-                device = device_of(self.options.device)
-                # The search adds costs in float64, which mps does not have.
-                prior.to(torch.device("cpu") if device.type == "mps" else device)
-            self._prior = prior
-        card = self._prior.require_card()
-        return self._prior, replace(options, step=float(card.clock["hop"]), plane=card.plane)  # type: ignore[arg-type]
+    def _load_prior(self) -> Prior | None:
+        """The prior, loaded once; None if the decoder reads none."""
+        if self.prior is None or not method_of(self.decoder).reads_prior:
+            return None
+        if self._loaded_prior is None:
+            self._loaded_prior = self._placed_prior()
+            card = self._loaded_prior.card
+            if card is not None and card.clock["kind"] != "frames":
+                place, got = f"prior {card.name}", f"steps of {card.clock['kind']}"
+                raise NotebeamError(place, got, "a prior with steps of frames")
+        return self._loaded_prior
+
+    def _placed_prior(self) -> Prior:
+        """The prior, by name on the device; an object is left where it is."""
+        if not isinstance(self.prior, str | PathLike):
+            assert self.prior is not None
+            return self.prior
+        device = device_named(self.device)
+        # The search adds costs in float64, which mps does not have.
+        return load_prior(self.prior, torch.device("cpu") if device.type == "mps" else device)
 
 
-def transcribe_posteriorgram(
-    posteriorgram: Posteriorgram, options: TranscribeOptions | None = None
+def transcribe(
+    audio: str | PathLike[str] | ArrayLike, rate: float | None = None, **options: Any
 ) -> Transcription:
-    """Notes of another system's probabilities; needs no audio library.
+    """Notes of one recording: of a file, or of samples at `rate` Hz.
 
-    Loads the prior at each call: for many posteriorgrams keep a `Transcriber` and call its `decoded`.
+    Loads the models at each call: for many recordings keep a `Transcriber`, whose options these are too.
+
+    >>> import notebeam as nb
+    >>> import numpy as np
+    >>> nb.transcribe(np.zeros(16_000), rate=16_000, model="piano-small", prior=None).posteriorgram.count
+    50
     """
-    options = options or TranscribeOptions()
-    part = between(posteriorgram, options.start, options.stop, posteriorgram.source or "posteriorgram")
-    return Transcriber(options).decoded(part)
+    return Transcriber(**options)(audio, rate)
 
 
 def between(posteriorgram: Posteriorgram, start: float, stop: float | None, place: str) -> Posteriorgram:
@@ -194,12 +227,12 @@ def between(posteriorgram: Posteriorgram, start: float, stop: float | None, plac
     return posteriorgram.part(first, last)
 
 
-def device_of(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
     """The device of that name, refused where it is missing; "auto" is cuda where there is one, else cpu."""
-    found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "cpu") if found[kind]))
-    if not found.get(name, False):
-        there = ", ".join(kind for kind, is_there in found.items() if is_there)
+        return torch.device(next(kind for kind in ("cuda", "cpu") if present[kind]))
+    if not present.get(name, False):
+        there = ", ".join(kind for kind, is_there in present.items() if is_there)
         raise NotebeamError("device", name, f"a device of this machine ({there}) or auto")
     return torch.device(name)

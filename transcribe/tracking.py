@@ -1,24 +1,18 @@
-"""From a decoded roll to notes: the exact onset, the offset, the velocity of each.
-
-Is: reading times and loudness off the posteriorgram for keys that a decoder has already chosen.
-Is not: choosing them (symbolic.decoding).
-"""
+"""From a decoded roll to notes: onset, offset and velocity of each, read off the posteriorgram."""
 
 import math
 from dataclasses import dataclass, fields
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from symbolic.clock import PianoRoll
-from symbolic.decoding.decode import Decoding
+from symbolic.decoding.results import Decoding
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import KEYS, pitch_of
 from symbolic.posteriorgram import Posteriorgram
 
-Plane = Literal["struck", "active"]
 Floats = npt.NDArray[np.floating]
 Times = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -55,12 +49,10 @@ class TrackOptions:
                 raise NotebeamError(f"TrackOptions.{name}", value, expected)
 
 
-def notes_of(
-    decoding: Decoding, posteriorgram: Posteriorgram, options: TrackOptions, *, plane: Plane
-) -> Notes:
-    """Notes of the best hypothesis; `plane` says what its bits mean (`DecodeOptions.plane`)."""
+def track_notes(decoding: Decoding, posteriorgram: Posteriorgram, options: TrackOptions) -> Notes:
+    """Notes of the best hypothesis."""
     roll = np.asarray(decoding.roll)
-    if plane == "active":
+    if decoding.plane == "active":
         return runs(PianoRoll(roll, decoding.clock), posteriorgram, options)
     evidence = decoding.evidence
     # Key by key, in time: the order in which `struck_notes` looks for the next onset of the key.

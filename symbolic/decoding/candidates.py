@@ -1,7 +1,4 @@
-"""Candidates: the rows proposed for each step.
-
-Is: the subsets of the k most ambiguous keys, in the order of their rank, for all steps at once.
-Is not: their prior probability, nor the choice among them (symbolic.decoding.greedy, beam).
+"""Candidates: the rows proposed for each step, subsets of its k most ambiguous keys in order of rank.
 
 A candidate's rank is what it would cost if prior and note penalty together were one number for every on bit.
 Without a prior that is the note penalty, so that the first candidate is the cheapest. With one it is the
@@ -18,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symbolic.decoding.cost import local_cost, switch_gain
-from symbolic.decoding.options import DecodeOptions
-from symbolic.decoding.protocol import Batch
+from symbolic.decoding.inputs import Clips
+from symbolic.decoding.options import Proposals
 
-BLOCK = 1 << 22  # numbers held at once for one block of steps
+MAX_NUMBERS = 1 << 22  # held at once for one block of steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +36,22 @@ class Candidates:
     cost: Tensor  # (B, T, K) float32 -log P_a + beta notes, nats; +inf: pruned
     viable: NDArray[np.int64]  # (B, T) candidates there are at each step
 
+    def clip(self, index: int) -> "Candidates":
+        """Those of one clip."""
+        one = slice(index, index + 1)
+        return Candidates(
+            prob=self.prob[one],
+            base=self.base[one],
+            keys=self.keys[one],
+            codes=self.codes[one],
+            cost=self.cost[one],
+            viable=self.viable[one],
+        )
+
     def chosen(self, choice: Tensor) -> Tensor:
         """(B, W, T, D) bool rolls of the candidates (B, W, T) chosen at each step.
 
-        Number K + d is none of these: the first candidate with key d on (decoding.joining).
+        Number K + d is none of these: the first candidate with key d on, which a prior proposes.
         """
         rolls = torch.empty((*choice.shape, self.base.shape[2]), dtype=torch.bool, device=choice.device)
         for start, rows in self.chosen_blocks(choice):
@@ -60,20 +69,20 @@ class Candidates:
             yield start, (rows | added).transpose(1, 2)
 
 
-def propose(batch: Batch, options: DecodeOptions, count: int) -> Candidates:
+def propose(clips: Clips, options: Proposals, count: int) -> Candidates:
     """The first `count` candidates of every step, or as many as there are."""
-    clips, steps, keys = batch.prob.shape
+    size, steps, keys = clips.prob.shape
     subsets = 1 << min(options.switchable, keys)
-    wide = clips * max(subsets * max(1, options.switchable), keys)
-    parts = [_propose_block(batch.steps(*block), options, count) for block in blocks(steps, wide)]
+    wide = size * max(subsets * max(1, options.switchable), keys)
+    parts = [_propose_block(clips.prob[:, start:stop], options, count) for start, stop in blocks(steps, wide)]
     base, switch, codes, cost = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
     viable = cost.isfinite().sum(dim=2).clamp(min=1)
-    return Candidates(batch.prob, base, switch, codes, cost, viable.cpu().numpy())
+    return Candidates(clips.prob, base, switch, codes, cost, viable.cpu().numpy())
 
 
 def blocks(steps: int, numbers: int) -> list[tuple[int, int]]:
-    """Start and stop of blocks of steps that hold about BLOCK numbers, at `numbers` a step; one at least."""
-    size = max(1, BLOCK // max(1, numbers))
+    """Start and stop of blocks of steps that hold about MAX_NUMBERS, at `numbers` a step; one at least."""
+    size = max(1, MAX_NUMBERS // max(1, numbers))
     return [(start, min(steps, start + size)) for start in range(0, steps, size)] or [(0, 0)]
 
 
@@ -90,7 +99,7 @@ def flip(base: Tensor, keys: Tensor, codes: Tensor) -> Tensor:
     return rows.scatter(3, where, switch ^ rows.gather(3, where))
 
 
-def _propose_block(prob: Tensor, options: DecodeOptions, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _propose_block(prob: Tensor, options: Proposals, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """base, keys, codes and cost, as in Candidates, of a few steps prob (B, S, D)."""
     gain = switch_gain(prob, options)
     lead = gain + options.note_penalty - _share_of_an_on_bit(options)
@@ -111,7 +120,7 @@ def _propose_block(prob: Tensor, options: DecodeOptions, count: int) -> tuple[Te
     return base, keys.to(torch.int16), order.to(torch.int16), cost
 
 
-def _share_of_an_on_bit(options: DecodeOptions) -> float:
+def _share_of_an_on_bit(options: Proposals) -> float:
     """Nats that stand for prior and note penalty in a candidate's rank."""
     if not options.prior_weight:
         return options.note_penalty

@@ -1,19 +1,18 @@
-"""Evidence: what a posteriorgram says of each step and key of a clock.
-
-Is: peaks of the onset plane, means of the frame plane, both brought to the steps of a clock.
-Is not: the decision which keys are on (symbolic.decoding.decode).
-"""
+"""Evidence: a posteriorgram at the steps of a clock: peaks of its onsets or means of its frames."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symbolic.clock import Clock
-from symbolic.decoding.options import Plane
 from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
 
+Plane = Literal["struck", "active"]  # a bit means: the key is struck at the step, or it sounds
+
+STEP = 0.04  # seconds between steps, where no prior says how far they are apart
 PEAK_RADIUS = 2  # frames on either side that a peak must top
 CENTROID_RADIUS = 3  # frames on either side that refine a peak's time
 KEY_BLOCK = 8  # keys searched at once: an hour of one key is 180,000 frames
@@ -25,12 +24,13 @@ TIE = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What was heard at each step of a clock."""
+    """Probability of each key at each step of a clock."""
 
     prob: NDArray[np.float32]  # (T, D) probability that the key is struck at, or sounds at, the step
     time: NDArray[np.float64]  # (T, D) seconds, of the peak where there is one, else of the step
     frame: NDArray[np.int32]  # (T, D) posteriorgram row of that peak, else the row nearest to the step
     clock: Clock  # T steps
+    plane: Plane = "struck"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Peaks:
     place: NDArray[np.float64]  # (N,) frames, refined between two frames
 
 
-def frames_clock(posteriorgram: Posteriorgram, step: float) -> Clock:
+def frames_clock(posteriorgram: Posteriorgram, step: float = STEP) -> Clock:
     """Steps `step` seconds apart, from the first frame to the step nearest to the last frame."""
     seconds = (posteriorgram.count - 1) * posteriorgram.hop
     count = int(np.floor(seconds / step + 0.5)) + 1 if posteriorgram.count else 0
@@ -56,7 +56,7 @@ def evidence_of(posteriorgram: Posteriorgram, clock: Clock, plane: Plane) -> Evi
         return sounding_evidence(posteriorgram, clock)
     if posteriorgram.onset is None:
         place = f"posteriorgram of {posteriorgram.source}"
-        raise NotebeamError(place, "no onset plane", 'an onset plane, or DecodeOptions.plane "active"')
+        raise NotebeamError(place, "no onset plane", "an onset plane, or a prior of sounding keys, or none")
     return struck_evidence(posteriorgram.onset, posteriorgram.times, clock)
 
 
@@ -65,7 +65,7 @@ def struck_evidence(onset: NDArray[np.float32], times: NDArray[np.float64], cloc
 
     Of two peaks in one step the larger stays, of equals the earlier; other entries are 0.
     """
-    evidence = _silent(times, clock, onset.shape[1])
+    evidence = _silent(times, clock, onset.shape[1], "struck")
     if not len(clock) or not len(times):
         return evidence
     for first in range(0, onset.shape[1], KEY_BLOCK):
@@ -83,8 +83,8 @@ def struck_evidence(onset: NDArray[np.float32], times: NDArray[np.float64], cloc
 
 def sounding_evidence(posteriorgram: Posteriorgram, clock: Clock) -> Evidence:
     """Mean of the frame plane over the frames nearest to each step; the nearest frame where there is none."""
-    times, heard = posteriorgram.times, posteriorgram.frame
-    evidence = _silent(times, clock, heard.shape[1])
+    times, sounding = posteriorgram.times, posteriorgram.frame
+    evidence = _silent(times, clock, sounding.shape[1], "active")
     if not len(clock) or not len(times):
         return evidence
     # Steps of successive frames never fall, so a step's frames are one run first..stop.
@@ -97,8 +97,8 @@ def sounding_evidence(posteriorgram: Posteriorgram, clock: Clock) -> Evidence:
     for begin in range(0, len(clock), STEP_BLOCK):
         block = slice(begin, begin + STEP_BLOCK)
         low, high = first[block].min(), stop[block].max()
-        total = np.zeros((high - low + 1, heard.shape[1]))
-        np.cumsum(heard[low:high], axis=0, out=total[1:], dtype=np.float64)
+        total = np.zeros((high - low + 1, sounding.shape[1]))
+        np.cumsum(sounding[low:high], axis=0, out=total[1:], dtype=np.float64)
         mean = (total[stop[block] - low] - total[first[block] - low]) / (stop - first)[block, None]
         evidence.prob[block] = np.clip(mean, 0.0, 1.0)  # rounding may leave 0..1 by an ulp
     return evidence
@@ -139,7 +139,7 @@ def _centroid(
     return np.asarray((weight * around).sum(axis=1) / weight.sum(axis=1))
 
 
-def _silent(times: NDArray[np.float64], clock: Clock, keys: int) -> Evidence:
+def _silent(times: NDArray[np.float64], clock: Clock, keys: int, plane: Plane) -> Evidence:
     """Evidence of nothing, to be filled in."""
     shape = (len(clock), keys)
     time = np.broadcast_to(clock.times[:, None], shape).copy()
@@ -151,4 +151,4 @@ def _silent(times: NDArray[np.float64], clock: Clock, keys: int) -> Evidence:
     else:
         nearest = np.zeros(len(clock), dtype=np.int64)
     frame = np.broadcast_to(nearest[:, None], shape).astype(np.int32)
-    return Evidence(np.zeros(shape, dtype=np.float32), time, frame, clock)
+    return Evidence(np.zeros(shape, dtype=np.float32), time, frame, clock, plane)

@@ -1,7 +1,4 @@
-"""Which hypotheses stay: the cheapest, and of those that end alike only a few.
-
-Is: hashes of last rows, and the choice of survivors, as functions of tensors.
-Is not: the search (decoding.search).
+"""Which hypotheses stay: the cheapest, and of those that end alike only a few; as functions of tensors.
 
 Source: Sigtia et al. 2016 (hashed beam); hash over the last n frames as in Ycart et al. 2019.
 """

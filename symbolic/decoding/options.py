@@ -1,142 +1,244 @@
-"""How a decoder searches.
+"""The methods of decoding, one small frozen dataclass each, and the list of them. Imports nothing heavy.
 
-Is: the options of every decoder, checked once, and the transitions of the hidden Markov model.
-Is not: the search itself (symbolic.decoding.threshold, hmm, greedy, beam).
+All but `Threshold` look for the roll of least cost, in nats,
+
+    sum_t -log P_a(v_t) - prior_weight log P_s(v_t | v_<t) + note_penalty notes
+
+where the acoustic model's P_a takes keys as independent and a key's logit is divided by `temperature`.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal, get_args
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, fields
+from math import inf, isfinite
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 from symbolic.errors import NotebeamError
 
-Method = Literal["threshold", "hmm", "greedy", "beam"]
-Plane = Literal["struck", "active"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-NUMBERS = ("step", "temperature", "threshold", "floor", "centre", "prior_weight", "note_penalty", "prune")
-MOST_SWITCHABLE = 12  # 4096 subsets a step; more would only fill memory
+MAX_WIDTH = 4096  # hypotheses: more than memory has room for with many candidates
+MAX_SWITCHABLE = 12  # keys
+MAX_CANDIDATES = 1 << MAX_SWITCHABLE  # all subsets of so many keys
+MAX_PRIOR_NOTES = 88  # keys of a piano
+N_BEST = 8
+
+
+class Checked:
+    """Options that check themselves when they are made; errors name class and field."""
+
+    def _check(self, name: str, expected: str, *, holds: bool) -> None:
+        if not holds:
+            raise NotebeamError(f"{type(self).__name__}.{name}", getattr(self, name), expected)
+
+    def _number(self, name: str, expected: str) -> float:
+        """The field, which must be a number; it may be nan, which no comparison holds for."""
+        value = getattr(self, name)
+        self._check(name, expected, holds=isinstance(value, Real) and not isinstance(value, bool))
+        return float(value)
+
+    def _check_count(self, name: str, low: int, high: int | None = None) -> None:
+        """A whole number, low <= number <= high."""
+        value = getattr(self, name)
+        expected = f"an integer >= {low}" if high is None else f"an integer {low}..{high}"
+        self._check(name, expected, holds=isinstance(value, Integral) and not isinstance(value, bool))
+        self._check(name, expected, holds=low <= value <= (value if high is None else high))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Transitions:
-    """Two-state Markov chain of a key; one number shared by all keys, or one a key.
+class Scoring(Checked):
+    """What a roll costs."""
 
-    Before the first step every key is off.
-    "tuned" shares two numbers, chosen on validation data; "counted" counts each key (Ycart et al. 2019).
-    """
-
-    form: Literal["tuned", "counted"] = "tuned"
-    off_after_off: tuple[float, ...] = (0.99,)  # P(0 | 0)
-    off_after_on: tuple[float, ...] = (0.1,)  # P(0 | 1)
+    prior_weight: float = 1.0  # alpha; 0 leaves the acoustic model alone
+    note_penalty: float = 0.0  # beta, nats for each on bit; below 0 it rewards them
+    temperature: float = 1.0  # above 1 the acoustic model counts less
+    floor: float = 0.01  # keys of lower probability are never on
 
     def __post_init__(self) -> None:
-        if self.form not in ("tuned", "counted"):
-            raise NotebeamError("Transitions.form", self.form, '"tuned" or "counted"')
+        expected = "a finite number >= 0"
+        self._check("prior_weight", expected, holds=0 <= self._number("prior_weight", expected) < inf)
+        expected = "a finite number"
+        self._check("note_penalty", expected, holds=isfinite(self._number("note_penalty", expected)))
+        expected = "a finite number > 0"
+        self._check("temperature", expected, holds=0 < self._number("temperature", expected) < inf)
+        expected = "a probability 0..1"
+        self._check("floor", expected, holds=0 <= self._number("floor", expected) <= 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposals(Scoring):
+    """Which rows are considered at each step: the likeliest one with some of its ambiguous keys flipped."""
+
+    switchable: int = 7  # k, the most ambiguous keys; candidates differ in these
+    # With a prior: the probability at which a key is most ambiguous, a good threshold alone.
+    centre: float = 0.5
+    prune: float = 12.0  # nats; candidates that rank behind their step's first by more are left out
+    prior_notes: int = 0  # rows that the prior adds to a step's candidates, each with one more key on
+    cuda_graphs: bool = True  # on a GPU: capture steps of equal shapes and replay them
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_count("switchable", 0, MAX_SWITCHABLE)
+        expected = "a probability above 0 and below 1"
+        self._check("centre", expected, holds=0 < self._number("centre", expected) < 1)
+        expected = "nats >= 0, inf to leave out nothing"
+        self._check("prune", expected, holds=self._number("prune", expected) >= 0)
+        self._check_count("prior_notes", 0, MAX_PRIOR_NOTES)
+        self._check("cuda_graphs", "True or False", holds=isinstance(self.cuda_graphs, bool))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold(Checked):
+    """Each key alone: on where its probability is above the threshold. Reads no prior.
+
+    >>> import notebeam as nb
+    >>> nb.Threshold(threshold=0.4)
+    Threshold(threshold=0.4)
+    """
+
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        expected = "a probability 0..1"
+        self._check("threshold", expected, holds=0 <= self._number("threshold", expected) <= 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hmm(Scoring):
+    """A two-state Markov chain of each key, weighted by `prior_weight`, in place of a prior.
+
+    One probability for all keys, or one a key; before the first step every key is off.
+    Source: Ycart et al. 2019.
+
+    >>> import notebeam as nb
+    >>> nb.Hmm(off_after_on=0.5).off_after_off
+    0.99
+    """
+
+    off_after_off: float | tuple[float, ...] = 0.99  # P(off | off)
+    off_after_on: float | tuple[float, ...] = 0.1  # P(off | on)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expected = "probabilities above 0 and below 1: one, or one a key"
         for name in ("off_after_off", "off_after_on"):
-            values = getattr(self, name)
-            if not values or not all(0 < p < 1 for p in values):
-                raise NotebeamError(f"Transitions.{name}", values, "probabilities above 0 and below 1")
-            if self.form == "tuned" and len(values) != 1:
-                raise NotebeamError(f"Transitions.{name}", values, 'one number, as the form is "tuned"')
-        if len(self.off_after_off) != len(self.off_after_on):
-            expected = f"{len(self.off_after_off)} numbers, as in off_after_off"
-            raise NotebeamError("Transitions.off_after_on", self.off_after_on, expected)
+            given = getattr(self, name)
+            values = given if isinstance(given, tuple) else (given,)
+            good = all(isinstance(p, Real) and 0 < float(p) < 1 for p in values)
+            self._check(name, expected, holds=bool(values) and good)
+        sizes = {len(p) for p in (self.off_after_off, self.off_after_on) if isinstance(p, tuple)}
+        self._check("off_after_on", "as many numbers as in off_after_off", holds=len(sizes) < 2)
 
     @staticmethod
-    def tuned(off_after_off: float, off_after_on: float) -> "Transitions":
-        """The same two probabilities for every key."""
-        return Transitions(off_after_off=(off_after_off,), off_after_on=(off_after_on,))
+    def counted(rolls: "Sequence[NDArray[np.bool_]]", **options: float) -> "Hmm":
+        """Each key's own transitions in `rolls`, each (T, D) bool; every count begins at 1 (add-1).
 
-    @staticmethod
-    def counted(rolls: Sequence[NDArray[np.bool_]]) -> "Transitions":
-        """Each key's own transitions in `rolls`, each (T, D) bool; every count begins at 1 (add-1)."""
+        `options` are the other fields.
+        """
+        import numpy as np
+
         if not rolls or any(roll.ndim != 2 or roll.shape[1] != rolls[0].shape[1] for roll in rolls):
             shapes = [roll.shape for roll in rolls]
-            raise NotebeamError("Transitions.counted(rolls)", shapes, "rolls of shape (T, D), all of one D")
+            raise NotebeamError("Hmm.counted(rolls)", shapes, "rolls of shape (T, D), all of one D")
         # Every piece begins after silence, as the search does.
         before = np.concatenate([np.concatenate([np.zeros_like(roll[:1]), roll[:-1]]) for roll in rolls])
         now = np.concatenate(list(rolls))
         off_off, off_any = (~before & ~now).sum(axis=0), (~before).sum(axis=0)
         on_off, on_any = (before & ~now).sum(axis=0), before.sum(axis=0)
-        return Transitions(
-            form="counted",
+        return Hmm(
             off_after_off=tuple(((off_off + 1) / (off_any + 2)).tolist()),
             off_after_on=tuple(((on_off + 1) / (on_any + 2)).tolist()),
+            **options,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecodeOptions:
-    """How `decode` searches; counts are per clip.
+class Greedy(Proposals):
+    """The cheapest row of each step, given the rows already chosen: one hypothesis, all its candidates.
 
-    All methods but "threshold" look for the least
+    Rows are compared under one past, so a prior that leaves out log Z does; costs and its log-probability
+    then leave it out too, and cannot be compared between rolls.
+    Source: Boulanger-Lewandowski et al. 2012, section 6.
 
-        sum_t -log P_a(v_t) - prior_weight log P_s(v_t | v_<t) + note_penalty notes,
-
-    where a key's logit under P_a is divided by `temperature`; "hmm" brings its own P_s, the `transitions`.
+    >>> import notebeam as nb
+    >>> nb.Greedy(prior_weight=0.1).prior_weight
+    0.1
     """
 
-    method: Method = "beam"
-    plane: Plane = "struck"  # a bit says: the key is struck (needs onset evidence), or it sounds
-    step: float = 0.04  # seconds between steps
-    threshold: float = 0.5  # "threshold" alone: bits are on above this probability
-    prior_weight: float = 1.0  # alpha; 0 leaves the acoustic model alone
-    note_penalty: float = 0.0  # beta, nats for each on bit; below 0 it rewards them
-    temperature: float = 1.0  # above 1 the acoustic model counts less
-    floor: float = 0.01  # less probable keys are never on
-    beam_width: int = 8  # W, hypotheses kept a step
-    candidates: int = 16  # K, candidates a step for "beam"; at most 2**switchable exist
-    switchable: int = 7  # k, the most ambiguous keys; candidates differ in these
-    centre: float = (
-        0.5  # with a prior: the probability at which a key is most ambiguous, a good threshold alone
-    )
-    prune: float = 12.0  # nats; candidates that rank behind their step's first by more are left out
+    def as_beam(self) -> "Beam":
+        """The same search as a beam of width 1."""
+        shared = {field.name: getattr(self, field.name) for field in fields(Proposals)}
+        every = 1 << self.switchable
+        return Beam(width=1, candidates=every, hash_steps=0, n_best=1, **shared)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beam(Proposals):
+    """Beam search over steps; counts are per clip.
+
+    >>> import notebeam as nb
+    >>> nb.Beam(width=4, n_best=8)
+    Traceback (most recent call last):
+    ...
+    symbolic.errors.NotebeamError: Beam.n_best: got 8, expected an integer 1..4, the width at most
+    """
+
+    width: int = 8  # W, hypotheses kept a step
+    candidates: int = 16  # K, candidates a step; at most 2**switchable exist
     hash_steps: int = 10  # n, of hypotheses with the same last n steps only per_hash stay; 0: all
     per_hash: int = 1  # m
-    n_best: int = 8  # hypotheses handed back, at most beam_width
-    prior_notes: int = 0  # rows that the prior adds to the candidates of a step, each with one more key on
-    look_back: int = 0  # steps after which "beam" settles a row, to bound its memory; 0: at the clip's end
-    record: bool = True  # on a GPU: steps of like shapes are recorded and replayed
-    partition_temperatures: int = 50  # of the estimate of log Z that "beam" needs of a prior without it
+    n_best: int | None = None  # hypotheses in the result; None: the width, at most 8
+    look_back: int = 0  # steps after which a row is settled, to bound the memory; 0: at the clip's end
+    partition_temperatures: int = 50  # of the estimate of log Z, of a prior that leaves it out
     partition_runs: int = 10  # chains of that estimate a hypothesis
-    transitions: Transitions = field(default_factory=Transitions)  # "hmm" alone
 
     def __post_init__(self) -> None:
-        methods, planes = get_args(Method), get_args(Plane)
-        self._check("method", f"one of {', '.join(methods)}", holds=self.method in methods)
-        self._check("plane", f"one of {', '.join(planes)}", holds=self.plane in planes)
-        self._check("transitions", "a Transitions", holds=isinstance(self.transitions, Transitions))
-        for name in NUMBERS:
-            self._check(name, "a number", holds=_is_number(getattr(self, name)))
-        for name in ("step", "temperature"):
-            self._check(name, "a finite number > 0", holds=0 < getattr(self, name) < math.inf)
-        for name in ("threshold", "floor"):
-            self._check(name, "a probability 0..1", holds=0 <= getattr(self, name) <= 1)
-        self._check("centre", "a probability above 0 and below 1", holds=0 < self.centre < 1)
-        self._check("prior_weight", "a finite number >= 0", holds=0 <= self.prior_weight < math.inf)
-        self._check("note_penalty", "a finite number", holds=math.isfinite(self.note_penalty))
-        self._check("prune", "nats >= 0, inf to leave out nothing", holds=self.prune >= 0)
-        for name in ("beam_width", "candidates", "per_hash", "n_best", "partition_temperatures"):
-            self._check(name, "an integer >= 1", holds=_is_count(getattr(self, name), least=1))
-        self._check("record", "True or False", holds=isinstance(self.record, bool))
-        for name in ("hash_steps", "prior_notes", "look_back"):
-            self._check(name, "an integer >= 0", holds=_is_count(getattr(self, name), least=0))
-        self._check("partition_runs", "an integer >= 2", holds=_is_count(self.partition_runs, least=2))
-        few = _is_count(self.switchable, least=0) and self.switchable <= MOST_SWITCHABLE
-        self._check("switchable", f"an integer 0..{MOST_SWITCHABLE}", holds=few)
+        super().__post_init__()
+        self._check_count("width", 1, MAX_WIDTH)
+        self._check_count("candidates", 1, MAX_CANDIDATES)
+        self._check_count("hash_steps", 0)
+        self._check_count("per_hash", 1)
+        if self.n_best is not None:
+            self._check_count("n_best", 1)
+            expected = f"an integer 1..{self.width}, the width at most"
+            self._check("n_best", expected, holds=self.n_best <= self.width)
+        self._check_count("look_back", 0)
+        self._check_count("partition_temperatures", 1)
+        self._check_count("partition_runs", 2)
 
-    def _check(self, name: str, expected: str, *, holds: bool) -> None:
-        if not holds:
-            raise NotebeamError(f"DecodeOptions.{name}", getattr(self, name), expected)
+    @property
+    def results(self) -> int:
+        """Hypotheses in the result, at most."""
+        return min(self.width, N_BEST) if self.n_best is None else self.n_best
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+@dataclass(frozen=True)
+class Method:
+    """A method as the list below has it."""
+
+    options: type[Any]
+    reads_prior: bool
 
 
-def _is_count(value: object, *, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+# By the name that the command takes. `decoding.decode.register_decoder` adds to it.
+METHODS: dict[str, Method] = {
+    "threshold": Method(Threshold, reads_prior=False),
+    "hmm": Method(Hmm, reads_prior=False),
+    "greedy": Method(Greedy, reads_prior=True),
+    "beam": Method(Beam, reads_prior=True),
+}
+
+
+def method_of(options: object) -> Method:
+    """The method that options belong to.
+
+    Raises:
+        NotebeamError: they belong to none.
+    """
+    for method in METHODS.values():
+        if type(options) is method.options:
+            return method
+    known = ", ".join(method.options.__name__ for method in METHODS.values())
+    raise NotebeamError("decode(options)", f"a {type(options).__name__}", f"one of {known}")

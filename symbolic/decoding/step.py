@@ -1,9 +1,6 @@
-"""One searched step of a batch of clips: all hypotheses, each followed by all candidates.
+"""One searched step of a batch of clips: all hypotheses, each followed by all candidates, and their best.
 
-Is: the hypotheses (costs, the prior's states, last rows), and the best of those that follow. What is done
-depends on shapes alone, if what the prior does.
-Is not: which steps are searched (decoding.plan, search), their candidates (decoding.rounds), or how a GPU
-replays them (decoding.recording).
+What is done depends on shapes alone, if what the prior does.
 """
 
 from dataclasses import dataclass, replace
@@ -11,41 +8,49 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from symbolic.decoding.cost import continuation_costs
+from symbolic.decoding.cost import LEAST, continuation_costs, tempered_logit
 from symbolic.decoding.merging import Hashes, survivors
-from symbolic.decoding.options import DecodeOptions
-from symbolic.decoding.rounds import Choice
+from symbolic.decoding.options import Beam
+from symbolic.decoding.schedule import Choice
+from symbolic.estimators.prefixes import share
 from symbolic.priors.base import Prior
-from symbolic.state import State, select
+from symbolic.state import State, hypotheses, select, where
 
 
 @dataclass(frozen=True, eq=False)
-class Beam:
+class Hypotheses:
     """W hypotheses of each of B clips."""
 
     cost: Tensor  # (B, W) float64 nats; +inf: no such hypothesis
     prior_log_prob: Tensor  # (B, W) float64 nats; 0 without a prior
     recent: Tensor  # (B, W, n - 1) int64 hashes of the last rows, newest first
-    state: State  # of B * W hypotheses, clip by clip; nothing without a prior
+    is_nan: Tensor  # (B,) bool, some log-probability of the prior was not a number
+    state: State  # the prior's, of B * W hypotheses, clip by clip; nothing without a prior
 
-    def take(self, clip: Tensor, place: Tensor) -> "Beam":
+    def take(self, clip: Tensor, place: Tensor) -> "Hypotheses":
         """Hypotheses place (B', W') of clips (B',)."""
         row = clip[:, None]
-        return Beam(
+        return Hypotheses(
             cost=self.cost[row, place],
             prior_log_prob=self.prior_log_prob[row, place],
             recent=self.recent[row, place],
+            is_nan=self.is_nan[clip],
             state=select(self.state, (row * self.cost.shape[1] + place).flatten()),
         )
 
-    def clips(self, part: slice) -> "Beam":
+    def clips(self, part: slice) -> "Hypotheses":
         """Those clips alone."""
         start, stop, _ = part.indices(len(self.cost))
         width = self.cost.shape[1]
-        state = {name: values[start * width : stop * width] for name, values in self.state.items()}
-        return Beam(self.cost[part], self.prior_log_prob[part], self.recent[part], state)
+        return Hypotheses(
+            cost=self.cost[part],
+            prior_log_prob=self.prior_log_prob[part],
+            recent=self.recent[part],
+            is_nan=self.is_nan[part],
+            state={name: values[start * width : stop * width] for name, values in self.state.items()},
+        )
 
-    def widened(self, width: int) -> tuple["Beam", Tensor]:
+    def widened(self, width: int) -> tuple["Hypotheses", Tensor]:
         """With empty places up to `width` hypotheses; the place (B, W) of each, if empty the last."""
         clips, count = self.cost.shape
         every = torch.arange(width, device=self.cost.device).expand(clips, -1)
@@ -53,18 +58,15 @@ class Beam:
         wide = self.take(torch.arange(clips, device=every.device), place)
         return replace(wide, cost=wide.cost.masked_fill(every >= count, torch.inf)), place
 
-    def otherwise(self, holds: Tensor, other: "Beam") -> "Beam":
+    def otherwise(self, holds: Tensor, other: "Hypotheses") -> "Hypotheses":
         """This one's clips where `holds` (B,), the other's elsewhere."""
         each = holds[:, None]
-        every = each.expand_as(self.cost).flatten()
-        return Beam(
+        return Hypotheses(
             cost=torch.where(each, self.cost, other.cost),
             prior_log_prob=torch.where(each, self.prior_log_prob, other.prior_log_prob),
             recent=torch.where(each[:, :, None], self.recent, other.recent),
-            state={
-                name: torch.where(every.view(-1, *[1] * (values.dim() - 1)), values, other.state[name])
-                for name, values in self.state.items()
-            },
+            is_nan=torch.where(holds, self.is_nan, other.is_nan),
+            state=where(each.expand_as(self.cost).flatten(), self.state, other.state),
         )
 
 
@@ -75,57 +77,97 @@ class Pick:
     cost: Tensor  # (B, W) float64 nats, rising; +inf: no such hypothesis
     parent: Tensor  # (B, W) hypothesis before
     chosen: Tensor  # (B, W) place of the candidate in its list
-    asked: Tensor | None  # (B, W) the prior's log-probability of it, nats; None without a prior
+    is_nan: Tensor  # (B,) bool
+    prior_log_prob: Tensor | None  # (B, W) of the candidate, nats; None without a prior
 
     def first(self, width: int) -> "Pick":
         """Those hypotheses alone."""
-        asked = None if self.asked is None else self.asked[:, :width]
-        return Pick(self.cost[:, :width], self.parent[:, :width], self.chosen[:, :width], asked)
+        log_prob = None if self.prior_log_prob is None else self.prior_log_prob[:, :width]
+        return replace(
+            self,
+            cost=self.cost[:, :width],
+            parent=self.parent[:, :width],
+            chosen=self.chosen[:, :width],
+            prior_log_prob=log_prob,
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class Stepper:
-    """What every step is taken with; `prior` is None if nothing is asked of it."""
+class Step:
+    """What every step is taken with; without a prior `prior` is None."""
 
     prior: Prior | None
-    options: DecodeOptions
+    options: Beam
     hashes: Hashes
 
-    def pick(self, beam: Beam, choice: Choice) -> tuple[Pick, Tensor]:
-        """The best continuations; whether the prior said nan (), bool."""
-        asked, nan = None, beam.cost.new_zeros((), dtype=torch.bool)
+    def pick(self, before: Hypotheses, choice: Choice) -> Pick:
+        """The best continuations."""
+        log_prob, is_nan = None, before.is_nan
         if self.prior is not None:
-            asked = self.prior.shared_log_prob(beam.state, choice.shared)
-            nan = (asked.isnan() & choice.alive[:, None, None]).any()
-        total = continuation_costs(beam.cost, choice.cost, asked, self.options.prior_weight).flatten(1)
-        hashes = self.hashes.of_pasts(beam.recent, choice.newest)
-        width = min(self.options.beam_width, total.shape[1])
+            log_prob = self.prior.shared_log_prob(before.state, choice.shared)
+            is_nan = is_nan | (log_prob.isnan().flatten(1).any(1) & choice.alive)
+        total = continuation_costs(before.cost, choice.cost, log_prob, self.options.prior_weight).flatten(1)
+        hashes = self.hashes.of_pasts(before.recent, choice.newest)
+        width = min(self.options.width, total.shape[1])
         # The candidates after one hypothesis differ, but for some that cost +inf: as often as there are
         # hypotheses one ending may be there, and no more.
-        cost, kept = survivors(total, hashes, width, self.options.per_hash, most=beam.cost.shape[1])
+        cost, kept = survivors(total, hashes, width, self.options.per_hash, most=before.cost.shape[1])
         count = choice.cost.shape[1]
-        of_each = None if asked is None else asked.flatten(1).gather(1, kept)
-        return Pick(cost, kept // count, kept % count, of_each), nan
+        of_each = None if log_prob is None else log_prob.flatten(1).gather(1, kept)
+        return Pick(cost, kept // count, kept % count, is_nan, of_each)
 
-    def follow(self, beam: Beam, choice: Choice, pick: Pick) -> Beam:
-        """The beam after the picked continuations."""
+    def follow(self, before: Hypotheses, choice: Choice, pick: Pick) -> Hypotheses:
+        """The hypotheses after the picked continuations."""
         clip = torch.arange(len(pick.cost), device=pick.cost.device)
-        after = beam.take(clip, pick.parent)
+        after = before.take(clip, pick.parent)
         newest = choice.newest.gather(1, pick.chosen)[:, :, None]
         recent = torch.cat([newest, after.recent], 2)[:, :, : after.recent.shape[2]]
-        if self.prior is None or pick.asked is None:
-            return Beam(pick.cost, after.prior_log_prob, recent, {})
+        if self.prior is None or pick.prior_log_prob is None:
+            return Hypotheses(pick.cost, after.prior_log_prob, recent, pick.is_nan, {})
         played = choice.shared.rows[clip[:, None], pick.chosen].flatten(0, 1)
         state = self.prior.advance(after.state, played)
-        return Beam(pick.cost, after.prior_log_prob + pick.asked, recent, state)
+        total = after.prior_log_prob + pick.prior_log_prob
+        return Hypotheses(pick.cost, total, recent, pick.is_nan, state)
 
-    def whole(self, beam: Beam, choice: Choice) -> tuple[Beam, Tensor, Tensor, Tensor]:
+    def whole(self, before: Hypotheses, choice: Choice) -> tuple[Hypotheses, Tensor, Tensor]:
         """A step that leaves clips that are over as they are, with as many hypotheses after it as before.
 
-        Returns the beam, of each (B, W) parent and number of candidate, and whether the prior said nan ().
+        Returns the hypotheses, and of each (B, W) parent and number of candidate.
         """
-        pick, nan = self.pick(beam, choice)
-        after = self.follow(beam, choice, pick).otherwise(choice.alive, beam)
-        same = torch.arange(beam.cost.shape[1], device=nan.device)
+        pick = self.pick(before, choice)
+        after = self.follow(before, choice, pick).otherwise(choice.alive, before)
+        same = torch.arange(before.cost.shape[1], device=pick.cost.device)
         parent = torch.where(choice.alive[:, None], pick.parent, same)
-        return after, parent, choice.number.gather(1, pick.chosen), nan
+        return after, parent, choice.number.gather(1, pick.chosen)
+
+
+def with_prior_notes(
+    choice: Choice, numbers: int, prior: Prior, state: State, options: Beam, hashes: Hashes
+) -> Choice:
+    """The candidates (B, K, D) with `prior_notes` more at the end: the first row with one more key on.
+
+    They are those that prior and acoustic model together find likeliest, the prior given the past of the
+    cheapest of each clip's hypotheses, the first of them in `state`. They have the number `numbers` + key.
+    The acoustic model rules out keys below `floor`; a key that the prior proposes costs its own probability,
+    of which none is so small that the key were impossible.
+    """
+    rows, prob = choice.shared.rows, choice.prob
+    clips, _, keys = rows.shape
+    width = hypotheses(state) // clips
+    first = select(state, torch.arange(clips, device=rows.device) * width)
+    one_more = torch.maximum(rows[:, :1], torch.eye(keys, device=rows.device))  # (B, D, D)
+    log_prob = prior.shared_log_prob(first, share(one_more))[:, 0]
+    extra = options.note_penalty - tempered_logit(prob.clamp(min=LEAST), options.temperature)
+    gain = (options.prior_weight * log_prob - extra).masked_fill(rows.any(dim=1), -torch.inf)
+    gain, added = gain.sort(dim=1, descending=True, stable=True)
+    gain, added = gain[:, : options.prior_notes], added[:, : options.prior_notes]
+    more = one_more.gather(1, added[:, :, None].expand(-1, -1, keys))
+    cost = (choice.cost[:, :1] + extra.gather(1, added)).masked_fill(gain.isinf(), torch.inf)
+    newest = torch.cat([choice.newest, hashes.of_rows(more)], 1)
+    return replace(
+        choice,
+        shared=share(torch.cat([rows, more], 1)),
+        cost=torch.cat([choice.cost, cost], 1),
+        newest=newest,
+        number=torch.cat([choice.number, numbers + added], 1),
+    )

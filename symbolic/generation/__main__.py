@@ -126,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> list[str]:
     """Everything that the arguments ask for; a line for each file."""
     from symbolic.generation.sampling import SampleOptions, generate, pace, steps_in
-    from symbolic.midi import write_midi
+    from symbolic.midi_writing import write_midi
     from symbolic.priors.loading import load_prior
     from symbolic.priors.steps import HOLD
 

@@ -24,7 +24,12 @@ def weights_folder() -> Path:
 
 
 def list_priors() -> list[str]:
-    """Names that `load_prior` takes, such as "lstm-nade/jsb"."""
+    """Names that `load_prior` takes.
+
+    >>> import notebeam as nb
+    >>> "lstm-nade/jsb" in nb.list_priors()
+    True
+    """
     folder = weights_folder()
     return sorted(
         path.relative_to(folder).with_suffix("").as_posix() for path in folder.glob("*/*.safetensors")
@@ -32,7 +37,13 @@ def list_priors() -> list[str]:
 
 
 def load_prior(name_or_path: "str | PathLike[str]", device: str | torch.device = "cpu") -> Prior:
-    """Trained prior in evaluation mode, by the name of shipped weights or the path of a .safetensors file."""
+    """Trained prior in evaluation mode, by the name of shipped weights or the path of a .safetensors file.
+
+    >>> import notebeam as nb
+    >>> prior = nb.load_prior("rnn-nade/jsb")
+    >>> prior.visible, prior.card.plane
+    (88, 'active')
+    """
     text = str(name_or_path)
     path = Path(text)
     if text in list_priors():
@@ -52,7 +63,13 @@ def load_prior(name_or_path: "str | PathLike[str]", device: str | torch.device =
 
 
 def save_prior(prior: Prior, path: "str | PathLike[str]") -> None:
-    """Weights at `path` (.safetensors) and the prior's card beside them; both are replaced whole."""
+    """Weights at `path` (.safetensors) and the prior's card beside them; both are replaced whole.
+
+    >>> import notebeam as nb
+    >>> nb.save_prior(nb.load_prior("rnn-nade/jsb"), "mine.safetensors")
+    >>> nb.load_prior("mine.safetensors").card.name
+    'jsb'
+    """
     target, card = Path(path), prior.require_card()
     if target.suffix != ".safetensors":
         raise NotebeamError("save_prior(path)", str(path), "a path that ends in .safetensors")

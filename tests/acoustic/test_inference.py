@@ -105,7 +105,7 @@ def test_a_card_s_scalings_are_applied_and_a_loaded_model_is_fused(tmp_path: Pat
 
 def test_half_the_digits_hear_about_the_same() -> None:
     network, audio = small_network(), noise(16_000)
-    listeners = (Listener(network, "small", half=half) for half in (False, True))
+    listeners = (Listener(network, "small", bfloat16=half) for half in (False, True))
     (exact, _), (half, _) = (next(iter(listen([audio], listener))) for listener in listeners)
     difference = np.abs(exact - half)
     assert 0 < difference.max() < 0.05 and half.dtype == np.float32

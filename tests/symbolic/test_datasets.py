@@ -16,7 +16,7 @@ from symbolic.datasets.classic import read_classic
 from symbolic.datasets.maps import read_maps
 from symbolic.datasets.pop909 import read_pop909
 from symbolic.errors import NotebeamError
-from symbolic.midi import write_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes, read_tsv
 
 NOTE = Notes.make([0.5], [1.0], [60], [64])

@@ -1,6 +1,6 @@
 """Evidence, candidates and options, each against something slower and more obvious."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf, nan
 from typing import Any
 
@@ -10,15 +10,18 @@ import torch
 from oracles_decoding import TablePrior, every_candidate, nearest_step, peaks_of, random_table
 
 from symbolic.clock import Clock
+from symbolic.decoding import decode as decode_module
+from symbolic.decoding import options as options_module
 from symbolic.decoding.candidates import propose
-from symbolic.decoding.cost import continuation_costs
-from symbolic.decoding.decode import decode, decode_evidence
+from symbolic.decoding.cost import acoustic_log_prob, continuation_costs
+from symbolic.decoding.decode import DECODERS, decode, decode_evidence, register_decoder
 from symbolic.decoding.evidence import evidence_of, find_peaks, frames_clock, struck_evidence
-from symbolic.decoding.options import DecodeOptions, Transitions
-from symbolic.decoding.protocol import pad
+from symbolic.decoding.inputs import Clips, pad
+from symbolic.decoding.options import METHODS, Beam, Greedy, Hmm, Threshold
+from symbolic.decoding.results import BestRolls
 from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
-from symbolic.priors.base import PriorCard
+from symbolic.priors.base import Prior, PriorCard
 
 
 def heard(frames: int, seed: int = 0, *, onset: bool = True, start: float = 0.0) -> Posteriorgram:
@@ -108,15 +111,15 @@ def test_an_hour_of_onsets_fits_in_little_memory() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        DecodeOptions(switchable=4, prune=inf, floor=0.0),
-        DecodeOptions(switchable=5, prune=2.5, floor=0.2, temperature=1.7, note_penalty=0.4),
-        DecodeOptions(switchable=0),
-        DecodeOptions(switchable=9, prune=inf, note_penalty=-1.0),
-        DecodeOptions(switchable=5, prune=6.0, note_penalty=-1.0, prior_weight=0.0),
-        DecodeOptions(switchable=5, note_penalty=-1.0, centre=0.2, temperature=0.6),
+        Beam(switchable=4, prune=inf, floor=0.0),
+        Beam(switchable=5, prune=2.5, floor=0.2, temperature=1.7, note_penalty=0.4),
+        Beam(switchable=0),
+        Beam(switchable=9, prune=inf, note_penalty=-1.0),
+        Beam(switchable=5, prune=6.0, note_penalty=-1.0, prior_weight=0.0),
+        Beam(switchable=5, note_penalty=-1.0, centre=0.2, temperature=0.6),
     ],
 )
-def test_candidates_are_the_ranked_subsets_of_the_ambiguous_keys(options: DecodeOptions) -> None:
+def test_candidates_are_the_ranked_subsets_of_the_ambiguous_keys(options: Beam) -> None:
     generator = np.random.default_rng(0)
     probs = [generator.uniform(0.01, 0.99, size=(steps, 6)).astype(np.float32) for steps in (7, 4)]
     batch = pad([torch.tensor(prob) for prob in probs])
@@ -140,7 +143,7 @@ def test_candidates_are_the_ranked_subsets_of_the_ambiguous_keys(options: Decode
 
 def test_a_step_past_the_end_of_a_clip_is_silent_and_free() -> None:
     batch = pad([torch.full((3, 2), 0.6), torch.full((1, 2), 0.6)])
-    found = propose(batch, DecodeOptions(note_penalty=-9.0), 4)
+    found = propose(batch, Beam(note_penalty=-9.0), 4)
     assert found.cost[1, 1:, 0].tolist() == [0.0, 0.0] and found.cost[1, 1:, 1:].isinf().all()
     assert not found.base[1, 1:].any() and found.base[0].all()
 
@@ -155,8 +158,9 @@ def test_continuation_costs_add_the_three_parts() -> None:
 def test_posteriorgrams_of_unequal_length_decode_to_their_own_clocks() -> None:
     clips = [heard(30, 1), heard(50, 2), heard(1, 3)]
     for plane in ("struck", "active"):
-        options = DecodeOptions(method="threshold", plane=plane, threshold=0.6)
-        for clip, found in zip(clips, decode(clips, None, options), strict=True):
+        given = clips if plane == "struck" else [replace(clip, onset=None) for clip in clips]
+        for clip, found in zip(clips, decode(given, None, Threshold(threshold=0.6)), strict=True):
+            assert found.plane == plane
             evidence = evidence_of(clip, frames_clock(clip, 0.04), plane)
             np.testing.assert_array_equal(found.roll, evidence.prob > 0.6)
             np.testing.assert_array_equal(found.confidence, np.where(found.roll, evidence.prob, 0))
@@ -165,15 +169,18 @@ def test_posteriorgrams_of_unequal_length_decode_to_their_own_clocks() -> None:
 
 def test_a_posteriorgram_without_onsets_cannot_be_struck() -> None:
     with pytest.raises(NotebeamError, match=r"posteriorgram of noise\.wav: got 'no onset plane', expected"):
-        decode([heard(5, onset=False)], None, DecodeOptions(method="threshold"))
+        decode(heard(5, onset=False), "event-rnn-nade/piano", Beam())
 
 
 def test_clocks_are_one_for_each_posteriorgram() -> None:
-    clip, options = heard(20), DecodeOptions(method="threshold")
+    clip, options = heard(20), Threshold()
     with pytest.raises(NotebeamError, match=r"decode\(clocks\): got '0 clocks', expected 1, one"):
         decode([clip], None, options, clocks=[])
     beats = Clock.beats([0.0, 0.1, 0.25, 0.4], 2)
+    with pytest.raises(NotebeamError, match=r"decode\(clocks\): got 'one clock', expected 1, one"):
+        decode([clip], None, options, clocks=beats)  # type: ignore[call-overload]
     assert decode([clip], None, options, clocks=[beats])[0].roll.shape == (7, 88)
+    assert decode(clip, None, options, clocks=beats).roll.shape == (7, 88)
 
 
 def test_a_prior_is_asked_only_about_steps_like_those_it_learnt() -> None:
@@ -183,65 +190,134 @@ def test_a_prior_is_asked_only_about_steps_like_those_it_learnt() -> None:
     learnt: dict[str, Any] = {"name": "tiny", "model": "table", "options": {}, "visible": 2}
     learnt |= {"data": "", "licence": "", "command": ""}
     prior.card = PriorCard(**learnt, clock={"kind": "frames", "hop": 0.04}, plane="struck")
-    assert decode_evidence([clip], prior, DecodeOptions())[0].roll.shape == (10, 2)
-    with pytest.raises(NotebeamError, match=r"DecodeOptions\.plane: got 'active', expected 'struck', as the"):
-        decode_evidence([clip], prior, DecodeOptions(plane="active"))
+    assert decode_evidence([clip], prior, Beam())[0].roll.shape == (10, 2)
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): got .*'active'.*, expected 'struck', as the"):
+        decode_evidence([replace(clip, plane="active")], prior, Beam())
     prior.card = PriorCard(**learnt, clock={"kind": "frames", "hop": 0.05}, plane="struck")
     with pytest.raises(
-        NotebeamError, match=r"DecodeOptions\.step: got 0\.04, expected 0\.05 s, as the prior"
+        NotebeamError, match=r"decode\(clocks\): got 'steps of 0\.04 s', expected 0\.05 s, as the prior"
     ):
-        decode_evidence([clip], prior, DecodeOptions())
+        decode_evidence([clip], prior, Beam())
     prior.card = PriorCard(**learnt, clock={"kind": "beats", "divisions": 4}, plane="struck")
     with pytest.raises(
-        NotebeamError, match=r"decode\(clocks\): got 'frames', expected 'beats', as the prior"
+        NotebeamError, match=r"decode\(clocks\): got 'steps of frames', expected beats, as the prior"
     ):
-        decode_evidence([clip], prior, DecodeOptions())
+        decode_evidence([clip], prior, Beam())
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "expected"),
+    ("options", "name", "value", "expected"),
     [
-        ("method", "viterbi", "one of threshold, hmm, greedy, beam"),
-        ("plane", "onset", "one of struck, active"),
-        ("step", 0.0, "> 0"),
-        ("step", nan, "> 0"),
-        ("step", None, "a number"),
-        ("prior_weight", "1", "a number"),
-        ("look_back", -1, ">= 0"),
-        ("prior_notes", 1.5, ">= 0"),
-        ("threshold", 1.5, "probability"),
-        ("floor", -0.1, "probability"),
-        ("prior_weight", -1.0, ">= 0"),
-        ("prior_weight", inf, "finite"),
-        ("note_penalty", nan, "finite"),
-        ("centre", 1.0, "below 1"),
-        ("temperature", 0.0, "> 0"),
-        ("beam_width", 0, ">= 1"),
-        ("beam_width", 2.0, "integer"),
-        ("candidates", 0, ">= 1"),
-        ("switchable", 13, r"0\.\.12"),
-        ("switchable", -1, r"0\.\.12"),
-        ("prune", -1.0, ">= 0"),
-        ("hash_steps", -1, ">= 0"),
-        ("per_hash", True, ">= 1"),
-        ("n_best", 0, ">= 1"),
-        ("transitions", None, "Transitions"),
+        (Beam, "prior_weight", "1", "a finite number >= 0"),
+        (Beam, "look_back", -1, ">= 0"),
+        (Beam, "prior_notes", 1.5, r"0\.\.88"),
+        (Threshold, "threshold", 1.5, "probability"),
+        (Threshold, "threshold", nan, "probability"),
+        (Hmm, "floor", -0.1, "probability"),
+        (Greedy, "prior_weight", -1.0, ">= 0"),
+        (Hmm, "prior_weight", inf, "finite"),
+        (Beam, "note_penalty", nan, "finite"),
+        (Beam, "centre", 1.0, "below 1"),
+        (Beam, "temperature", 0.0, "> 0"),
+        (Beam, "temperature", None, "> 0"),
+        (Beam, "width", 0, r"1\.\.4096"),
+        (Beam, "width", 5000, r"1\.\.4096"),
+        (Beam, "width", 2.0, "integer"),
+        (Beam, "candidates", 0, r"1\.\.4096"),
+        (Beam, "candidates", 100_000, r"1\.\.4096"),
+        (Beam, "switchable", 13, r"0\.\.12"),
+        (Greedy, "switchable", -1, r"0\.\.12"),
+        (Beam, "prune", -1.0, ">= 0"),
+        (Beam, "hash_steps", -1, ">= 0"),
+        (Beam, "per_hash", True, ">= 1"),
+        (Beam, "n_best", 0, ">= 1"),
+        (Beam, "n_best", 9, r"1\.\.8, the width at most"),
+        (Beam, "partition_temperatures", 0, ">= 1"),
+        (Beam, "partition_runs", 1, ">= 2"),
+        (Greedy, "cuda_graphs", 1, "True or False"),
+        (Hmm, "off_after_off", 1.0, "above 0 and below 1"),
+        (Hmm, "off_after_on", (), "above 0 and below 1"),
+        (Hmm, "off_after_on", (0.5, "a"), "above 0 and below 1"),
     ],
 )
-def test_a_bad_option_is_refused_by_name(name: str, value: object, expected: str) -> None:
-    given: dict[str, Any] = {name: value}
-    with pytest.raises(NotebeamError, match=rf"^DecodeOptions\.{name}: got .*, expected .*{expected}"):
-        DecodeOptions(**given)
+def test_a_bad_option_is_refused_by_name(options: type[Any], name: str, value: object, expected: str) -> None:
+    match = rf"^{options.__name__}\.{name}: got .*, expected .*{expected}"
+    with pytest.raises(NotebeamError, match=match):
+        options(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("options", "name"), [(Threshold, "width"), (Hmm, "candidates"), (Greedy, "width"), (Beam, "threshold")]
+)
+def test_a_field_that_a_method_does_not_read_is_a_type_error(options: type[Any], name: str) -> None:
+    with pytest.raises(TypeError, match=name):
+        options(**{name: 1})
 
 
 def test_bad_transitions_are_refused_by_name() -> None:
-    with pytest.raises(NotebeamError, match=r"Transitions\.off_after_off: got \(1\.0,\), expected"):
-        Transitions.tuned(1.0, 0.5)
-    with pytest.raises(NotebeamError, match=r"Transitions\.off_after_on: got .*, expected one number"):
-        Transitions(off_after_on=(0.5, 0.5))
-    with pytest.raises(NotebeamError, match=r"Transitions\.off_after_on: got .*, expected 1 numbers"):
-        Transitions(form="counted", off_after_off=(0.5,), off_after_on=(0.5, 0.5))
-    with pytest.raises(NotebeamError, match=r"Transitions\.form: got 'guessed'"):
-        Transitions(form="guessed")
-    with pytest.raises(NotebeamError, match=r"Transitions\.counted\(rolls\): got \[\(1, 2\), \(1, 3\)\]"):
-        Transitions.counted([np.zeros((1, 2), dtype=bool), np.zeros((1, 3), dtype=bool)])
+    with pytest.raises(NotebeamError, match=r"Hmm\.off_after_on: got .*, expected as many numbers"):
+        Hmm(off_after_off=(0.5,), off_after_on=(0.5, 0.5))
+    with pytest.raises(NotebeamError, match=r"Hmm\.counted\(rolls\): got \[\(1, 2\), \(1, 3\)\]"):
+        Hmm.counted([np.zeros((1, 2), dtype=bool), np.zeros((1, 3), dtype=bool)])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (([np.zeros((5, 88))],), r"decode\(posteriorgrams\)\[0\]: got 'a ndarray', expected a Posteriorgram"),
+        ((np.zeros((5, 88)),), r"decode\(posteriorgrams\): got 'a ndarray', expected a Posteriorgram"),
+        ((heard(5), "no-such-prior"), r"load_prior: got 'no-such-prior', expected a prior's name"),
+        ((heard(5), 3), r"decode\(prior\): got 'a int', expected a Prior, its name"),
+        ((heard(5), None, "beam"), r"decode\(options\): got 'a str', expected one of Threshold, Hmm"),
+        (
+            (heard(5), TablePrior(random_table(2, 0)), Hmm()),
+            r"decode\(prior\): got 'a prior', expected None",
+        ),
+        ((heard(5), "lstm-nade/jsb"), r"decode\(clocks\): got None, expected clocks of beats, as the prior"),
+        ((heard(0),), r"posteriorgram of noise\.wav: got '0 frames', expected at least 1"),
+    ],
+)
+def test_a_wrong_argument_says_what_was_expected(given: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(NotebeamError, match=message):
+        decode(*given)
+
+
+def test_one_clip_is_the_list_of_one_and_arrays_may_be_tensors() -> None:
+    clip = heard(40, 3)
+    tensors = Posteriorgram(
+        frame=torch.tensor(clip.frame).double(), onset=torch.tensor(clip.onset), hop=0.02, start=0.0
+    )
+    (one,), single, other = decode([clip]), decode(clip), decode(tensors)
+    for found in (single, other):
+        np.testing.assert_array_equal(one.rolls, found.rolls)
+        np.testing.assert_array_equal(one.costs, found.costs)
+
+
+def test_a_prior_sets_plane_and_steps() -> None:
+    found = decode(heard(60), "event-rnn-nade/piano", Beam(prior_weight=0.1))
+    assert found.plane == "struck" and np.diff(found.clock.times)[0] == pytest.approx(0.04)
+    assert found.prior_log_prob is not None
+    beats = Clock.beats([0.0, 0.5, 1.0], 1)
+    assert decode(heard(60), "lstm-nade/jsb", Beam(), clocks=beats).plane == "active"
+
+
+def test_a_registered_decoder_is_called_for_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options_module, "METHODS", dict(METHODS))
+    monkeypatch.setattr(decode_module, "METHODS", options_module.METHODS)
+    monkeypatch.setattr(decode_module, "DECODERS", dict(DECODERS))
+
+    @dataclass(frozen=True)
+    class Loudest:
+        keys: int
+
+    def loudest(clips: Clips, prior: Prior | None, options: Loudest) -> BestRolls:
+        rolls = clips.prob >= clips.prob.topk(options.keys, dim=2).values[..., -1:]
+        none = torch.zeros(len(rolls), 1, dtype=torch.float64)
+        return BestRolls(rolls[:, None], none, acoustic_log_prob(rolls[:, None], clips.prob))
+
+    register_decoder("loudest", Loudest, loudest, reads_prior=False)
+    prob = np.tile(np.linspace(0, 1, 88, dtype=np.float32), (4, 1))
+    found = decode(Posteriorgram(frame=prob, hop=0.04), None, Loudest(keys=3))
+    assert found.roll.sum(1).tolist() == [3] * 4 and found.roll[:, -3:].all()
+    with pytest.raises(NotebeamError, match=r"register_decoder: got 'loudest for Loudest'"):
+        register_decoder("loudest", Loudest, loudest)

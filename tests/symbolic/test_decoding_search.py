@@ -8,6 +8,7 @@ import pytest
 import torch
 from oracles_decoding import (
     TablePrior,
+    as_greedy,
     best_of_chain,
     every_roll,
     evidence,
@@ -18,17 +19,15 @@ from oracles_decoding import (
 )
 
 from symbolic.decoding import candidates, cost
-from symbolic.decoding.decode import build_decoder, decode_evidence
+from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence
 from symbolic.decoding.merging import survivors
-from symbolic.decoding.options import DecodeOptions, Transitions
+from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
 from symbolic.errors import NotebeamError
 from symbolic.priors.registry import build_prior
 
 KEYS = 3
-EVERYTHING = DecodeOptions(
-    method="beam", beam_width=8**4, candidates=8, switchable=3, prune=inf, hash_steps=0, floor=0.0, n_best=5
-)
+EVERYTHING = Beam(width=8**4, candidates=8, switchable=3, prune=inf, hash_steps=0, floor=0.0, n_best=5)
 
 
 def random_clips(seed: int, lengths: tuple[int, ...], keys: int = KEYS) -> list[Evidence]:
@@ -58,46 +57,48 @@ def test_a_wide_beam_finds_the_enumerated_best_of_every_clip(
         np.testing.assert_allclose(found.costs, [cost for cost, _ in expected], atol=1e-4)
 
 
-@pytest.mark.parametrize("method", ["threshold", "hmm", "greedy", "beam"])
-def test_reported_costs_are_those_of_the_rolls(method: str) -> None:
+COSTS = {"prior_weight": 0.7, "note_penalty": 0.4, "temperature": 1.5}
+METHODS = (Threshold(), Hmm(), Greedy(), Beam(width=4))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [Threshold(), Hmm(off_after_off=0.8, off_after_on=0.3, **COSTS), Greedy(**COSTS), Beam(**COSTS)],
+)
+def test_reported_costs_are_those_of_the_rolls(options: Threshold | Hmm | Greedy | Beam) -> None:
     table, clips = random_table(KEYS, 4), random_clips(4, (9, 5, 12))
-    options = DecodeOptions(
-        method=method,
-        prior_weight=0.7,
-        note_penalty=0.4,
-        temperature=1.5,
-        transitions=Transitions.tuned(0.8, 0.3),
-    )
-    for clip, found in zip(clips, decode_evidence(clips, TablePrior(table), options), strict=True):
+    prior = TablePrior(table) if isinstance(options, Greedy | Beam) else None
+    penalty, temperature = (0.0, 1.0) if isinstance(options, Threshold) else (0.4, 1.5)
+    for clip, found in zip(clips, decode_evidence(clips, prior, options), strict=True):
         for n, roll in enumerate(found.rolls):
             acoustic = -sum(
-                row_cost(tuple(r), p, 1.5, 0.0, 0.0) for r, p in zip(roll, clip.prob, strict=True)
+                row_cost(tuple(r), p, temperature, 0.0, 0.0) for r, p in zip(roll, clip.prob, strict=True)
             )
             assert found.acoustic_log_prob[n] == pytest.approx(acoustic, abs=1e-4)
-            prior = 0.0
-            if method == "hmm":
+            past = 0.0
+            if isinstance(options, Hmm):
                 states = np.concatenate([np.zeros((1, KEYS), dtype=bool), roll])
                 steps = {(0, 0): 0.8, (0, 1): 0.2, (1, 0): 0.3, (1, 1): 0.7}
                 pairs = zip(states[:-1].ravel().tolist(), states[1:].ravel().tolist(), strict=True)
-                prior = sum(log(steps[pair]) for pair in pairs)
-            elif method != "threshold":
-                prior = table_log_prob(numbers(roll), table)
+                past = sum(log(steps[pair]) for pair in pairs)
+            elif prior is not None:
+                past = table_log_prob(numbers(roll), table)
                 rolls, mask = torch.tensor(roll)[None], torch.ones(1, len(roll), dtype=torch.bool)
                 given = TablePrior(table).sequence_log_prob(rolls, mask).sum()
-                assert float(given) == pytest.approx(prior, abs=1e-4)
-            assert found.prior_log_prob is None or found.prior_log_prob[n] == pytest.approx(prior, abs=1e-4)
-            assert (found.prior_log_prob is None) == (method == "threshold")
-            assert found.costs[n] == pytest.approx(-acoustic - 0.7 * prior + 0.4 * roll.sum(), abs=1e-4)
+                assert float(given) == pytest.approx(past, abs=1e-4)
+            assert found.prior_log_prob is None or found.prior_log_prob[n] == pytest.approx(past, abs=1e-4)
+            assert (found.prior_log_prob is None) == isinstance(options, Threshold)
+            assert found.costs[n] == pytest.approx(-acoustic - 0.7 * past + penalty * roll.sum(), abs=1e-4)
         assert (np.diff(found.costs) >= 0).all()
 
 
 def test_width_one_is_greedy_when_it_sees_the_same_candidates() -> None:
     table, clips = random_table(4, 5), random_clips(5, (30, 17, 23), keys=4)
     for switchable in (2, 4):
-        options = DecodeOptions(method="greedy", switchable=switchable, candidates=16, beam_width=1)
-        greedy = decode_evidence(clips, TablePrior(table), options)
-        beam = decode_evidence(clips, TablePrior(table), replace(options, method="beam"))
-        wide = decode_evidence(clips, TablePrior(table), replace(options, method="beam", beam_width=64))
+        options = Beam(switchable=switchable, candidates=16, width=1)
+        greedy = decode_evidence(clips, TablePrior(table), as_greedy(options))
+        beam = decode_evidence(clips, TablePrior(table), options)
+        wide = decode_evidence(clips, TablePrior(table), replace(options, width=64))
         for one, other in zip(greedy, beam, strict=True):
             np.testing.assert_array_equal(one.rolls, other.rolls)
             np.testing.assert_allclose(one.costs, other.costs)
@@ -108,7 +109,7 @@ def test_width_one_is_greedy_when_it_sees_the_same_candidates() -> None:
 
 def test_greedy_takes_the_cheapest_row_after_the_rows_it_took() -> None:
     table, clips = random_table(KEYS, 6), random_clips(6, (12, 8))
-    options = DecodeOptions(method="greedy", prune=inf, floor=0.0, prior_weight=0.8)
+    options = Greedy(prune=inf, floor=0.0, prior_weight=0.8)
     for clip, found in zip(clips, decode_evidence(clips, TablePrior(table), options), strict=True):
         past: list[int] = [0, 0]
         for prob in clip.prob:
@@ -120,11 +121,11 @@ def test_greedy_takes_the_cheapest_row_after_the_rows_it_took() -> None:
         assert numbers(found.roll) == past[2:]
 
 
-@pytest.mark.parametrize("method", ["greedy", "beam"])
-def test_weight_zero_is_the_acoustic_model_alone(method: str) -> None:
+@pytest.mark.parametrize("method", [Greedy, Beam])
+def test_weight_zero_or_no_prior_is_the_acoustic_model_alone(method: type[Greedy | Beam]) -> None:
     clips, prior = random_clips(7, (40, 25), keys=12), TablePrior(random_table(KEYS, 7))
-    options = DecodeOptions(method=method, prior_weight=0.0)
-    for other in (None, prior):
+    for other, weight in ((None, 0.0), (prior, 0.0), (None, 1.0)):
+        options = method(prior_weight=weight)
         for clip, found in zip(clips, decode_evidence(clips, other, options), strict=True):
             np.testing.assert_array_equal(found.roll, clip.prob > 0.5)
             assert found.prior_log_prob is None
@@ -134,23 +135,23 @@ def test_weight_zero_is_the_acoustic_model_alone(method: str) -> None:
 def test_a_note_penalty_moves_the_threshold() -> None:
     # On costs -log p + 1, off -log(1 - p): on is cheaper where the logit is above 1, p above 0.7311.
     clip = evidence(np.array([[0.70, 0.73, 0.735, 0.9]]))
-    options = DecodeOptions(prior_weight=0.0, note_penalty=1.0)
+    options = Beam(prior_weight=0.0, note_penalty=1.0)
     found = decode_evidence([clip], None, options)[0]
     np.testing.assert_array_equal(found.roll, [[False, False, True, True]])
 
 
-@pytest.mark.parametrize("method", ["threshold", "hmm", "greedy", "beam"])
-def test_a_batch_is_each_clip_alone(method: str) -> None:
+@pytest.mark.parametrize("options", [*METHODS[:3], Beam(width=4, candidates=6, hash_steps=3, n_best=3)])
+def test_a_batch_is_each_clip_alone(options: Threshold | Hmm | Greedy | Beam) -> None:
     torch.manual_seed(0)
     prior = build_prior("lstm-nade", {"visible": 6, "units": 8, "hidden": 5}).eval()
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.mul_(4.0)
     clips = random_clips(8, (20, 31, 1, 26, 2), keys=6)
-    options = DecodeOptions(method=method, beam_width=4, candidates=6, hash_steps=3, n_best=3)
-    together = decode_evidence(clips, prior, options)
+    reader = prior if isinstance(options, Greedy | Beam) else None
+    together = decode_evidence(clips, reader, options)
     for clip, found in zip(clips, together, strict=True):
-        alone = decode_evidence([clip], prior, options)[0]
+        alone = decode_evidence([clip], reader, options)[0]
         np.testing.assert_array_equal(found.rolls, alone.rolls)
         np.testing.assert_allclose(found.costs, alone.costs, atol=1e-4)
         assert found.roll.shape == clip.prob.shape
@@ -162,7 +163,7 @@ def test_a_beam_with_an_rnn_nade_reports_its_sequence_log_prob() -> None:
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.mul_(4.0)
-    for found in decode_evidence(random_clips(9, (14, 22), keys=6), prior, DecodeOptions(beam_width=6)):
+    for found in decode_evidence(random_clips(9, (14, 22), keys=6), prior, Beam(width=6)):
         rolls = torch.tensor(found.rolls, dtype=torch.float32)
         mask = torch.ones(rolls.shape[:2], dtype=torch.bool)
         expected = prior.sequence_log_prob(rolls, mask).detach().double().sum(dim=1)
@@ -172,14 +173,17 @@ def test_a_beam_with_an_rnn_nade_reports_its_sequence_log_prob() -> None:
 
 def test_the_hmm_finds_the_enumerated_best_states() -> None:
     clips = random_clips(10, (9, 7))
-    counted = Transitions(form="counted", off_after_off=(0.9, 0.6, 0.7), off_after_on=(0.2, 0.3, 0.05))
-    for transitions, weight in ((Transitions.tuned(0.9, 0.3), 1.0), (counted, 1.0), (counted, 2.5)):
-        options = DecodeOptions(method="hmm", transitions=transitions, prior_weight=weight)
+    counted = Hmm(off_after_off=(0.9, 0.6, 0.7), off_after_on=(0.2, 0.3, 0.05))
+    mixed = Hmm(off_after_off=0.9, off_after_on=(0.2, 0.3, 0.05))
+    shared = Hmm(off_after_off=0.9, off_after_on=0.3)
+    for chain, weight in ((shared, 1.0), (counted, 1.0), (counted, 2.5), (mixed, 1.0)):
+        options = replace(chain, prior_weight=weight)
         for clip, found in zip(clips, decode_evidence(clips, None, options), strict=True):
             total = 0.0
             for key in range(KEYS):
                 off_off, off_on = (
-                    probs[key % len(probs)] for probs in (transitions.off_after_off, transitions.off_after_on)
+                    probs[key] if isinstance(probs, tuple) else probs
+                    for probs in (chain.off_after_off, chain.off_after_on)
                 )
                 cost, states = best_of_chain(clip.prob[:, key], off_off, off_on, weight)
                 assert tuple(found.roll[:, key].astype(int)) == states
@@ -189,8 +193,8 @@ def test_the_hmm_finds_the_enumerated_best_states() -> None:
 
 def test_the_hmm_without_weight_is_the_threshold() -> None:
     clips = random_clips(11, (50, 30))
-    hmm = decode_evidence(clips, None, DecodeOptions(method="hmm", prior_weight=0.0))
-    threshold = decode_evidence(clips, None, DecodeOptions(method="threshold"))
+    hmm = decode_evidence(clips, None, Hmm(prior_weight=0.0))
+    threshold = decode_evidence(clips, None, Threshold())
     for one, other in zip(hmm, threshold, strict=True):
         np.testing.assert_array_equal(one.roll, other.roll)
 
@@ -198,30 +202,24 @@ def test_the_hmm_without_weight_is_the_threshold() -> None:
 def test_transitions_are_counted_from_silence_with_one_added() -> None:
     # Key 0: 0>0, 0>1, 1>1, 1>0 and in the second piece 0>1. Key 1 is never on: 0>0 five times.
     rolls = [np.array([[0, 0], [1, 0], [1, 0], [0, 0]], dtype=bool), np.array([[1, 0]], dtype=bool)]
-    counted = Transitions.counted(rolls)
+    counted = Hmm.counted(rolls)
     assert counted.off_after_off == pytest.approx(((1 + 1) / (3 + 2), (5 + 1) / (5 + 2)))
     assert counted.off_after_on == pytest.approx(((1 + 1) / (2 + 2), 1 / 2))
 
 
-def test_the_threshold_is_strict_and_respects_the_floor() -> None:
+def test_the_threshold_is_strict() -> None:
     clip = evidence(np.array([[0.25, 0.375, 0.5]]))
-    for threshold, floor, expected in (
-        (0.25, 0.0, [0, 1, 1]),
-        (0.0, 0.375, [0, 1, 1]),
-        (0.5, 0.0, [0, 0, 0]),
-    ):
-        options = DecodeOptions(method="threshold", threshold=threshold, floor=floor)
-        np.testing.assert_array_equal(decode_evidence([clip], None, options)[0].roll, [expected])
+    for threshold, expected in ((0.25, [0, 1, 1]), (0.5, [0, 0, 0]), (0.0, [1, 1, 1])):
+        found = decode_evidence([clip], None, Threshold(threshold=threshold))[0]
+        np.testing.assert_array_equal(found.roll, [expected])
 
 
 def test_keys_that_were_not_heard_are_never_on() -> None:
     table = np.full((8, 8, 8), -50.0)
     table[:, :, 7] = 0.0  # the prior insists on all three keys
     clip = evidence(np.array([[0.0, 0.2, 1.0]] * 3))
-    for method in ("greedy", "beam"):
-        found = decode_evidence(
-            [clip], TablePrior(table), DecodeOptions(method=method, floor=0.0, prune=inf)
-        )[0]
+    for method in (Greedy, Beam):
+        found = decode_evidence([clip], TablePrior(table), method(floor=0.0, prune=inf))[0]
         assert not found.roll[:, 0].any() and found.roll[:, 2].all()
         assert np.isfinite(found.costs[0])
 
@@ -230,8 +228,8 @@ def test_a_prior_can_overrule_a_saturated_probability() -> None:
     table = np.full((8, 8, 8), -np.inf)
     table[:, :, 0] = 0.0
     clip = evidence(np.array([[0.0, 0.2, 1.0]] * 3))
-    for method in ("greedy", "beam"):
-        found = decode_evidence([clip], TablePrior(table), DecodeOptions(method=method, prune=inf))[0]
+    for method in (Greedy, Beam):
+        found = decode_evidence([clip], TablePrior(table), method(prune=inf))[0]
         assert not found.roll.any()
         # -log(1e-6) = 13.8 and -log(0.8) = 0.223 a step; 1 - 1e-6 is not exact in float32.
         assert found.costs[0] == pytest.approx(3 * (13.816 + 0.223), abs=0.2)
@@ -253,7 +251,7 @@ def test_merging_by_hash_keeps_the_cheapest_of_each_key() -> None:
 def test_merging_over_the_priors_memory_keeps_the_best_roll() -> None:
     # The prior knows two steps; hypotheses that share them have the same future.
     table, clips = random_table(2, 12), random_clips(12, (6, 5), keys=2)
-    options = DecodeOptions(beam_width=16, candidates=4, prune=inf, hash_steps=2, floor=0.0, n_best=16)
+    options = Beam(width=16, candidates=4, prune=inf, hash_steps=2, floor=0.0, n_best=16)
     for clip, found in zip(clips, decode_evidence(clips, TablePrior(table), options), strict=True):
         cost, roll = every_roll(clip.prob, table, 1.0, 1.0, 0.0, 0.0)[0]
         np.testing.assert_array_equal(found.roll, roll)
@@ -265,8 +263,8 @@ def test_merging_over_the_priors_memory_keeps_the_best_roll() -> None:
 @pytest.mark.parametrize(("hash_steps", "per_hash"), [(1, 2), (3, 1), (3, 2), (5, 1), (100, 1)])
 def test_the_hashed_beam_ends_with_what_the_slow_one_ends_with(hash_steps: int, per_hash: int) -> None:
     table, clips = random_table(KEYS, 16), random_clips(16, (25, 14, 19))
-    options = DecodeOptions(
-        beam_width=7, candidates=5, prune=inf, hash_steps=hash_steps, per_hash=per_hash, floor=0.0, n_best=7
+    options = Beam(
+        width=7, candidates=5, prune=inf, hash_steps=hash_steps, per_hash=per_hash, floor=0.0, n_best=7
     )
     for clip, found in zip(clips, decode_evidence(clips, TablePrior(table), options), strict=True):
         expected = slow_beam(clip.prob, table, 5, 7, hash_steps, per_hash)
@@ -274,12 +272,14 @@ def test_the_hashed_beam_ends_with_what_the_slow_one_ends_with(hash_steps: int, 
         np.testing.assert_allclose(found.costs, [cost for cost, _ in expected], atol=1e-4)
 
 
-@pytest.mark.parametrize("method", ["threshold", "hmm", "greedy", "beam"])
-def test_the_size_of_the_blocks_changes_nothing(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("options", METHODS)
+def test_the_size_of_the_blocks_changes_nothing(
+    options: Threshold | Hmm | Greedy | Beam, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prior, clips = TablePrior(random_table(KEYS, 17)), random_clips(17, (25, 14))
-    options = DecodeOptions(method=method, beam_width=4)
+    prior = prior if isinstance(options, Greedy | Beam) else None
     whole = decode_evidence(clips, prior, options)
-    monkeypatch.setattr(candidates, "BLOCK", 30)
+    monkeypatch.setattr(candidates, "MAX_NUMBERS", 30)
     monkeypatch.setattr(cost, "SUM_BLOCK", 30)
     for one, other in zip(whole, decode_evidence(clips, prior, options), strict=True):
         np.testing.assert_array_equal(one.rolls, other.rolls)
@@ -291,7 +291,7 @@ def test_the_size_of_the_blocks_changes_nothing(method: str, monkeypatch: pytest
 
 def test_per_hash_bounds_the_rolls_with_one_ending() -> None:
     table, clip = random_table(2, 13), random_clips(13, (6,), keys=2)
-    options = DecodeOptions(beam_width=12, candidates=4, prune=inf, hash_steps=1, floor=0.0, n_best=12)
+    options = Beam(width=12, candidates=4, prune=inf, hash_steps=1, floor=0.0, n_best=12)
     for per_hash in (1, 2, 3):
         found = decode_evidence(clip, TablePrior(table), replace(options, per_hash=per_hash))[0]
         endings = [numbers(roll)[-1] for roll in found.rolls]
@@ -303,7 +303,7 @@ def test_equal_costs_go_to_the_row_the_acoustic_model_prefers_then_to_the_lowest
     # Two keys at one half: with either bit the cost is the same, and the cheapest row has neither on.
     clip = evidence(np.array([[0.5, 0.5, 0.25]]))
     for _ in range(2):
-        found = decode_evidence([clip], TablePrior(flat), replace(EVERYTHING, beam_width=8))[0]
+        found = decode_evidence([clip], TablePrior(flat), replace(EVERYTHING, width=8))[0]
         assert [numbers(roll) for roll in found.rolls[:4]] == [[0], [1], [2], [3]]
 
 
@@ -312,26 +312,19 @@ def test_a_prior_without_log_z_is_greedys_alone() -> None:
     prior.is_normalized = False
     clips = random_clips(14, (4, 6))
     with pytest.raises(NotebeamError, match=r"decode\(prior\): got .*log Z.*, expected .*normalised"):
-        decode_evidence(clips, prior, DecodeOptions(method="beam", beam_width=2))
-    greedy = decode_evidence(clips, prior, DecodeOptions(method="greedy", candidates=8))
-    beam = decode_evidence(clips, prior, DecodeOptions(method="beam", beam_width=1))
+        decode_evidence(clips, prior, Beam(width=2))
+    greedy = decode_evidence(clips, prior, Greedy())
+    beam = decode_evidence(clips, prior, Beam(width=1))
     for one, other in zip(greedy, beam, strict=True):
         np.testing.assert_array_equal(one.roll, other.roll)
 
 
 def test_wrong_company_is_refused_by_name() -> None:
     clips, prior = random_clips(15, (3,)), TablePrior(random_table(2, 0))
-    with pytest.raises(NotebeamError, match=r"decode\(prior\): got None, expected a prior"):
-        decode_evidence(clips, None, DecodeOptions(method="greedy"))
     with pytest.raises(NotebeamError, match=r"decode\(prior\): got 'a prior of 2 keys', expected 3"):
-        decode_evidence(clips, prior, DecodeOptions())
-    with pytest.raises(
-        NotebeamError, match=r"build_decoder\(method\): got 'viterbi', expected one of thresh"
-    ):
-        build_decoder("viterbi")
-    chain = Transitions(form="counted", off_after_off=(0.5, 0.5), off_after_on=(0.5, 0.5))
-    with pytest.raises(NotebeamError, match=r"DecodeOptions\.transitions: got '2 keys', expected 1 or 3"):
-        decode_evidence(clips, None, DecodeOptions(method="hmm", transitions=chain))
+        decode_evidence(clips, prior, Beam())
+    with pytest.raises(NotebeamError, match=r"Hmm\.off_after_on: got '2 keys', expected 1 or 3"):
+        decode_evidence(clips, None, Hmm(off_after_on=(0.5, 0.5)))
     with pytest.raises(NotebeamError, match=r"decode_evidence\(clips\): got .*\[2, 3\]"):
-        decode_evidence([*clips, *random_clips(0, (3,), keys=2)], None, DecodeOptions(method="threshold"))
-    assert decode_evidence([], None, DecodeOptions()) == []
+        decode_evidence([*clips, *random_clips(0, (3,), keys=2)], None, Threshold())
+    assert decode_evidence([], None, Beam()) == []

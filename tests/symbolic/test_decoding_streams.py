@@ -9,6 +9,7 @@ import torch
 from oracles_decoding import (
     PRUNED,
     TablePrior,
+    as_greedy,
     evidence,
     loud_prior,
     random_table,
@@ -16,11 +17,12 @@ from oracles_decoding import (
 )
 
 from symbolic.clock import Clock
+from symbolic.decoding.cost import acoustic_log_prob
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence
-from symbolic.decoding.protocol import Batch
-from symbolic.decoding.streaming import Stream
-from symbolic.decoding.window import Window
+from symbolic.decoding.inputs import Clips
+from symbolic.decoding.options import Beam, Greedy
+from symbolic.decoding.streaming import Stream, Window
 from symbolic.errors import NotebeamError
 from symbolic.priors.loading import load_prior
 from symbolic.priors.registry import build_prior
@@ -77,23 +79,29 @@ def test_what_a_short_look_back_makes_impossible_is_named_with_its_step() -> Non
 def test_a_stream_settles_rows_in_time_and_forgets_them() -> None:
     (clip,), prior = sparse_clips(9, (300,), keys=6, doubt=1.0), loud_prior(6)
     options = replace(PRUNED, hash_steps=0, look_back=12)
-    stream, rows = Stream(6, prior, options), []
+    stream, rows = Stream(prior, options), []
     for start in range(0, 300, 7):
         with torch.inference_mode():
             done = stream.push(torch.from_numpy(clip.prob[start : start + 7]))
-        rows.append(done.rows)
+        rows.append(done.roll)
         settled = sum(map(len, rows))
         assert min(300, start + 7) - settled <= 12
-        assert sum(track.steps for _, track in stream.window.parts) <= 12 + 7
-        assert (done.confidence[~done.rows] == 0).all() and (done.confidence[done.rows] > 0).all()
+        assert stream.window is not None
+        assert sum(pointers.steps for _, pointers in stream.window.parts) <= 12 + 7
+        assert (done.confidence[~done.roll] == 0).all() and (done.confidence[done.roll] > 0).all()
+        np.testing.assert_allclose(done.clock.times, 0.04 * np.arange(settled - len(done.roll), settled))
+        np.testing.assert_array_equal(done.evidence.prob, clip.prob[settled - len(done.roll) : settled])
     last = stream.finish()
-    whole = torch.cat([*rows, last.rolls[0, 0]])
+    whole = torch.from_numpy(np.concatenate([*rows, last.roll]))
     assert whole.shape == (300, 6)
     # What was settled costs what the stream says.
     mask = torch.ones(1, 300, dtype=torch.bool)
     expected = prior.sequence_log_prob(whole[None].float(), mask).detach().sum()
     assert last.prior_log_prob is not None
-    assert float(last.prior_log_prob[0, 0]) == pytest.approx(float(expected), abs=1e-2)
+    assert last.prior_log_prob[0] == pytest.approx(float(expected), abs=1e-2)
+    acoustic = acoustic_log_prob(whole[None, None], torch.from_numpy(clip.prob)[None])
+    assert last.acoustic_log_prob[0] == pytest.approx(float(acoustic), abs=1e-2)
+    assert last.costs[0] == pytest.approx(-float(acoustic) - float(expected), abs=1e-2)
 
 
 def test_a_clip_that_is_over_does_not_keep_the_others_steps() -> None:
@@ -104,11 +112,11 @@ def test_a_clip_that_is_over_does_not_keep_the_others_steps() -> None:
     window = Window(3, 6, loud_prior(6), replace(PRUNED, look_back=15), torch.device("cpu"))
     for begin in range(0, 300, 15):
         heard = (lengths - begin).clamp(0, 15)
-        batch = Batch(probs[:, begin : begin + 15], tuple(heard.tolist()))
+        block = Clips(probs[:, begin : begin + 15], tuple(heard.tolist()))
         with torch.inference_mode():
-            view, _ = window.hear(batch, (heard > 0) & (lengths <= begin + 15))
+            view, _ = window.push(block, (heard > 0) & (lengths <= begin + 15))
         assert view.start + view.rolls.shape[2] == begin + 15
-        assert sum(track.steps for _, track in window.parts) <= 30
+        assert sum(pointers.steps for _, pointers in window.parts) <= 30
 
 
 @pytest.mark.parametrize(
@@ -118,13 +126,13 @@ def test_a_clip_that_is_over_does_not_keep_the_others_steps() -> None:
         (np.full((4, 6), np.nan, dtype=np.float32), "got 'nan at step 0, key 0'"),
         (np.full((4, 6, 1), 0.5, dtype=np.float32), r"got 'shape \(4, 6, 1\)', expected \(T, 6\)"),
         (np.full((4, 5), 0.5, dtype=np.float32), r"got 'shape \(4, 5\)', expected \(T, 6\)"),
-        (np.full((4, 6), 0.5), "got 'float64', expected float32"),
+        (np.full((4, 6), 1), "got 'int64', expected probabilities as float32"),
         (np.zeros((0, 6), dtype=np.float32), "got '0 steps', expected at least 1"),
     ],
 )
 def test_evidence_that_is_none_is_refused(prob: np.ndarray, message: str) -> None:
     with pytest.raises(NotebeamError, match=message):
-        Stream(6, None, replace(PRUNED, look_back=5, prior_weight=0.0)).push(torch.from_numpy(prob))
+        Stream(loud_prior(6), replace(PRUNED, look_back=5, prior_weight=0.0)).push(torch.from_numpy(prob))
     if prob.shape[1:] == (5,):
         return  # decode takes any number of keys that the prior has
     clip = Evidence(
@@ -134,25 +142,30 @@ def test_evidence_that_is_none_is_refused(prob: np.ndarray, message: str) -> Non
         decode_evidence([sparse_clips(0, (3,), 6)[0], clip], None, replace(PRUNED, prior_weight=0.0))
 
 
-def test_a_stream_names_the_steps_at_which_a_prior_rules_everything_out() -> None:
+def test_a_stream_names_the_step_at_which_a_prior_rules_everything_out() -> None:
     table = random_table(3, 12)
     table[:, 5] = -inf  # nothing follows row 5
     prob = np.full((9, 3), 0.001)
     prob[6] = [0.9999, 0.0001, 0.9999]
     options = replace(PRUNED, prune=1.0, look_back=4)
-    with pytest.raises(NotebeamError, match=r"Stream, steps 4 to 7: got 'no candidate of probability"):
-        stream = Stream(3, TablePrior(table), options)
+    with pytest.raises(NotebeamError, match=r"Stream, step 7: got 'no candidate of probability"):
+        stream = Stream(TablePrior(table), options)
         for start in (0, 4):
             stream.push(evidence(prob).prob[start : start + 4])
 
 
-@pytest.mark.parametrize(("method", "look_back"), [("beam", 0), ("beam", 4), ("greedy", 0)])
-def test_a_prior_that_rules_everything_out_is_named_with_the_step(method: str, look_back: int) -> None:
+RULED_OUT = replace(PRUNED, prune=1.0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [RULED_OUT, replace(RULED_OUT, look_back=4), as_greedy(RULED_OUT), replace(RULED_OUT, hash_steps=0)],
+)
+def test_a_prior_that_rules_everything_out_is_named_with_the_step(options: Beam | Greedy) -> None:
     table = random_table(3, 12)
     table[:, 5] = -inf  # nothing follows row 5
     prob = np.full((9, 3), 0.001)
     prob[6] = [0.9999, 0.0001, 0.9999]
-    options = replace(PRUNED, method=method, prune=1.0, look_back=look_back)
     with pytest.raises(NotebeamError, match=r"decode\(prior\): clip 1, step 7: got 'no candidate of prob"):
         decode_evidence([evidence(prob[:5]), evidence(prob)], TablePrior(table), options)
 
@@ -160,39 +173,62 @@ def test_a_prior_that_rules_everything_out_is_named_with_the_step(method: str, l
 def test_a_stream_is_as_particular_about_its_prior_as_decode() -> None:
     options = replace(PRUNED, look_back=100)
     clip = sparse_clips(16, (60,), keys=6)[0]
-    with pytest.raises(NotebeamError, match=r"decode\(prior\): got 'a prior of 8 keys', expected 6"):
-        Stream(6, loud_prior(8), options)
-    with pytest.raises(NotebeamError, match=r"decode\(prior\): got None, expected a prior"):
-        Stream(6, None, options)
-    with pytest.raises(NotebeamError, match=r"DecodeOptions\.method: got 'greedy', expected 'beam'"):
-        Stream(6, loud_prior(6), replace(options, method="greedy"))
+    with pytest.raises(NotebeamError, match=r"Stream\(options\): got 'a Greedy', expected a Beam"):
+        Stream(loud_prior(6), as_greedy(options))  # type: ignore[arg-type]
     with pytest.raises(NotebeamError, match=r"decode\(prior\): got 'a prior in float64', expected float32"):
-        Stream(6, loud_prior(6).double(), options)
-    frames, notes = load_prior("event-rnn-nade/piano"), load_prior("lstm-nade/jsb")
-    with pytest.raises(NotebeamError, match=r"DecodeOptions\.step: got 0\.01, expected 0\.04 s"):
-        Stream(88, frames, replace(options, step=0.01))
-    with pytest.raises(NotebeamError, match="got 'frames', expected 'beats', as the prior 'jsb'"):
-        Stream(88, notes, replace(options, plane="active"))
-    Stream(88, notes, replace(options, plane="active"), Clock(np.arange(9) / 2, "beats", last=0.5))
+        Stream(loud_prior(6).double(), options)
+    with pytest.raises(NotebeamError, match=r"decode\(prior\): got 'a int', expected a Prior"):
+        Stream(6, options)  # type: ignore[arg-type]
     # An RBM's log Z is put back, and a prior without weight is not asked.
     torch.manual_seed(3)
     rbm = build_prior("rnn-rbm", {"visible": 6, "units": 8, "hidden": 5}).eval()
     for prior, weight in ((rbm, 1.0), (loud_prior(6), 0.0)):
         settings = replace(options, prior_weight=weight)
-        stream = Stream(6, prior, settings)
-        rows = [stream.push(clip.prob[start : start + 20]).rows for start in (0, 20, 40)]
-        last = stream.finish()
+        with Stream(prior, settings) as stream:
+            rows = [stream.push(clip.prob[start : start + 20]).roll for start in (0, 20, 40)]
+        last = stream.rest
+        assert last is not None
         whole = decode_evidence([clip], prior, replace(settings, look_back=0))[0]
-        np.testing.assert_array_equal(torch.cat([*rows, last.rolls[0, 0]]), whole.roll)
-        assert float(last.costs[0, 0]) == pytest.approx(whole.costs[0], abs=1e-3)
+        np.testing.assert_array_equal(np.concatenate([*rows, last.roll]), whole.roll)
+        assert last.costs[0] == pytest.approx(whole.costs[0], abs=1e-3)
+        assert last.acoustic_log_prob[0] == pytest.approx(whole.acoustic_log_prob[0], abs=1e-3)
+
+
+def test_a_stream_has_the_steps_and_the_plane_of_its_priors_card() -> None:
+    options = replace(PRUNED, look_back=5)
+    quiet = np.full((20, 88), 0.001, dtype=np.float32)
+    for prior, plane, start, times in (
+        ("event-rnn-nade/piano", "struck", 1.5, 1.5 + 0.04 * np.arange(20)),
+        (load_prior("lstm-nade/jsb"), "active", 8.0, 8.0 + np.arange(20)),
+        (None, "struck", 0.0, 0.04 * np.arange(20)),
+    ):
+        with Stream(prior, options, start=start) as stream:
+            done = stream.push(quiet)
+        assert stream.rest is not None and done.plane == stream.rest.plane == plane
+        np.testing.assert_allclose(np.concatenate([done.clock.times, stream.rest.clock.times]), times)
+
+
+def test_a_stream_ends_once() -> None:
+    with Stream(None, replace(PRUNED, look_back=5)) as stream:
+        pass
+    assert stream.rest is not None and stream.rest.roll.shape == (0, 88)
+    with pytest.raises(NotebeamError, match=r"Stream\.push: got \"a block after the clip's end\", expected"):
+        stream.push(np.zeros((1, 88), dtype=np.float32))
+    with pytest.raises(NotebeamError, match=r"Stream\.finish: got 'a second end'"):
+        stream.finish()
+
+
+def test_an_error_in_the_block_of_a_stream_is_not_followed_by_another() -> None:
+    with pytest.raises(RuntimeError, match="mine"), Stream(None, replace(PRUNED, look_back=5)) as stream:
+        raise RuntimeError("mine")
+    assert stream.rest is None
 
 
 def test_a_stream_refuses_what_is_no_block() -> None:
-    stream = Stream(6, loud_prior(6), replace(PRUNED, look_back=10))
+    stream = Stream(loud_prior(6), replace(PRUNED, look_back=10))
     for block, message in (
         ([[0.5] * 6], "got 'a list', expected a tensor or an array"),
-        (np.zeros((2, 6), dtype=object), "got 'object', expected float32"),
-        (torch.zeros(2, 6, dtype=torch.float64), "got 'float64', expected float32"),
+        (np.zeros((2, 6), dtype=object), "got 'object', expected probabilities as float32"),
         (torch.zeros(2, 5), r"got 'shape \(2, 5\)', expected \(T, 6\)"),
     ):
         with pytest.raises(NotebeamError, match=rf"Stream\.push\(prob\): {message}"):
@@ -218,5 +254,5 @@ def test_a_prior_that_says_nan_is_refused() -> None:
 
 
 def test_a_stream_needs_a_look_back() -> None:
-    with pytest.raises(NotebeamError, match=r"DecodeOptions\.look_back: got 0, expected an integer >= 1"):
-        Stream(6, None, PRUNED)
+    with pytest.raises(NotebeamError, match=r"Beam\.look_back: got 0, expected an integer >= 1"):
+        Stream(None, PRUNED)

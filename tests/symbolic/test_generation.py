@@ -13,7 +13,8 @@ from symbolic.errors import NotebeamError
 from symbolic.generation.__main__ import main
 from symbolic.generation.finetuning import FinetuneOptions, finetune
 from symbolic.generation.sampling import Given, SampleOptions, generate, pace, sample_steps, steps_in
-from symbolic.midi import read_midi, write_midi
+from symbolic.midi import read_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.priors.loading import list_priors, load_prior, save_prior
 from symbolic.priors.registry import build_prior

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from oracles_core import sounding_offset
 
 from symbolic.errors import NotebeamError
-from symbolic.midi import read_midi, write_midi
+from symbolic.midi import read_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 
 TICK = 1 / 960  # seconds: 480 ticks a quarter at the standard's 120 quarters a minute

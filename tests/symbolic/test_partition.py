@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from symbolic.clock import Clock
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence
-from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.options import Beam
 from symbolic.errors import NotebeamError
 from symbolic.estimators.rbm import Rbm, RbmOptions
 from symbolic.priors.base import Prior
@@ -24,9 +24,7 @@ from symbolic.state import State
 
 KEYS, STEPS, HIDDEN = 3, 3, 8
 ROWS = list(product((0, 1), repeat=KEYS))
-EVERYTHING = DecodeOptions(
-    beam_width=8**STEPS, candidates=8, switchable=3, prune=inf, hash_steps=0, floor=0.0, n_best=3
-)
+EVERYTHING = Beam(width=8**STEPS, candidates=8, switchable=3, prune=inf, hash_steps=0, floor=0.0, n_best=3)
 
 
 def rnn_rbm(seed: int) -> RnnPrior:
@@ -109,7 +107,7 @@ def test_a_beam_finds_the_best_roll_with_an_estimated_log_z_and_another_without_
     assert numbers(estimated.roll) == best
     assert estimated.costs[0] == pytest.approx(costs[best], abs=0.3)
     for width in (2, 5):  # where something is cut, the same is cut
-        options = DecodeOptions(beam_width=width, candidates=8, switchable=3, prune=inf, floor=0.0)
+        options = Beam(width=width, candidates=8, switchable=3, prune=inf, floor=0.0)
         with_exact = decode_evidence([heard], ExactZ(prior), options)[0]
         with_estimate = decode_evidence([heard], prior, options)[0]
         np.testing.assert_array_equal(with_estimate.roll, with_exact.roll)
@@ -140,7 +138,7 @@ def test_a_past_has_one_log_z_in_any_company() -> None:
 
 def test_a_batch_is_each_clip_alone() -> None:
     prior, clips = rnn_rbm(3).float(), [clip(4), clip(5)]
-    options = DecodeOptions(beam_width=4, candidates=6, n_best=2)
+    options = Beam(width=4, candidates=6, n_best=2)
     for one, found in zip(clips, decode_evidence(clips, prior, options), strict=True):
         alone = decode_evidence([one], prior, options)[0]
         np.testing.assert_array_equal(found.rolls, alone.rolls)
@@ -161,6 +159,6 @@ def test_more_temperatures_and_runs_come_nearer() -> None:
 
 @pytest.mark.parametrize(("option", "value", "least"), [("temperatures", 0, 1), ("runs", 1, 2)])
 def test_a_bad_option_is_refused_by_name(option: str, value: int, least: int) -> None:
-    expected = rf"DecodeOptions\.partition_{option}: got {value}, expected an integer >= {least}"
+    expected = rf"Beam\.partition_{option}: got {value}, expected an integer >= {least}"
     with pytest.raises(NotebeamError, match=expected):
-        DecodeOptions(**{f"partition_{option}": value})  # type: ignore[arg-type]
+        Beam(**{f"partition_{option}": value})  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from symbolic.decoding.decode import decode_evidence
-from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.options import Beam
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import share
 from symbolic.priors.base import Prior
@@ -213,9 +213,7 @@ def test_steps_without_a_choice_are_played_as_one_by_one(model: str) -> None:
 @pytest.mark.parametrize("name", sorted(PRIORS.keys() - REAL))
 def test_a_batch_and_a_stream_decode_as_each_clip_alone(name: str) -> None:
     prior, clips = small_prior(name).float().eval(), sparse_clips(5, (60, 9, 41), keys=6)
-    options = DecodeOptions(
-        beam_width=4, candidates=4, switchable=3, prune=4.0, hash_steps=2, n_best=3, floor=0.05
-    )
+    options = Beam(width=4, candidates=4, switchable=3, prune=4.0, hash_steps=2, n_best=3, floor=0.05)
     together = decode_evidence(clips, prior, options)
     streamed = decode_evidence(clips, prior, replace(options, look_back=50))
     for clip, one, other in zip(clips, together, streamed, strict=True):

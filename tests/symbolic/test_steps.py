@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from symbolic.errors import NotebeamError
-from symbolic.midi import write_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.priors.base import PriorCard
 from symbolic.priors.steps import clock_for, notes_of, read_steps, steps_of, transposed

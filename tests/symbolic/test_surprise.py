@@ -15,7 +15,7 @@ from symbolic.estimators.ais import AisOptions
 from symbolic.evaluation import surprise
 from symbolic.evaluation.__main__ import main
 from symbolic.evaluation.surprise import best_key, judge, note_surprises, step_scores
-from symbolic.midi import write_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.priors.base import Prior, PriorCard
 from symbolic.priors.loading import list_priors, save_prior

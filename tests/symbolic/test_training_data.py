@@ -8,7 +8,7 @@ import pytest
 
 from symbolic.datasets import root
 from symbolic.errors import NotebeamError
-from symbolic.midi import write_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.training.config import DataConfig
 from symbolic.training.data import Splits, augmented_roll, frames_roll, midi_files, read_splits, step_mean

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from symbolic.errors import NotebeamError
-from symbolic.midi import write_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.training.config import read_config
 from symbolic.training.data import read_splits

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from oracles_transcribe import assert_same_notes, heard, notes
 
-from symbolic.decoding.options import DecodeOptions
+from symbolic.decoding.options import METHODS
 from symbolic.midi import read_midi
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
-from transcribe import arguments, pipeline
+from transcribe import arguments, pipeline, presets
 from transcribe.cli import main
 
 HOP = 0.02
@@ -74,12 +74,11 @@ def test_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_the_lists_of_words_are_those_of_the_pipeline() -> None:
     assert arguments.DEVICES == pipeline.DEVICES
-    for method in arguments.METHODS:
-        DecodeOptions(method=method)
+    assert list(METHODS) == list(presets.PRESETS)
 
 
 @pytest.mark.parametrize("decoder", ["threshold", "hmm", "greedy", "beam"])
-def test_posteriors_in_midi_out(music: Path, decoder: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_posteriorgram_in_midi_out(music: Path, decoder: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(music / "music.npz"), "--decoder", decoder, "--prior", "none"]) == 0
     assert_same_notes(read_midi(music / "music.mid"), MUSIC, seconds=HOP)
     assert "music.mid: 4 notes" in complaint(capsys)
@@ -87,7 +86,7 @@ def test_posteriors_in_midi_out(music: Path, decoder: str, capsys: pytest.Captur
 
 def test_every_output_is_written_and_nothing_else(music: Path) -> None:
     out = music / "out"
-    options = ["--csv", out / "t.csv", "--picture", out / "p.png", "--save-posteriors", out / "h.npz"]
+    options = ["--csv", out / "t.csv", "--picture", out / "p.png", "--save-posteriorgram", out / "h.npz"]
     assert main([str(music / "music.npz"), "-o", str(out / "m.mid"), "-q", *map(str, options)]) == 0
     assert sorted(path.name for path in out.iterdir()) == ["h.npz", "m.mid", "p.png", "t.csv"]
     rows = (out / "t.csv").read_text().splitlines()
@@ -170,12 +169,19 @@ def test_a_posteriorgram_of_nonsense_is_named_with_its_key(
     ("options", "message"),
     [
         (["--prior", "nobody/nothing"], "got 'nobody/nothing', expected a prior's name"),
-        (["--prior-weight", "-1"], "DecodeOptions.prior_weight: got -1.0, expected a finite number >= 0"),
-        (["--tuning", "900"], "TranscribeOptions.tuning: got 900.0, expected Hz of A4, 370 to 523"),
+        (["--prior-weight", "-1"], "Beam.prior_weight: got -1.0, expected a finite number >= 0"),
+        (["--tuning", "900"], "Transcriber.tuning: got 900.0, expected Hz of A4, 370 to 523"),
         (["--prior", "none", "--prior-weight", "2"], "--prior-weight: got 2.0, expected a prior to weigh"),
         (["--decoder", "hmm", "--prior", "x/y"], "--prior: got 'x/y', expected none: hmm decides without"),
+        (
+            ["--decoder", "hmm", "--beam-width", "4"],
+            "--beam-width: got 4, expected --decoder beam: hmm",
+        ),
         (["-o", "music.npz"], "-o music.npz: got 'an existing file', expected a folder or a name .mid"),
-        (["--save-posteriors", "music.npz"], "music.npz: got 'an output of music.npz', expected a name that"),
+        (
+            ["--save-posteriorgram", "music.npz"],
+            "music.npz: got 'an output of music.npz', expected a name",
+        ),
         (["-o", "music.npz/out"], "-o: output"),
     ],
 )
@@ -201,6 +207,7 @@ def test_wrong_settings_are_one_line_and_exit_2(
         (["--start", "1:75"], "--start: got '1:75', expected seconds or m:ss"),
         (["--start", "-3"], "--start: got '-3', expected seconds or m:ss"),
         (["--start", "5", "--stop", "0:04"], "--stop: got 4 s, expected more than --start, 5 s"),
+        (["--onset-shift", "2000"], "--onset-shift: got '2000', expected milliseconds, from -1000 to 1000"),
         (["--beam-width", "0"], "--beam-width: got '0', expected a whole number from 1"),
         (["--threads", "two"], "--threads: got 'two', expected a whole number from 1"),
         (["--tempo", "nan"], "--tempo: got 'nan', expected beats a minute"),

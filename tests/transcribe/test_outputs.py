@@ -30,11 +30,11 @@ def test_one_input_and_a_midi_name_is_a_file(tmp_path: Path, name: str) -> None:
 
 def test_any_other_name_is_a_folder(tmp_path: Path) -> None:
     touch(tmp_path / "a.wav")
-    wanted = Wanted(midi=tmp_path / "out", picture=tmp_path / "pictures", posteriors=tmp_path / "p")
+    wanted = Wanted(midi=tmp_path / "out", picture=tmp_path / "pictures", posteriorgram=tmp_path / "p")
     (job,) = plan([tmp_path / "a.wav"], wanted).jobs
     assert job.midi == tmp_path / "out" / "a.mid"
     assert job.picture == tmp_path / "pictures" / "a.png"
-    assert job.posteriors == tmp_path / "p" / "a.npz"
+    assert job.posteriorgram == tmp_path / "p" / "a.npz"
 
 
 def test_folders_are_walked_and_keep_their_subfolders(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_the_same_input_twice_is_done_once(tmp_path: Path) -> None:
 def test_an_output_over_an_input_is_refused(tmp_path: Path) -> None:
     touch(tmp_path / "a.npz")
     with pytest.raises(NotebeamError, match=r"a\.npz: got .*, expected a name that is no input"):
-        plan([tmp_path / "a.npz"], Wanted(posteriors=tmp_path / "a.npz"))
+        plan([tmp_path / "a.npz"], Wanted(posteriorgram=tmp_path / "a.npz"))
 
 
 def test_several_inputs_need_a_folder(tmp_path: Path) -> None:

@@ -13,21 +13,26 @@ import pytest
 import torch
 from oracles_transcribe import assert_same_notes, heard, notes
 
+from acoustic.loading import read_card, weights_path
 from symbolic.decoding import streaming
 from symbolic.decoding.decode import decode
-from symbolic.decoding.options import DecodeOptions, Transitions
+from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import PriorCard
 from symbolic.priors.loading import save_prior
 from symbolic.priors.registry import build_prior
-from transcribe import TranscribeOptions, Transcriber, pipeline, transcribe_posteriorgram
-from transcribe.pipeline import between, device_of
+from transcribe import pipeline
+from transcribe.pipeline import Transcriber, Transcription, between, device_named
 from transcribe.presets import MODEL
 
 HOP = 0.02
-ALONE = TranscribeOptions(prior=None)
+
+
+def alone(posteriorgram: Posteriorgram, **options: Any) -> Transcription:
+    return Transcriber(prior=None, **options).transcribe_posteriorgram(posteriorgram)
+
 
 # Chords, a trill of one key struck again while it sounds, the ends of the keyboard, a short and a long note.
 MUSIC = notes(
@@ -64,45 +69,45 @@ def saved_prior(path: Path, **changes: object) -> Path:
     return path
 
 
-@pytest.mark.parametrize("method", ["threshold", "hmm", "greedy", "beam"])
-def test_played_notes_come_back_within_a_frame(method: str) -> None:
-    chain = Transitions.tuned(0.7, 0.9)  # of strokes, which do not last
-    options = replace(ALONE, decode=DecodeOptions(method=method, threshold=0.3, transitions=chain))
-    found = transcribe_posteriorgram(heard(MUSIC), options)
+# The chain is one of strokes, which do not last.
+@pytest.mark.parametrize(
+    "decoder",
+    [Threshold(threshold=0.3), Hmm(off_after_off=0.7, off_after_on=0.9), Greedy(), Beam()],
+)
+def test_played_notes_come_back_within_a_frame(decoder: object) -> None:
+    found = alone(heard(MUSIC), decoder=decoder)
     assert_same_notes(found.notes, MUSIC, seconds=HOP)
 
 
 @pytest.mark.parametrize("hop", [0.01, 256 / 22050, 0.032])
 def test_other_systems_hops_are_read(hop: float) -> None:
-    found = transcribe_posteriorgram(heard(MUSIC, hop=hop), ALONE)
+    found = alone(heard(MUSIC, hop=hop))
     assert_same_notes(found.notes, MUSIC, seconds=hop)
 
 
 def test_times_begin_where_the_first_frame_lies() -> None:
-    found = transcribe_posteriorgram(heard(MUSIC.shifted(60.0), start=59.7), ALONE)
+    found = alone(heard(MUSIC.shifted(60.0), start=59.7))
     assert_same_notes(found.notes, MUSIC.shifted(60.0), seconds=HOP)
 
 
 def test_a_posteriorgram_of_sounding_keys_alone_gives_its_runs() -> None:
     played = notes((0.20, 0.60, 60, 64), (0.40, 1.00, 64, 64))
-    alone = replace(heard(played), onset=None, offset=None, velocity=None)
-    found = transcribe_posteriorgram(alone, ALONE)
+    found = alone(replace(heard(played), onset=None, offset=None, velocity=None))
     assert_same_notes(found.notes, played, seconds=0.04)
 
 
 def test_silence_gives_no_notes_and_nothing_at_all_is_refused() -> None:
-    assert len(transcribe_posteriorgram(heard(Notes.empty(), duration=2.0), ALONE).notes) == 0
+    assert len(alone(heard(Notes.empty(), duration=2.0)).notes) == 0
     none = np.zeros((0, 88), dtype=np.float32)
     nothing = Posteriorgram(none, none, None, None, hop=HOP, source="song.npz")
     with pytest.raises(NotebeamError, match=r"song\.npz: got '0 frames', expected at least 1"):
-        transcribe_posteriorgram(nothing, ALONE)
+        alone(nothing)
 
 
 def test_start_and_stop_keep_the_recordings_times() -> None:
-    options = replace(ALONE, start=0.95, stop=1.98)
     wanted = MUSIC.cut(0.95, 1.98)
     assert len(wanted) == 4
-    assert_same_notes(transcribe_posteriorgram(heard(MUSIC), options).notes, wanted, seconds=HOP)
+    assert_same_notes(alone(heard(MUSIC), start=0.95, stop=1.98).notes, wanted, seconds=HOP)
 
 
 def test_start_after_the_end_names_the_recording() -> None:
@@ -112,8 +117,7 @@ def test_start_after_the_end_names_the_recording() -> None:
 
 def test_a_prior_sets_step_and_plane_and_votes(tmp_path: Path) -> None:
     path = saved_prior(tmp_path / "prior.safetensors")
-    options = TranscribeOptions(prior=str(path), decode=DecodeOptions(prior_weight=0.5))
-    found = transcribe_posteriorgram(heard(MUSIC), options)
+    found = Transcriber(prior=path, decoder=Beam(prior_weight=0.5)).transcribe_posteriorgram(heard(MUSIC))
     assert np.diff(found.decoding.clock.times)[0] == pytest.approx(0.05)
     assert found.decoding.prior_log_prob is not None
     assert found.decoding.prior_log_prob[0] < 0
@@ -121,13 +125,13 @@ def test_a_prior_sets_step_and_plane_and_votes(tmp_path: Path) -> None:
 
 def test_a_long_recording_is_decoded_as_a_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved_prior(tmp_path / "prior.safetensors")
-    options = TranscribeOptions(prior=str(path), decode=DecodeOptions(prior_weight=0.5))
-    whole, asked = transcribe_posteriorgram(heard(MUSIC), options), []
+    transcriber, calls = Transcriber(prior=str(path), decoder=Beam(prior_weight=0.5)), []
+    whole = transcriber.transcribe_posteriorgram(heard(MUSIC))
     monkeypatch.setattr(pipeline, "LONG", 1.0)
-    monkeypatch.setattr(streaming.Window, "hear", counted(streaming.Window.hear, asked))
+    monkeypatch.setattr(streaming.Window, "push", counted(streaming.Window.push, calls))
     monkeypatch.setattr(pipeline, "LOOK_BACK", 10)
-    streamed = transcribe_posteriorgram(heard(MUSIC), options)
-    assert len(asked) > 5
+    streamed = transcriber.transcribe_posteriorgram(heard(MUSIC))
+    assert len(calls) > 5
     assert_same_notes(streamed.notes, whole.notes, seconds=1e-6)
 
 
@@ -146,19 +150,24 @@ def test_a_prior_of_beats_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         NotebeamError, match=r"prior .*: got 'steps of beats', expected a prior with steps of"
     ):
-        transcribe_posteriorgram(heard(MUSIC), TranscribeOptions(prior=str(path)))
+        Transcriber(prior=str(path)).transcribe_posteriorgram(heard(MUSIC))
 
 
 def test_threshold_loads_no_prior() -> None:
-    options = TranscribeOptions(
-        prior="no such prior", decode=DecodeOptions(method="threshold", threshold=0.3)
-    )
-    assert_same_notes(transcribe_posteriorgram(heard(MUSIC), options).notes, MUSIC, seconds=HOP)
+    transcriber = Transcriber(prior="no such prior", decoder=Threshold(threshold=0.3))
+    assert_same_notes(transcriber.transcribe_posteriorgram(heard(MUSIC)).notes, MUSIC, seconds=HOP)
+
+
+def test_a_prior_of_ones_own_is_handed_over_as_an_object() -> None:
+    torch.manual_seed(0)
+    prior = build_prior("lstm-nade", {"visible": 88, "units": 4, "hidden": 3}).eval()
+    found = Transcriber(prior=prior, decoder=Beam(prior_weight=0.1)).transcribe_posteriorgram(heard(MUSIC))
+    assert found.decoding.prior_log_prob is not None and found.decoding.prior_log_prob[0] < 0
 
 
 def test_a_transcriber_is_pickled_without_its_models(tmp_path: Path) -> None:
     path = saved_prior(tmp_path / "prior.safetensors")
-    transcriber = Transcriber(TranscribeOptions(prior=str(path), decode=DecodeOptions(prior_weight=0.1)))
+    transcriber = Transcriber(prior=str(path), decoder=Beam(prior_weight=0.1))
     heard(MUSIC).save(tmp_path / "music.npz")
     first = transcriber(tmp_path / "music.npz").notes
     packed = pickle.dumps(transcriber)
@@ -170,25 +179,27 @@ def test_a_transcriber_is_pickled_without_its_models(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"device": "tpu"}, "TranscribeOptions.device: got 'tpu', expected one of auto"),
-        ({"tuning": 44_000.0}, "TranscribeOptions.tuning: got 44000.0, expected Hz of A4, 370 to 523"),
-        ({"start": -1.0}, "TranscribeOptions.start: got -1.0, expected seconds"),
-        ({"start": 3.0, "stop": 2.0}, "TranscribeOptions.stop: got 2.0, expected seconds after start, 3"),
+        ({"device": "tpu"}, "Transcriber.device: got 'tpu', expected one of auto"),
+        ({"tuning": 44_000.0}, "Transcriber.tuning: got 44000.0, expected Hz of A4, 370 to 523"),
+        ({"start": -1.0}, "Transcriber.start: got -1.0, expected seconds"),
+        ({"onset_shift": 20.0}, "Transcriber.onset_shift: got 20.0, expected seconds, -1 to 1"),
+        ({"decoder": "beam"}, "decode(options): got 'a str', expected one of Threshold, Hmm, Greedy, Beam"),
+        ({"start": 3.0, "stop": 2.0}, "Transcriber.stop: got 2.0, expected seconds after start, 3"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(change: dict[str, object], message: str) -> None:
+def test_options_that_make_no_sense_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(NotebeamError) as error:
-        TranscribeOptions(**change)
+        Transcriber(**change)
     assert message in str(error.value)
 
 
 def test_a_missing_device_is_refused_and_never_replaced() -> None:
-    assert device_of("cpu") == torch.device("cpu")
+    assert device_named("cpu") == torch.device("cpu")
     if not torch.cuda.is_available():
         with pytest.raises(
             NotebeamError, match=r"device: got 'cuda', expected a device of this machine \(cpu"
         ):
-            device_of("cuda")
+            device_named("cuda")
 
 
 def test_the_python_door_is_light_and_needs_no_audio_library(tmp_path: Path) -> None:
@@ -197,10 +208,9 @@ def test_the_python_door_is_light_and_needs_no_audio_library(tmp_path: Path) -> 
 import sys
 import transcribe
 assert "numpy" not in sys.modules and "torch" not in sys.modules
-from transcribe import transcribe_posteriorgram, TranscribeOptions
-from symbolic.posteriorgram import Posteriorgram
-heard = Posteriorgram.load({str(tmp_path / "music.npz")!r})
-assert len(transcribe_posteriorgram(heard, TranscribeOptions(prior=None)).notes) == {len(MUSIC)}
+from transcribe.pipeline import Transcriber
+found = Transcriber(prior=None)({str(tmp_path / "music.npz")!r})
+assert len(found.notes) == {len(MUSIC)}
 heavy = [name for name in ("librosa", "soundfile", "soxr", "matplotlib", "mir_eval") if name in sys.modules]
 assert not heavy, heavy
 """
@@ -210,16 +220,18 @@ assert not heavy, heavy
 def test_the_pipelines_hmm_is_the_decoders_with_its_transitions() -> None:
     """Transitions that end every note at once and rarely begin one: far from a threshold."""
     posteriorgram = heard(MUSIC, hop=HOP)
-    hmm = DecodeOptions(method="hmm", transitions=Transitions.tuned(0.999999, 0.5))
-    whole = np.asarray(Transcriber(replace(ALONE, decode=hmm)).decoded(posteriorgram).decoding.roll)
-    assert (whole == np.asarray(decode([posteriorgram], None, hmm)[0].roll)).all()
-    plain = Transcriber(replace(ALONE, decode=DecodeOptions(method="threshold"))).decoded(posteriorgram)
+    hmm = Hmm(off_after_off=0.999999, off_after_on=0.5)
+    whole = np.asarray(alone(posteriorgram, decoder=hmm).decoding.roll)
+    assert (whole == np.asarray(decode(posteriorgram, None, hmm).roll)).all()
+    plain = alone(posteriorgram, decoder=Threshold())
     assert whole.sum() < np.asarray(plain.decoding.roll).sum()
 
 
-def test_only_what_the_built_in_model_heard_is_shifted() -> None:
+def test_onsets_are_shifted_by_the_card_of_the_model_or_as_told() -> None:
     posteriorgram = heard(MUSIC, hop=HOP)
     ours = replace(posteriorgram, model=MODEL)
-    other, own = (Transcriber(ALONE).decoded(p).notes for p in (posteriorgram, ours))
-    np.testing.assert_allclose(own.onset, other.onset - 0.02)
+    other, own = alone(posteriorgram).notes, alone(ours).notes
+    shift = read_card(weights_path(MODEL).with_suffix(".json")).onset_shift
+    np.testing.assert_allclose(own.onset, other.onset + shift)
+    np.testing.assert_allclose(alone(ours, onset_shift=0.03).notes.onset, other.onset + 0.03)
     np.testing.assert_allclose(own.velocity, other.velocity)

@@ -13,7 +13,8 @@ from acoustic.audio import read_audio
 from acoustic.features import FeatureOptions
 from acoustic.loading import ModelCard, save_network
 from acoustic.network import HarmonicNet, NetworkOptions
-from symbolic.midi import RINGING, read_midi
+from symbolic.midi import read_midi
+from symbolic.midi_writing import RINGING
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.cli import main
@@ -60,7 +61,7 @@ def transcribed(model: Path, *args: str | Path) -> int:
 
 def test_audio_in_midi_out_and_its_posteriors_give_the_same(tmp_path: Path, keen: Path) -> None:
     soundfile.write(tmp_path / "a.wav", noise(2.0), RATE_HZ)
-    assert transcribed(keen, tmp_path / "a.wav", "-q", "--save-posteriors", tmp_path / "heard.npz") == 0
+    assert transcribed(keen, tmp_path / "a.wav", "-q", "--save-posteriorgram", tmp_path / "heard.npz") == 0
     found = read_midi(tmp_path / "a.mid")
     assert len(found) > 3
     assert transcribed(keen, tmp_path / "heard.npz", "-q") == 0
@@ -84,9 +85,9 @@ def test_keys_and_pedal_are_the_same_notes_and_sound_no_shorter(tmp_path: Path, 
 def test_half_the_digits_give_about_the_same(tmp_path: Path, keen: Path) -> None:
     soundfile.write(tmp_path / "a.wav", noise(2.0), RATE_HZ)
     heard = []
-    for words in ((), ("--half",)):
+    for words in ((), ("--bfloat16",)):
         path = tmp_path / f"heard{len(words)}.npz"
-        assert transcribed(keen, tmp_path / "a.wav", "-q", "--save-posteriors", path, *words) == 0
+        assert transcribed(keen, tmp_path / "a.wav", "-q", "--save-posteriorgram", path, *words) == 0
         heard.append(Posteriorgram.load(path).frame)
     assert 0 < np.abs(heard[0] - heard[1]).max() < 0.2
 
@@ -119,7 +120,7 @@ def test_posteriors_that_know_no_keys_have_no_pedal_to_write(
 
 def test_start_and_stop_keep_the_recordings_times(tmp_path: Path, keen: Path) -> None:
     soundfile.write(tmp_path / "a.wav", noise(4.0), RATE_HZ)
-    part = ("--start", "0:01.5", "--stop", "2.5", "--save-posteriors", tmp_path / "heard.npz")
+    part = ("--start", "0:01.5", "--stop", "2.5", "--save-posteriorgram", tmp_path / "heard.npz")
     assert transcribed(keen, tmp_path / "a.wav", "-q", *part) == 0
     times = Posteriorgram.load(tmp_path / "heard.npz").times
     assert times[0] == pytest.approx(1.5, abs=0.021)

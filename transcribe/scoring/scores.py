@@ -67,11 +67,10 @@ def score(
     Raises:
         NotebeamError: another kind of file, a damaged one, or "keys" of notes without releases of keys.
 
-        >>> from symbolic.notes import Notes
-    >>> played = Notes.make(onset=[0.0, 1.0], offset=[0.5, 2.0], pitch=[60, 64], velocity=[64, 64])
-    >>> scores = score(played, played.cut(0.0, 0.9))
-    >>> scores.onset_precision, scores.onset_recall
-    (1.0, 0.5)
+        >>> import notebeam as nb
+    >>> played = nb.Notes.make(onset=[0.0, 1.0], offset=[0.5, 2.0], pitch=[60, 64], velocity=[64, 64])
+    >>> nb.score(played, played.cut(0.0, 0.9)).onset_recall
+    0.5
     """
     reference, estimate = read_notes(reference, pedal), read_notes(estimate, pedal)
     deviation = median_deviation(reference, estimate)

@@ -1,4 +1,4 @@
-"""The beam against the naive one: same rolls, same log-probabilities; its runs, plans and confidence."""
+"""The beam against the naive one: same rolls, same log-probabilities; its runs, schedules and confidence."""
 
 from dataclasses import replace
 from math import inf, log
@@ -10,6 +10,7 @@ import torch
 from oracles_decoding import (
     PRUNED,
     TablePrior,
+    as_greedy,
     every_roll,
     evidence,
     loud_prior,
@@ -19,14 +20,14 @@ from oracles_decoding import (
     sparse_clips,
 )
 
-from symbolic.decoding import rounds, search
+from symbolic.decoding import schedule, search
 from symbolic.decoding.backtrace import trace
 from symbolic.decoding.candidates import propose
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
-from symbolic.decoding.options import DecodeOptions
-from symbolic.decoding.plan import make_plan
-from symbolic.decoding.protocol import Batch
+from symbolic.decoding.inputs import Clips
+from symbolic.decoding.options import Beam
+from symbolic.decoding.schedule import make_schedule
 from symbolic.decoding.search import Search
 from symbolic.estimators.prefixes import prefix_trees
 from symbolic.priors.base import Prior
@@ -34,10 +35,10 @@ from symbolic.priors.base import Prior
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def assert_is_naive(clips: list[Evidence], prior: Prior, options: DecodeOptions) -> None:
+def assert_is_naive(clips: list[Evidence], prior: Prior, options: Beam) -> None:
     score = naive_nade(prior)
     for clip, found in zip(clips, decode_evidence(clips, prior, options), strict=True):
-        expected = naive_beam(clip.prob, score, options)[: options.n_best]
+        expected = naive_beam(clip.prob, score, options)[: options.results]
         assert [[tuple(map(int, row)) for row in roll] for roll in found.rolls] == [e[2] for e in expected]
         np.testing.assert_allclose(found.costs, [e[0] for e in expected], rtol=1e-6, atol=1e-4)
         assert found.prior_log_prob is not None
@@ -66,8 +67,8 @@ def test_the_beam_is_the_naive_one_on_a_real_recording() -> None:
 
 def test_greedy_is_the_naive_beam_of_width_one() -> None:
     clips, prior = sparse_clips(2, (30, 17), keys=6), loud_prior(6)
-    options = replace(PRUNED, method="greedy")
-    wide = replace(PRUNED, beam_width=1, candidates=2**4, hash_steps=0, n_best=1)
+    options = as_greedy(PRUNED)
+    wide = replace(PRUNED, width=1, candidates=2**4, hash_steps=0, n_best=1)
     for clip, found in zip(clips, decode_evidence(clips, prior, options), strict=True):
         (cost, _, roll), *_ = naive_beam(clip.prob, naive_nade(prior), wide)
         assert [tuple(map(int, row)) for row in found.roll] == roll
@@ -86,7 +87,7 @@ def test_clips_that_are_searched_at_different_steps_decode_as_alone() -> None:
 def test_long_runs_are_played_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     clips, prior = sparse_clips(4, (120, 90), keys=6, doubt=0.03), loud_prior(6)
     whole = decode_evidence(clips, prior, PRUNED)
-    monkeypatch.setattr(search, "RUN", 4)
+    monkeypatch.setattr(search, "MAX_RUN", 4)
     for one, other in zip(whole, decode_evidence(clips, prior, PRUNED), strict=True):
         np.testing.assert_array_equal(one.rolls, other.rolls)
         np.testing.assert_allclose(one.costs, other.costs, atol=1e-4)
@@ -105,9 +106,7 @@ def test_steps_without_doubt_need_no_search() -> None:
 def test_confidence_is_the_share_of_all_rolls_with_the_note() -> None:
     table = random_table(3, 6)
     prob = 1 / (1 + np.exp(-np.random.default_rng(6).normal(scale=2.0, size=(3, 3))))
-    options = DecodeOptions(
-        beam_width=8**3, candidates=8, switchable=3, prune=inf, hash_steps=0, floor=0.0, n_best=2
-    )
+    options = Beam(width=8**3, candidates=8, switchable=3, prune=inf, hash_steps=0, floor=0.0, n_best=2)
     found = decode_evidence([evidence(prob)], TablePrior(table), options)[0]
     rolls = every_roll(evidence(prob).prob, table, 1.0, 1.0, 0.0, 0.0)
     weight = np.exp([-cost for cost, _ in rolls])
@@ -131,7 +130,7 @@ def test_a_prior_adds_a_note_that_the_acoustics_rule_out() -> None:
     chance[..., 1], chance[:, 1, :], chance[:, 1, 3] = 1.0, 1e-4, 1.0
     table = np.log(chance / chance.sum(axis=2, keepdims=True))
     clip = evidence(np.array([[0.99, 0.001, 0.001], [0.99, 0.004, 0.001], [0.99, 0.0, 0.001]]))
-    options = DecodeOptions(beam_width=4, candidates=4, floor=0.01, n_best=1)
+    options = Beam(width=4, candidates=4, floor=0.01, n_best=1)
     plain = decode_evidence([clip], TablePrior(table), options)[0]
     joined = decode_evidence([clip], TablePrior(table), replace(options, prior_notes=1))[0]
     assert not plain.roll[:, 1].any()
@@ -143,9 +142,7 @@ def test_a_prior_adds_a_note_that_the_acoustics_rule_out() -> None:
 
 def test_with_all_notes_of_the_prior_joined_a_wide_beam_is_exhaustive_over_one_more_key() -> None:
     table, prob = random_table(2, 11), np.array([[0.8, 0.004], [0.3, 0.002], [0.9, 0.003]])
-    options = DecodeOptions(
-        beam_width=64, candidates=4, prune=inf, hash_steps=0, floor=0.01, n_best=1, prior_notes=1
-    )
+    options = Beam(width=64, candidates=4, prune=inf, hash_steps=0, floor=0.01, n_best=1, prior_notes=1)
     found = decode_evidence([evidence(prob)], TablePrior(table), options)[0]
     # Key 1 may be on only beside the first candidate's key 0.
     every = every_roll(evidence(prob).prob, table, 1.0, 1.0, 0.0, 0.0)
@@ -161,9 +158,9 @@ def test_a_note_of_the_prior_costs_what_is_said_of_it() -> None:
     table = np.full((8, 8, 8), np.log(0.1 / 7))
     table[:, :, 5] = np.log(0.9)  # keys 0 and 2, of which the second was not heard at all
     clip = evidence(np.tile(np.array([0.99, 0.0, 0.0], dtype=np.float32), (4, 1)))
-    options = DecodeOptions(beam_width=4, prior_notes=1, prior_weight=10.0, note_penalty=0.3, n_best=4)
-    for method in ("beam", "greedy"):
-        found = decode_evidence([clip], TablePrior(table), replace(options, method=method))[0]
+    options = Beam(width=4, prior_notes=1, prior_weight=10.0, note_penalty=0.3, n_best=4)
+    for method in (options, as_greedy(options)):
+        found = decode_evidence([clip], TablePrior(table), method)[0]
         assert found.roll[:, 2].all()
         assert found.prior_log_prob is not None
         notes = found.rolls.sum((1, 2))
@@ -173,8 +170,10 @@ def test_a_note_of_the_prior_costs_what_is_said_of_it() -> None:
 
 def test_blocks_of_events_are_bounded_by_their_largest(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
-    monkeypatch.setattr(rounds, "prefix_trees", lambda rows: found.append(rows.numel()) or prefix_trees(rows))
-    monkeypatch.setattr(rounds, "BLOCK", 6 * 6 * 10)
+    monkeypatch.setattr(
+        schedule, "prefix_trees", lambda rows: found.append(rows.numel()) or prefix_trees(rows)
+    )
+    monkeypatch.setattr(schedule, "MAX_NUMBERS", 6 * 6 * 10)
     generator = np.random.default_rng(18)
     # Few candidates first, then many.
     prob = np.where(generator.random((80, 6)) < np.linspace(0.2, 1, 80)[:, None], 0.5, 0.001)
@@ -185,35 +184,35 @@ def test_blocks_of_events_are_bounded_by_their_largest(monkeypatch: pytest.Monke
 def test_steps_are_searched_where_there_is_a_choice_and_once_what_is_hashed_lies_behind() -> None:
     generator = np.random.default_rng(13)
     viable = np.where(generator.random((3, 60)) < 0.2, generator.integers(2, 5, (3, 60)), 1)
-    lengths, options = (60, 41, 0), replace(PRUNED, hash_steps=4)
-    plan = make_plan(viable, lengths, np.zeros(3, dtype=np.int64), options)
+    lengths = (60, 41, 0)
+    schedule_ = make_schedule(viable, lengths, np.zeros(3, dtype=np.int64), hash_steps=4)
     for clip, length in enumerate(lengths):
         expected, forced = [], 0
         for step in range(length):
             forced = 0 if viable[clip, step] > 1 else forced + 1
             if viable[clip, step] > 1 or forced == 4:
                 expected.append(step)
-        place = plan.order.tolist().index(clip)
-        searched = plan.searched[place].tolist()
+        place = schedule_.order.tolist().index(clip)
+        searched = schedule_.searched[place].tolist()
         assert searched[: len(expected)] == expected
         assert set(searched[len(expected) :]) == {length}
-        assert [place < going for going in plan.going].index(False) == len(expected)
-        assert plan.forced[clip] == forced
-    for event, count in enumerate(plan.count):
-        rows = plan.order[: plan.going[event]], plan.searched[: plan.going[event], event]
+        assert [place < going for going in schedule_.going].index(False) == len(expected)
+        assert schedule_.forced[clip] == forced
+    for event, count in enumerate(schedule_.count):
+        rows = schedule_.order[: schedule_.going[event]], schedule_.searched[: schedule_.going[event], event]
         assert count == viable[rows].max()
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])
-def test_a_plan_in_blocks_is_the_plan_of_the_whole(size: int) -> None:
+def test_a_schedule_in_blocks_is_the_schedule_of_the_whole(size: int) -> None:
     viable = np.where(np.random.default_rng(14).random((1, 80)) < 0.15, 2, 1)
-    options, forced = replace(PRUNED, hash_steps=5), np.zeros(1, dtype=np.int64)
-    whole, found = make_plan(viable, (80,), forced, options).searched[0, :-1].tolist(), []
+    forced = np.zeros(1, dtype=np.int64)
+    whole, found = make_schedule(viable, (80,), forced, hash_steps=5).searched[0, :-1].tolist(), []
     for start in range(0, 80, size):
         part = viable[:, start : start + size]
-        plan = make_plan(part, (part.shape[1],), forced, options)
-        forced = plan.forced
-        found += [start + step for step in plan.searched[0, :-1].tolist()]
+        schedule_ = make_schedule(part, (part.shape[1],), forced, hash_steps=5)
+        forced = schedule_.forced
+        found += [start + step for step in schedule_.searched[0, :-1].tolist()]
     assert found == whole
 
 
@@ -225,16 +224,17 @@ def test_a_batch_goes_on_where_it_stopped() -> None:
     options = replace(PRUNED, hash_steps=0)
     engine = Search(6, prior, options, torch.device("cpu"))
     with torch.inference_mode():
-        beam, forced, parts = engine.first(3), np.zeros(3, dtype=np.int64), []
+        searched, parts = engine.first(3), []
         for part in probs.split([57, 3], dim=1):  # type: ignore[no-untyped-call]
-            found = propose(Batch(part, (part.shape[1],) * 3), options, 6)
-            beam, forced, track = engine.extend(beam, forced, found, (part.shape[1],) * 3)
-            parts.append((found, track))
-        every = torch.arange(beam.cost.shape[1]).expand(3, -1)
-        paths = trace([track for _, track in parts], every)
+            found = propose(Clips(part, (part.shape[1],) * 3), options, 6)
+            searched = engine.extend(searched, found, (part.shape[1],) * 3)
+            parts.append((found, searched.pointers))
+        cost = searched.hypotheses.cost
+        every = torch.arange(cost.shape[1]).expand(3, -1)
+        paths = trace([pointers for _, pointers in parts if pointers is not None], every)
         rolls = [found.chosen(path) for (found, _), path in zip(parts, paths, strict=True)]
     for number, clip in enumerate(clips):
         whole = decode_evidence([clip], prior, options)[0]
         count = len(whole.rolls)
         np.testing.assert_array_equal(torch.cat(rolls, 2)[number, :count], whole.rolls)
-        np.testing.assert_allclose(beam.cost[number, :count], whole.costs, atol=1e-4)
+        np.testing.assert_allclose(cost[number, :count], whole.costs, atol=1e-4)

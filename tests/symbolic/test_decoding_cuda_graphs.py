@@ -1,4 +1,4 @@
-"""Steps of fixed shapes, replayed: the same rolls and costs as those of the shapes at hand.
+"""TensorSteps of fixed shapes, replayed: the same rolls and costs as those of the shapes at hand.
 
 A recording is traced here with tensors that have shapes and no numbers. So it does what a CUDA graph does:
 the operations of one call again, on other numbers; and what asks for a number fails.
@@ -15,12 +15,12 @@ from oracles_decoding import PRUNED, TablePrior, evidence, loud_prior, random_ta
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from symbolic.decoding import recording, search
+from symbolic.decoding import cuda_graphs, search
+from symbolic.decoding.cuda_graphs import Capture, ReplayedStep, TensorStep, replay_on
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence
-from symbolic.decoding.options import DecodeOptions
-from symbolic.decoding.plan import room
-from symbolic.decoding.recording import Record, Recorded, Step, again_on
+from symbolic.decoding.options import Beam
+from symbolic.decoding.schedule import rounded_up
 from symbolic.errors import NotebeamError
 from symbolic.estimators import nade
 from symbolic.estimators.nade import nade_prefix_log_prob
@@ -44,22 +44,22 @@ RECORDABLE = [
 ]
 
 
-def traced(step: Step, tensors: list[Tensor]) -> Step:
+def traced(step: TensorStep, tensors: list[Tensor]) -> TensorStep:
     graph = make_fx(lambda given: step(given), tracing_mode="fake", _allow_non_fake_inputs=True)(tensors)  # type: ignore[no-untyped-call]
     return graph  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def recordings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[torch.Size, ...]]]:
+def graphs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[torch.Size, ...]]]:
     """Shapes of the steps that were recorded since."""
     found: list[tuple[torch.Size, ...]] = []
 
-    def record(step: Step, tensors: list[Tensor]) -> Step:
+    def record(step: TensorStep, tensors: list[Tensor]) -> TensorStep:
         found.append(tuple(values.shape for values in tensors))
         return traced(step, tensors)
 
-    monkeypatch.setattr(search, "recorder_on", lambda device: record)
-    monkeypatch.setattr(recording, "FIRST", 1)
+    monkeypatch.setattr(search, "capture_on", lambda device: record)
+    monkeypatch.setattr(cuda_graphs, "WARM_UP", 1)
     yield found
 
 
@@ -74,31 +74,31 @@ def untidy(model: str) -> Prior:
     return prior.eval()
 
 
-def asked(prior: Prior) -> DecodeOptions:
+def asked(prior: Prior) -> Beam:
     """Options under which a prior is asked as it is: of RBM types a wider search estimates log Z."""
-    width = PRUNED.beam_width if prior.is_normalized else 1
-    return replace(PRUNED, beam_width=width, hash_steps=0, prior_weight=0.3)
+    width = PRUNED.width if prior.is_normalized else 1
+    return replace(PRUNED, width=width, hash_steps=0, prior_weight=0.3)
 
 
-def counting(captured: list[int]) -> Callable[[torch.device], Record | None]:
-    """`recorder_on`, telling how many tensors go into each recording."""
+def counting(captured: list[int]) -> Callable[[torch.device], Capture | None]:
+    """`capture_on`, counting the tensors that go into each graph."""
 
-    def recorder_on(device: torch.device) -> Record | None:
-        record = recording.recorder_on(device)
+    def capture_on(device: torch.device) -> Capture | None:
+        record = cuda_graphs.capture_on(device)
 
-        def counted(step: Step, tensors: list[Tensor]) -> Step:
+        def counted(step: TensorStep, tensors: list[Tensor]) -> TensorStep:
             assert record is not None
             captured.append(len(tensors))
             return record(step, tensors)
 
         return record and counted
 
-    return recorder_on
+    return capture_on
 
 
-def assert_same(clips: list[Evidence], prior: Prior | None, options: DecodeOptions) -> None:
-    """With recordings what there is without."""
-    plain = decode_evidence(clips, prior, replace(options, record=False))
+def assert_same(clips: list[Evidence], prior: Prior | None, options: Beam) -> None:
+    """With graphs what there is without."""
+    plain = decode_evidence(clips, prior, replace(options, cuda_graphs=False))
     for one, other in zip(plain, decode_evidence(clips, prior, options), strict=True):
         np.testing.assert_array_equal(one.rolls, other.rolls)
         np.testing.assert_allclose(one.costs, other.costs, atol=1e-4)
@@ -110,7 +110,7 @@ def assert_same(clips: list[Evidence], prior: Prior | None, options: DecodeOptio
 @pytest.mark.parametrize("hash_steps", [0, 1, 3])
 @pytest.mark.parametrize("look_back", [0, 40])
 def test_replayed_steps_find_what_the_others_do(
-    hash_steps: int, look_back: int, recordings: list[tuple[torch.Size, ...]]
+    hash_steps: int, look_back: int, graphs: list[tuple[torch.Size, ...]]
 ) -> None:
     # Clips of which some are over long before others, at doubts of every size.
     clips = [
@@ -118,55 +118,55 @@ def test_replayed_steps_find_what_the_others_do(
         for n, (length, doubt) in enumerate(((50, 0.2), (80, 1.0), (1, 1.0), (33, 0.4), (80, 0.05)) * 3)
     ]
     assert_same(clips, loud_prior(6), replace(PRUNED, hash_steps=hash_steps, look_back=look_back))
-    assert len(recordings) == len(set(recordings)) > 2
+    assert len(graphs) == len(set(graphs)) > 2
 
 
-def test_clips_that_are_over_stay_as_they_are(recordings: list[tuple[torch.Size, ...]]) -> None:
+def test_clips_that_are_over_stay_as_they_are(graphs: list[tuple[torch.Size, ...]]) -> None:
     # As many steps each, of which ever fewer are searched; and all would have a choice at the last.
     clips = [sparse_clips(50 + n, (40,), keys=6, doubt=0.08 * n)[0] for n in range(13)]
     for clip in clips:
         clip.prob[-1, :3] = 0.6, 0.5, 0.4
     assert_same(clips, loud_prior(6), replace(PRUNED, hash_steps=0, candidates=12))
     # Few shapes: of 13 clips that are over one by one, of lists, of trees.
-    alive, rows, sets = ({shapes[place] for shapes in recordings} for place in (9, 10, 11))
-    assert all(clips in (13, room(clips)) for (clips,) in alive) and 9 < room(9) < 13
-    assert all(count == room(count) for _, count, _ in rows)
-    assert all(nodes == room(nodes) for nodes, _ in sets) and max(nodes for nodes, _ in sets) > 16
+    alive, rows, sets = ({shapes[place] for shapes in graphs} for place in (10, 11, 12))
+    assert all(clips in (13, rounded_up(clips)) for (clips,) in alive) and 9 < rounded_up(9) < 13
+    assert all(count == rounded_up(count) for _, count, _ in rows)
+    assert all(nodes == rounded_up(nodes) for nodes, _ in sets) and max(nodes for nodes, _ in sets) > 16
 
 
 def test_replayed_steps_find_what_the_others_do_without_a_prior(
-    recordings: list[tuple[torch.Size, ...]],
+    graphs: list[tuple[torch.Size, ...]],
 ) -> None:
     assert_same(sparse_clips(41, (60, 44), keys=6, doubt=1.0), None, replace(PRUNED, prior_weight=0.0))
-    assert recordings
+    assert graphs
 
 
 @pytest.mark.parametrize("model", [*RECORDABLE, "lstm-nade, attentive"])
-def test_priors_that_say_so_read_nothing_back(model: str, recordings: list[tuple[torch.Size, ...]]) -> None:
+def test_priors_that_say_so_read_nothing_back(model: str, graphs: list[tuple[torch.Size, ...]]) -> None:
     prior = untidy(model)
     assert_same(sparse_clips(42, (30, 21), keys=6, doubt=0.6), prior, asked(prior))
-    assert recordings
+    assert graphs
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-@pytest.mark.parametrize("record", [True, False])
+@pytest.mark.parametrize("captures", [True, False])
 @pytest.mark.parametrize("look_back", [0, 40])
 @pytest.mark.parametrize("model", RECORDABLE)
 def test_a_gpu_decodes_as_the_processor_does(
-    model: str, look_back: int, record: bool, monkeypatch: pytest.MonkeyPatch
+    model: str, look_back: int, captures: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "FIRST", 1)
+    monkeypatch.setattr(cuda_graphs, "WARM_UP", 1)
     captured: list[int] = []
-    monkeypatch.setattr(search, "recorder_on", counting(captured))
+    monkeypatch.setattr(search, "capture_on", counting(captured))
     clips, prior = sparse_clips(45, (90, 80, 31, 1), keys=6, doubt=0.4), untidy(model)
-    options = replace(asked(prior), look_back=look_back, record=record)
+    options = replace(asked(prior), look_back=look_back, cuda_graphs=captures)
     near = decode_evidence(clips, prior, options)
     assert not captured
     for one, other in zip(near, decode_evidence(clips, prior.to("cuda"), options), strict=True):
         np.testing.assert_array_equal(one.roll, other.roll)
         np.testing.assert_allclose(one.costs, other.costs, atol=1e-4)
         np.testing.assert_allclose(one.confidence, other.confidence, atol=1e-4)
-    assert bool(captured) == record
+    assert bool(captured) == captures
 
 
 def test_models_whose_steps_are_recorded() -> None:
@@ -174,7 +174,7 @@ def test_models_whose_steps_are_recorded() -> None:
 
 
 def test_a_prior_that_reads_back_what_it_says_it_does_not_cannot_be_recorded(
-    recordings: list[tuple[torch.Size, ...]],
+    graphs: list[tuple[torch.Size, ...]],
 ) -> None:
     class Nosy(TablePrior):
         is_recordable = True
@@ -184,16 +184,16 @@ def test_a_prior_that_reads_back_what_it_says_it_does_not_cannot_be_recorded(
 
     with pytest.raises(Exception, match="data-dependent|Data-dependent|bool"):
         decode_evidence(sparse_clips(43, (60,), keys=3, doubt=1.0), Nosy(random_table(3, 5)), PRUNED)
-    assert recordings
+    assert graphs
 
 
-def test_nan_is_told_after_a_replay(recordings: list[tuple[torch.Size, ...]]) -> None:
+def test_nan_is_told_after_a_replay(graphs: list[tuple[torch.Size, ...]]) -> None:
     prior = build_prior("lstm-nade", SMALL).eval()
     with torch.no_grad():
         prior.estimator.weight[3] = torch.nan  # type: ignore[union-attr, index]
     with pytest.raises(NotebeamError, match=r"decode\(prior\): got nan"):
         decode_evidence(sparse_clips(44, (60,), keys=6, doubt=1.0), prior, PRUNED)
-    assert recordings
+    assert graphs
 
 
 def test_searches_run_in_full_precision_and_leave_the_setting_as_it_was() -> None:
@@ -211,15 +211,15 @@ def test_searches_run_in_full_precision_and_leave_the_setting_as_it_was() -> Non
 
 
 def test_a_search_in_which_the_prior_adds_notes_is_not_recorded(
-    recordings: list[tuple[torch.Size, ...]],
+    graphs: list[tuple[torch.Size, ...]],
 ) -> None:
     options, clips = replace(PRUNED, prior_notes=2), sparse_clips(47, (60,), keys=6, doubt=1.0)
     assert_same(clips, loud_prior(6), options)
-    assert not recordings
+    assert not graphs
 
 
 def test_what_a_prior_says_after_a_clips_end_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "recorder_on", lambda device: lambda step, tensors: step)
+    monkeypatch.setattr(search, "capture_on", lambda device: lambda step, tensors: step)
 
     class Fixed(TablePrior):
         is_recordable = True
@@ -235,19 +235,19 @@ def test_what_a_prior_says_after_a_clips_end_does_not_count(monkeypatch: pytest.
 
 
 def test_steps_are_recorded_when_their_shapes_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "FIRST", 2)
-    monkeypatch.setattr(recording, "MOST", 2)
+    monkeypatch.setattr(cuda_graphs, "WARM_UP", 2)
+    monkeypatch.setattr(cuda_graphs, "MAX_GRAPHS", 2)
     told: list[str] = []
 
     def step(tensors: list[Tensor]) -> list[Tensor]:
         told.append("step")
         return [tensors[0] * 2]
 
-    def record(step: Step, tensors: list[Tensor]) -> Step:
+    def record(step: TensorStep, tensors: list[Tensor]) -> TensorStep:
         told.append("record")
         return lambda tensors: told.append("replay") or [tensors[0] * 2]  # type: ignore[func-returns-value]
 
-    recorded = Recorded(step, record)
+    recorded = ReplayedStep(step, record)
     for size in (3, 3, 4, 3, 3, 4, 4, 5, 5, 5):
         assert recorded([torch.ones(size)])[0].tolist() == [2.0] * size
     assert told == ["step"] * 3 + ["record", "replay", "replay", "step", "record", "replay"] + ["step"] * 3
@@ -259,7 +259,7 @@ def test_a_recording_takes_numbers_in_and_hands_copies_out() -> None:
     def again() -> None:
         found[0].copy_(given[0] * 2 + given[1].sum())
 
-    replay = again_on(given, found, again)
+    replay = replay_on(given, found, again)
     first = replay([torch.ones(2), torch.ones(3)])
     second = replay([torch.zeros(2), torch.ones(3)])
     assert first[0].tolist() == [5.0, 5.0] and second[0].tolist() == [3.0, 3.0]
@@ -281,7 +281,7 @@ def test_padded_trees_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rooms_are_few_and_near() -> None:
-    rooms = [room(count) for count in range(1, 1025)]
+    rooms = [rounded_up(count) for count in range(1, 1025)]
     assert all(count <= found <= 1.25 * count for count, found in enumerate(rooms, 1))
-    assert all(room(found) == found for found in rooms)
+    assert all(rounded_up(found) == found for found in rooms)
     assert len(set(rooms)) == 8 + 4 * 7

@@ -1,0 +1,177 @@
+"""Standard MIDI files out of notes: a track of tempo and metre, a track of piano."""
+
+import math
+import os
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbolic.errors import NotebeamError
+from symbolic.files import replacing
+
+if TYPE_CHECKING:
+    import mido
+
+TEMPO = 120.0  # quarter notes a minute
+TICKS = 480  # a quarter note
+TICKS_PER_SECOND = 960  # at least, so that rounding to a tick is at most 0.52 ms
+RINGING = 0.05  # seconds that a note sounds on, from which the pedal is held responsible
+PEDAL_GAP = 0.03  # seconds without the pedal that are worth lifting it
+
+Ticks = NDArray[np.int64]
+
+
+class Columns(Protocol):
+    """What is written of `symbolic.notes.Notes`."""
+
+    @property
+    def onset(self) -> NDArray[np.float64]: ...
+    @property
+    def offset(self) -> NDArray[np.float64]: ...
+    @property
+    def pitch(self) -> NDArray[np.int64]: ...
+    @property
+    def velocity(self) -> NDArray[np.int64]: ...
+    @property
+    def key_offset(self) -> NDArray[np.float64] | None: ...
+    def __len__(self) -> int: ...
+
+
+def write_midi(
+    path: str | os.PathLike[str],
+    notes: Columns,
+    tempo: float = TEMPO,
+    *,
+    pedal: bool = False,
+    program: int = 0,
+) -> None:
+    """Write notes as a MIDI file of type 1: a track of tempo and metre, a track of piano.
+
+    Time 0 is second 0; what begins before it begins there. Without `pedal` sounding lengths are written as
+    they are and no pedal (CC64), so that every player and reader gives the same notes back, within 0.6 ms.
+    With it notes last until their keys are released, and the pedal (see `pedal_spans`) lets them sound on.
+    A note ends before its key is struck again; of two notes of a key at one tick the louder stays.
+
+    Args:
+        path: the file, replaced as a whole.
+        notes: what to write.
+        tempo: constant quarter notes a minute, 4..1000; only bars depend on it, not the times.
+        pedal: write keys and pedal, of notes that know when their keys were released.
+        program: General MIDI instrument, 0 (grand piano) to 127.
+
+    Raises:
+        NotebeamError: a bad tempo, a note that ends before 0, or a pedal wanted of notes without key offsets.
+    """
+    import mido
+
+    if pedal and len(notes) and notes.key_offset is None:
+        raise NotebeamError("write_midi: pedal", "notes without key offsets", "notes that have them")
+
+    microseconds = microseconds_a_quarter(tempo, "write_midi(tempo)")
+    # The usual 480 are kept unless the tempo is so slow that a tick would be too coarse.
+    ticks = TICKS * math.ceil(TICKS_PER_SECOND * microseconds / 1e6 / TICKS)
+    file = mido.MidiFile(type=1, ticks_per_beat=ticks)
+    head, piano = file.add_track("notebeam"), file.add_track("Piano")
+    head.append(mido.MetaMessage("set_tempo", tempo=microseconds))
+    head.append(mido.MetaMessage("time_signature", numerator=4, denominator=4))
+    piano.append(mido.Message("program_change", program=program))
+    _append_notes(piano, notes, ticks * 1e6 / microseconds, pedal=pedal)
+    with replacing(path) as temporary:
+        file.save(temporary)
+
+
+def microseconds_a_quarter(tempo: float, place: str) -> int:
+    """Microseconds a quarter note."""
+    import mido
+
+    if not 4 <= tempo <= 1000:
+        raise NotebeamError(place, tempo, "4..1000 quarter notes a minute")
+    return int(mido.bpm2tempo(tempo))
+
+
+def _append_notes(track: "mido.MidiTrack", notes: Columns, ticks_per_second: float, *, pedal: bool) -> None:
+    if (notes.offset <= 0).any():
+        row = int(np.argmax(notes.offset <= 0))
+        raise NotebeamError(f"write_midi: note {row} offset", float(notes.offset[row]), "seconds after 0")
+
+    def ticks(seconds: NDArray[np.float64]) -> Ticks:
+        # Rounded, never cut off: int() would begin every note half a tick early on average.
+        return np.rint(np.maximum(seconds, 0) * ticks_per_second).astype(np.int64)
+
+    stop, spans = notes.offset, None
+    if pedal and notes.key_offset is not None:
+        down, up = pedal_spans(notes)
+        stop, spans = np.minimum(notes.key_offset, notes.offset), (ticks(down), ticks(up))
+    columns = ticks(notes.onset), ticks(stop), notes.pitch, notes.velocity
+    onset, offset, pitch, velocity = one_note_a_stroke(*columns)
+    append_events(track, onset, until_struck_again(onset, offset, pitch), pitch, velocity, pedal=spans)
+
+
+def pedal_spans(notes: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Starts and ends (S,), seconds, of the stretches in which some note sounds on after its key's release.
+
+    A pianist changes the pedal while the new keys are down, so that these stretches end where it went up.
+    They give all sounding offsets back where notes and pedal agree, as those of a real performance do; a note
+    that ended while another rang on by its pedal sounds as long as that one.
+    """
+    assert notes.key_offset is not None
+    rings = notes.offset - notes.key_offset > RINGING
+    order = np.argsort(notes.key_offset[rings])
+    down, up = notes.key_offset[rings][order], np.maximum.accumulate(notes.offset[rings][order])
+    begins = np.append(True, down[1:] > up[:-1] + PEDAL_GAP)[: len(down)]
+    ends = np.append(begins[1:], True)[: len(down)]
+    return down[begins], up[ends]
+
+
+def append_events(
+    track: "mido.MidiTrack",
+    onset: Ticks,
+    offset: Ticks,
+    pitch: Ticks,
+    velocity: Ticks,
+    channel: int = 0,
+    pedal: tuple[Ticks, Ticks] | None = None,
+) -> None:
+    import mido
+
+    # In the order of one tick: the pedal catches keys released with it, and readers lose a note that is
+    # struck again before it is released.
+    events = [(tick, 1, ("note_off", "note", key, "velocity", 0))
+              for tick, key in zip(offset.tolist(), pitch.tolist(), strict=True)]  # fmt: skip
+    columns = (onset.tolist(), pitch.tolist(), velocity.tolist())
+    events += [(tick, 3, ("note_on", "note", key, "velocity", loud))
+               for tick, key, loud in zip(*columns, strict=True)]  # fmt: skip
+    for order, value, ticks in zip((0, 2), (127, 0), pedal or (), strict=False):
+        events += [
+            (tick, order, ("control_change", "control", 64, "value", value)) for tick in ticks.tolist()
+        ]
+    now = 0
+    for tick, _, (kind, what, number, how, value) in sorted(events):
+        message = {what: number, how: value}
+        track.append(mido.Message(kind, channel=channel, time=tick - now, **message))
+        now = tick
+
+
+def until_struck_again(onset: Ticks, offset: Ticks, pitch: NDArray[np.int64]) -> Ticks:
+    """Offsets (N,) cut at the next onset of the same pitch, but one tick after their own at least.
+
+    No two notes may have the same onset and pitch.
+    """
+    order = np.lexsort((onset, pitch))
+    same = pitch[order][1:] == pitch[order][:-1]
+    following = np.full(len(onset), np.iinfo(np.int64).max)
+    following[order[:-1][same]] = onset[order[1:][same]]
+    return np.asarray(np.maximum(np.minimum(offset, following), onset + 1))
+
+
+def one_note_a_stroke(onset: Ticks, offset: Ticks, *others: NDArray[np.int64]) -> list[Ticks]:
+    """Columns onset, offset, pitch, velocity without doubles: the louder stays, as long as the longer."""
+    pitch, velocity = others
+    order = np.lexsort((-velocity, pitch, onset))
+    onset, offset, pitch, velocity = (column[order] for column in (onset, offset, pitch, velocity))
+    first = np.ones(len(onset), dtype=np.bool_)
+    first[1:] = (onset[1:] != onset[:-1]) | (pitch[1:] != pitch[:-1])
+    if len(onset):
+        offset = np.maximum.reduceat(offset, np.flatnonzero(first))
+    return [onset[first], offset, pitch[first], velocity[first]]
