@@ -4,7 +4,8 @@ Is: how strongly every key rises at every moment, and the assignment of notes to
 a key together, so that no two notes share one.
 Is not: transcription: no note is added, dropped or moved by more than a window.
 
-Labels from the MIDI that drove a piano are late and uneven against its sound, most where notes are soft.
+Labels from the MIDI that drove a player piano are late and uneven against its sound, most on soft notes;
+those of synthesised recordings are exact, and this makes them worse (`python -m benchmarks.labels`).
 """
 
 from dataclasses import dataclass
