@@ -7,11 +7,11 @@ Variants that are there already (in runs/ablations) are only scored, broken ones
 Is not: the shipped models (benchmarks.acoustic_models), which train longer.
 """
 
-import argparse
 import hashlib
 import json
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from acoustic.training.__main__ import train
 from benchmarks.acoustic_models import SCORES, counts, scored
 from benchmarks.calibration import joined, said_and_true, scaled
 from benchmarks.development import Heard, hear
-from benchmarks.report import merge_report
+from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from benchmarks.tuning import interval
 from symbolic.config import read_toml
 
@@ -87,13 +87,11 @@ def heard_by(weights: Path) -> list[Heard]:
     return [replace(h, posteriorgram=scaled(h.posteriorgram, scalings)) for h in heard]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("ablations", __doc__)
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--steps", type=int, default=300)
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = {"config": str(CONFIG), "data": "maps/real-dev", **counts()}
     question = "What does each part of the acoustic model pay?"
@@ -108,7 +106,7 @@ def main() -> int:
         row |= {"difference": round(float(np.mean(difference)), 4)}
         row |= {"difference_low": round(low, 4), "difference_high": round(high, 4)}
         print(row, flush=True)
-        merge_report("ablations", question, settings, [row], ("variant", "steps"))
+        merge_report(args.output, question, settings, [row], ("variant", "steps"))
     return 0
 
 

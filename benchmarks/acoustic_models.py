@@ -5,7 +5,6 @@ real-time factor, memory and start-up of listening alone. `--write-cards` puts t
 Is not: the decoders (benchmarks.transcription) or the whole command (benchmarks.command).
 """
 
-import argparse
 import subprocess
 import sys
 import time
@@ -18,13 +17,14 @@ import torch
 
 from acoustic.inference import load_acoustic
 from acoustic.loading import list_models, load_network, update_card, weights_path
-from benchmarks.development import Heard, hear, macro
-from benchmarks.report import merge_report, origin, peak_memory_mb
+from benchmarks.development import Heard, hear, rounded
+from benchmarks.reporting.form import benchmark_parser, merge_report, origin, parsed, peak_memory_mb
 from benchmarks.tuning import interval
 from symbolic.datasets.maps import read_maps
-from transcribe.metrics import score
+from symbolic.decoding.options import Threshold
 from transcribe.pipeline import Transcriber
 from transcribe.presets import preset
+from transcribe.scoring import mean, score
 
 Row = dict[str, str | float]
 SCORES = ("onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offset_f1",
@@ -35,10 +35,14 @@ def scored(heard: Sequence[Heard]) -> tuple[dict[str, float], list[float], list[
     """Average of every score by plain thresholds; onset F and composition of each recording."""
     transcriber = Transcriber(decoder=preset("threshold"), prior=None)
     found = [
-        score(h.reference, transcriber.transcribe_posteriorgram(h.posteriorgram).notes, h.recording.seconds)
+        score(
+            h.reference,
+            transcriber.transcribe_posteriorgram(h.posteriorgram).notes,
+            duration=h.recording.seconds,
+        )
         for h in heard
     ]
-    return macro(found), [s["onset_f1"] for s in found], [h.recording.composition for h in heard]
+    return rounded(mean(found)), [s.onset_f1 for s in found], [h.recording.composition for h in heard]
 
 
 def listening(model: str, repeats: int, *, half: bool) -> tuple[float, int]:
@@ -76,7 +80,7 @@ def row_of(model: str, repeats: int, *, half: bool) -> Row:
         "precision": "bfloat16" if half else "float32",
         "parameters": sum(p.numel() for p in network.parameters()),
         "megabytes": round(path.stat().st_size / 1e6, 2),
-        **{name: round(average[name], 4) for name in SCORES},
+        **{name: average[name] for name in SCORES},
         "onset_f1_low": round(low, 4),
         "onset_f1_high": round(high, 4),
         "real_time_factor": round(factor, 4),
@@ -92,16 +96,14 @@ def counts() -> dict[str, int]:
     return {"recordings": len(recordings), "compositions": len({r.composition for r in recordings})}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("acoustic_models", __doc__)
     parser.add_argument("--models", nargs="+", default=list_models(), help="names or .safetensors files")
     parser.add_argument(
         "--repeats", type=int, default=2, help="passes that are timed, of which the best counts"
     )
     parser.add_argument("--write-cards", action="store_true")
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     rows = []
     for model, half in product(args.models, (False, True)):
         rows.append(row_of(model, args.repeats, half=half))
@@ -114,9 +116,11 @@ def main() -> int:
                 **{key: value for key, value in origin().items() if key in ("commit", "date")},
             }
             update_card(weights_path(model).with_suffix(".json"), scores=kept)
-    settings = {"data": "maps/real-dev", **counts(), "threshold": preset("threshold").threshold}
+    decoder = preset("threshold")
+    assert isinstance(decoder, Threshold)
+    settings = {"data": "maps/real-dev", **counts(), "threshold": decoder.threshold}
     question = "What does each acoustic model hear, by plain thresholds, and what does it cost?"
-    merge_report("acoustic_models", question, settings, rows, ("model", "precision"))
+    merge_report(args.output, question, settings, rows, ("model", "precision"))
     return 0
 
 

@@ -1,7 +1,7 @@
-"""Do the acoustic model's probabilities mean what they say?
+"""Calibration: do the acoustic model's predicted probabilities match observed frequencies?
 
 Is: for each head a scaling fitted on the development recordings, what it is worth on compositions that it was
-not fitted on, and a reliability diagram (docs/calibration.png). `--write-card` keeps the scalings.
+not fitted on, and the bins of a reliability diagram. `--write-card` keeps the scalings.
 Is not: a choice of thresholds (benchmarks.tuning).
 
 An onset is right if a note of its key was struck within 100 ms of it, the recording's median deviation taken
@@ -9,10 +9,8 @@ off: whether it was heard, not how exactly. Other heads are compared frame by fr
 counts, probabilities of at least 0.02.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +20,12 @@ from acoustic.loading import list_models, read_card, update_card, weights_path
 from acoustic.network import PROBABILITIES
 from acoustic.training.corpus import targets
 from benchmarks.development import Heard, hear
-from benchmarks.report import merge_report
+from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from symbolic.decoding.evidence import find_peaks
 from symbolic.notes import Notes
 from symbolic.pitch import LOWEST
 from symbolic.posteriorgram import Posteriorgram
-from transcribe.metrics import WIDE_TOLERANCE, median_deviation
-from transcribe.presets import MODEL
+from transcribe.scoring.matching import WIDE_TOLERANCE, median_deviation
 
 DOUBT = 0.02
 Row = dict[str, str | float]
@@ -101,27 +98,6 @@ def rows_of(head: str, pairs: Sequence[Pairs], compositions: Sequence[str]) -> l
     return rows
 
 
-def draw(rows: Sequence[Row], path: Path) -> None:
-    """The reliability diagram of every head."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, panels = plt.subplots(1, len(PROBABILITIES), figsize=(12, 3.2), sharey=True)
-    for panel, head in zip(panels, PROBABILITIES, strict=True):
-        panel.plot([0, 1], [0, 1], color="0.8", linewidth=1)
-        for stage, style in (("before", "o--"), ("after", "o-")):
-            bins = [row for row in rows if row["head"] == head and row["part"] == stage]
-            panel.plot([b["said"] for b in bins], [b["true"] for b in bins], style, markersize=3, label=stage)
-        panel.set(title=head, xlabel="said", xlim=(0, 1), ylim=(0, 1))
-        panel.set_aspect("equal")
-    panels[0].set_ylabel("came true")
-    panels[0].legend(frameon=False)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-
-
 def scaled(posteriorgram: Posteriorgram, scalings: Mapping[str, Scaling]) -> Posteriorgram:
     """Every head's probabilities through its scaling."""
     planes = {head: scaling(getattr(posteriorgram, head)) for head, scaling in scalings.items()}
@@ -147,28 +123,23 @@ def calibrated(model: str, *, write_card: bool) -> tuple[list[Row], int, int]:
     return [{"model": name, **row} for row in rows], len(heard), len(set(compositions))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("calibration", __doc__)
     parser.add_argument("--models", nargs="+", default=list_models(), help="names or .safetensors files")
     parser.add_argument("--write-card", action="store_true", help="keep the scalings in the models' cards")
-    parser.add_argument("--picture", type=Path, default=Path("docs/calibration.png"), help=f"of {MODEL}")
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     rows: list[Row] = []
     recordings = compositions = 0
     for model in args.models:
         found, recordings, compositions = calibrated(model, write_card=args.write_card)
-        if model == MODEL:
-            draw(found, args.picture)
         rows += found
         for row in found:
             if row["part"] == "summary":
                 print(row, flush=True)
     settings = {"data": "maps/real-dev", "recordings": recordings, "compositions": compositions}
     settings |= {"doubt": DOUBT}
-    question = "Do the acoustic model's probabilities mean what they say?"
-    merge_report("calibration", question, settings, rows, ("model",))
+    question = "Do the acoustic model's predicted probabilities match observed frequencies?"
+    merge_report(args.output, question, settings, rows, ("model",))
     return 0
 
 

@@ -4,26 +4,26 @@ Is: `transcribe` as a process of its own, on three minutes and on an hour made o
 Is not: accuracy (benchmarks.transcription) or the decoders apart (benchmarks.decoding).
 """
 
-import argparse
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from acoustic.audio import RATE_HZ, read_audio
-from benchmarks.report import write_report
+from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.datasets.maps import read_maps
 
 # The command, which then tells its memory on standard output.
 PROGRAM = """import sys
 from transcribe.cli import main
 assert main(sys.argv[1:]) == 0
-from benchmarks.report import peak_memory_mb
+from benchmarks.reporting.form import peak_memory_mb
 print(peak_memory_mb())
 """
 
@@ -61,18 +61,16 @@ def measure(seconds: float, repeats: int) -> dict[str, str | float]:
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("command", __doc__)
     parser.add_argument("--hour", action="store_true", help="also an hour of music, once")
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     rows = [measure(180.0, repeats=3)]
     if args.hour:
         rows.append(measure(3600.0, repeats=1))
     for row in rows:
         print(row)
-    write_report("command", "How long does the whole command take, and how much memory?", {}, rows)
+    write_report(args.output, "How long does the whole command take, and how much memory?", {}, rows)
     return 0
 
 

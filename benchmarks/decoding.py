@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.made import STEP, evidence, free, lstm_nade, made_clip, made_hour, search_options
 from benchmarks.naive_beam import naive_beam
-from benchmarks.report import merge_report, peak_memory_mb
+from benchmarks.reporting.form import benchmark_parser, merge_report, parsed, peak_memory_mb
 from benchmarks.work import Work, counted, matrix_rate, timed
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence, Plane, evidence_of, frames_clock
@@ -255,16 +255,14 @@ def digits(value: float) -> float:
 PARTS = {"grid": grid, "growth": growth, "naive": naive, "priors": priors, "real": real, "memory": memory}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("decoding", __doc__)
     parser.add_argument("--parts", nargs="+", choices=tuple(PARTS), default=tuple(PARTS))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--steps", type=int, default=0, help="of the grid's clips; by default few")
     parser.add_argument("--hour", choices=WAYS, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
     if args.hour is not None:
@@ -277,7 +275,7 @@ def main() -> int:
     for part in args.parts:
         for row in grid(device, args.steps) if part == "grid" else PARTS[part](device):
             print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
-            merge_report("decoding", QUESTION, settings, [row | {"threads": args.threads}], KEYS)
+            merge_report(args.output, QUESTION, settings, [row | {"threads": args.threads}], KEYS)
     return 0
 
 

@@ -6,11 +6,8 @@ Is not: a question of its own (benchmarks.transcription, benchmarks.tuning).
 
 import hashlib
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import numpy as np
 
 from acoustic import audio, concert_pitch, features, inference, network
 from acoustic.inference import Listener, load_acoustic
@@ -23,6 +20,7 @@ from symbolic.datasets.splits import frames_roll
 from symbolic.decoding.options import Hmm
 from symbolic.notes import Notes, read_tsv
 from symbolic.posteriorgram import Posteriorgram
+from transcribe.scoring import Scores
 
 LISTENING = (audio, concert_pitch, features, inference, network)  # the code that hears
 STEP = 0.04  # seconds, of the piano prior
@@ -72,6 +70,6 @@ def counted_transitions() -> Hmm:
     return Hmm.counted([frames_roll(performance.notes, data) for performance in read_asap()[::4]])
 
 
-def macro(scores: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Mean over recordings of every score."""
-    return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
+def rounded(scores: Scores) -> dict[str, float]:
+    """Scores as a row's cells."""
+    return {name: round(value, 4) for name, value in asdict(scores).items()}

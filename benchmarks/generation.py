@@ -5,14 +5,13 @@ README's picture of one of each, side by side.
 Is not: a judgement by ear, or the likelihood of either (benchmarks.priors).
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import write_report
+from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.datasets.classic import read_classic
 from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.generation.picture import Panel, save_rolls
@@ -43,15 +42,13 @@ def figures(rolls: Sequence[Roll]) -> dict[str, float]:
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("generation", __doc__)
     parser.add_argument(
         "--prior", default="lstm-conv-nade/jsb", choices=list_priors(), help="one that learnt the chorales"
     )
     parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     prior, real = load_prior(args.prior), read_classic("jsb").test
     options = SampleOptions(steps=max(map(len, real)), count=len(real), seed=args.seed)
     drawn = [roll[: len(other)] for roll, other in zip(sample_steps(prior, options), real, strict=True)]
@@ -63,13 +60,13 @@ def main() -> int:
     for row in rows:
         print(row)
     question = "Is music drawn from a prior like the music that it learnt from?"
-    write_report("generation", question, {"prior": args.prior, "seed": args.seed}, rows)
+    write_report(args.output, question, {"prior": args.prior, "seed": args.seed}, rows)
     panels = []
     for title, roll in (("J. S. Bach", real[SHOWN]), (f"drawn from {args.prior}", drawn[SHOWN])):
-        clock = clock_for(prior.card, len(roll), TEMPO)
+        clock = clock_for(prior.require_card(), len(roll), TEMPO)
         # What was drawn has the other colour: all of it lies after the seam.
         seam = clock.end if roll is real[SHOWN] else 0.0
-        panels.append(Panel(title, notes_of(roll, clock, prior.card), seam, clock.end))
+        panels.append(Panel(title, notes_of(roll, clock, prior.require_card()), seam, clock.end))
     save_rolls(PICTURE, panels, columns=2)
     return 0
 

@@ -6,8 +6,7 @@ for each instrument: median deviation, its spread, and the share of notes off by
 Is not: training (acoustic.training), or a claim about single notes.
 """
 
-import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from acoustic.instruments import instrument
 from acoustic.labels import SnapOptions, assigned, moved, rises
 from acoustic.rendering import Touch
 from acoustic.training.renderings import HELD_OUT, PIANOS
-from benchmarks.report import merge_report
+from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from symbolic.datasets.asap import read_asap
 from symbolic.datasets.maps import read_maps
 from symbolic.decoding.evidence import find_peaks
@@ -133,12 +132,10 @@ def deviations(notes: Notes, onset: npt.NDArray[np.float32], hop: float) -> Floa
     return result
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("labels", __doc__)
     parser.add_argument("--each", type=int, default=4, help="recordings of each instrument of MAPS")
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     options = SnapOptions()
     rows = []
     for row in (*rendered_rows(options), *recorded_rows(options, args.each)):
@@ -146,7 +143,7 @@ def main() -> int:
         print(row, flush=True)
     settings = {"excerpts": EXCERPTS, "seconds": SECONDS, "each": args.each, "options": repr(options)}
     question = "Where do labels lie against the sound, and does moving them bring them nearer?"
-    merge_report("labels", question, settings, rows, ("corpus", "instrument"))
+    merge_report(args.output, question, settings, rows, ("corpus", "instrument"))
     return 0
 
 

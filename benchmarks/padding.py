@@ -8,12 +8,13 @@ Is not: a score to compare models with: that one is over real steps, in nats (be
 
 import argparse
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from benchmarks.report import write_report
+from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.datasets.classic import read_classic
 from symbolic.evaluation.accuracy import expected_accuracies
 from symbolic.evaluation.likelihood import log_likelihood
@@ -78,23 +79,22 @@ def row_of(
     return row | {"acc12": acc12, "acc12_padded": padded_acc12, "bay": bay}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("padding", __doc__)
     parser.add_argument("--prior", default="lstm-nade/jsb")
     parser.add_argument("--batch", type=int, default=128, help="pieces")
     parser.add_argument("--epochs", type=int, default=100, help="random orders of the pieces")
     parser.add_argument("--samples", type=int, default=20, help="draws a step")
     parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     prior, data = load_prior(args.prior), read_classic("jsb")
     splits = {"train": data.train, "valid": data.valid, "test": data.test}
     rows = [row_of(prior, split, rolls, args) for split, rolls in splits.items()]
     for row in rows:
         print(row)
-    settings = vars(args) | {"claimed": CLAIMED}
-    write_report("padding", "What could -2.7 and 21 % of an RNN-NADE on the chorales be?", settings, rows)
+    names = ("prior", "batch", "epochs", "samples", "seed")
+    settings = {name: getattr(args, name) for name in names} | {"claimed": CLAIMED}
+    write_report(args.output, "What could -2.7 and 21 % of an RNN-NADE on the chorales be?", settings, rows)
     return 0
 
 

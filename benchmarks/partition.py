@@ -5,11 +5,11 @@ bases with more and more temperatures. Too few of them leave log Z too low, and 
 Is not: the likelihood to report (benchmarks.symbolic_models).
 """
 
-import argparse
+from collections.abc import Sequence
 
 import torch
 
-from benchmarks.report import write_report
+from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.datasets.classic import read_classic
 from symbolic.estimators.ais import ais_log_partition
 from symbolic.estimators.rbm import Rbm
@@ -21,13 +21,11 @@ TEMPERATURES = (3, 10, 30, 100, 300)
 RUNS = 100
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("partition", __doc__)
     parser.add_argument("--prior", default="lstm-rtrbm/jsb")
     parser.add_argument("--steps", type=int, default=100, help="of the test set, evenly spread")
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     prior, rolls = load_prior(args.prior), read_classic("jsb").test
     assert isinstance(prior, RecurrentPrior) and isinstance(prior.estimator, Rbm)
     steps, biases = [], []
@@ -60,7 +58,7 @@ def main() -> int:
                 )
                 print(rows[-1])
     question = "How much of an RBM's log-likelihood is the way its log Z was estimated?"
-    write_report("partition", question, {"runs": RUNS, "seed": 0, "set": "jsb, test split"}, rows)
+    write_report(args.output, question, {"runs": RUNS, "seed": 0, "set": "jsb, test split"}, rows)
     return 0
 
 

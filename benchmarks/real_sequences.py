@@ -9,7 +9,6 @@ Is not: music (benchmarks.symbolic_models).
     python -m benchmarks.real_sequences --rows rtrbm-bouncing-balls
 """
 
-import argparse
 import os
 import time
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.report import write_report
+from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.datasets.balls import read_balls
 from symbolic.datasets.motion import RealSet, read_motion
 from symbolic.evaluation.prediction import PredictionError, PredictionOptions, error_of, prediction_error
@@ -92,9 +91,9 @@ def trained_row(row: str, name: str, prior: RecurrentPrior, test: Sequence[NDArr
         "squared_error_per_frame_mean_of_20": averaged.per_step,
         **PUBLISHED[row],
         "parameters": sum(parameter.numel() for parameter in prior.parameters()),
-        "training_minutes": prior.card.scores["minutes"],
+        "training_minutes": prior.require_card().scores["minutes"],
         "seconds": round(time.process_time() - begun, 1),
-        "training_command": prior.card.command,
+        "training_command": prior.require_card().command,
     }
 
 
@@ -115,26 +114,26 @@ def weights_of(config: TrainingConfig, runs: Path) -> Path | None:
     return next((path for path in places if path.is_file()), None)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("real_sequences", __doc__)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS, metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--train", action="store_true", help="train the rows that have no weights")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the training runs")
-    args = parser.parse_args()
+    parser.add_argument(
+        "--run", type=Path, default=Path("runs"), metavar="FOLDER", help="of the trainings (default: runs)"
+    )
+    args = parsed(parser, argv)
     sets = {"bouncing-balls": read_balls(), "motion": read_motion()}
     rows = [row for name, data in sets.items() for row in simple_rows(name, data)]
     for row in args.rows:
         path = CONFIGS / f"{row}.toml"
         config = read_config(path)
-        weights = weights_of(config, args.runs)
+        weights = weights_of(config, args.run)
         if weights is None and args.train:
-            folder = args.runs / f"{config.model}-{config.name}"
+            folder = args.run / f"{config.model}-{config.name}"
             # As it would be typed here: the card keeps the command, and names no folder of this machine.
             if code := train([os.path.relpath(path), "--run", str(folder)]):
                 return code
-            weights = weights_of(config, args.runs)
+            weights = weights_of(config, args.run)
         if weights is None:
             print(f"{row}: no weights; --train trains them")
             continue
@@ -142,7 +141,7 @@ def main() -> int:
         rows.append(trained_row(row, config.data.set, prior, sets[config.data.set].test))
     for values in rows:
         print(values)
-    write_report("real_sequences", QUESTION, SETTINGS, rows)
+    write_report(args.output, QUESTION, SETTINGS, rows)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What do noise, rooms, codecs and bad recordings cost?
+"""How robust is the acoustic model to degraded recordings?
 
 Is: note-onset F on the development recordings, each spoilt in one way after another, by the acoustic model
 with the shipped threshold; a table and a figure (docs/robustness.png).
@@ -6,10 +6,9 @@ Is not: augmentation for training (acoustic.augmentation); the room here is an i
 program, so that the network did not train on its like.
 """
 
-import argparse
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache, partial
 from multiprocessing import get_context
@@ -20,13 +19,13 @@ import numpy.typing as npt
 
 from acoustic.audio import RATE_HZ, read_audio
 from acoustic.inference import Listener, load_acoustic
-from benchmarks.development import macro
-from benchmarks.report import merge_report
+from benchmarks.development import rounded
+from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from symbolic.datasets.maps import Recording, read_maps
 from symbolic.notes import Notes, read_tsv
-from transcribe.metrics import score
 from transcribe.pipeline import Transcriber
 from transcribe.presets import MODEL, preset
+from transcribe.scoring import Scores, mean, score
 
 Samples = npt.NDArray[np.float32]
 MP3_HZ = 44_100  # at which mp3 knows rates from 32 to 320 kbit/s
@@ -153,18 +152,18 @@ CONDITIONS: dict[str, Callable[[Samples, Path], Path]] = {
 }
 
 
-def scores(condition: str, model: str) -> dict[str, float]:
+def scores(condition: str, model: str) -> Scores:
     """Macro average of every score on recordings spoilt so."""
     listener = load_acoustic(model)
     transcriber = Transcriber(model=model, decoder=preset("threshold"), prior=None)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        return macro([_score(r, condition, listener, transcriber, place) for r in read_maps("real-dev")])
+        return mean([_score(r, condition, listener, transcriber, place) for r in read_maps("real-dev")])
 
 
 def _score(
     recording: Recording, condition: str, listener: Listener, transcriber: Transcriber, folder: Path
-) -> dict[str, float]:
+) -> Scores:
     path = CONDITIONS[condition](read_audio(recording.audio), folder / recording.name)
     heard = listener.file(path)
     path.unlink()
@@ -174,52 +173,24 @@ def _score(
     return score(reference, transcriber.transcribe_posteriorgram(heard).notes)
 
 
-def draw(rows: list[dict[str, str | float]], path: Path) -> None:
-    """Bars of onset F, one a condition, and a line where the recordings are unspoilt."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    names, values = [str(row["condition"]) for row in rows], [float(row["onset_f1"]) for row in rows]
-    figure, panel = plt.subplots(figsize=(9, 3.2))
-    panel.bar(names, values, color="0.45")
-    panel.axhline(values[0], color="black", linewidth=0.8)
-    panel.set(ylim=(0, 1), ylabel="note-onset F")
-    panel.tick_params("x", rotation=40)
-    for label in panel.get_xticklabels():
-        label.set_horizontalalignment("right")
-    for place, value in enumerate(values):
-        high, colour = (value - 0.07, "white") if value > 0.1 else (value + 0.02, "black")
-        panel.text(place, high, f"{value:.2f}", ha="center", fontsize=8, color=colour)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("robustness", __doc__)
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--conditions", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--picture", type=Path, default=Path("docs/robustness.png"))
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each job
     with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
         found = pool.map(partial(scores, model=args.model), args.conditions)
         rows: list[dict[str, str | float]] = []
         for condition, values in zip(args.conditions, found, strict=True):
-            rounded = {key: round(value, 4) for key, value in values.items()}
-            rows.append({"condition": condition, "model": args.model, **rounded})
-            print(condition, values["onset_f1"], flush=True)
+            rows.append({"condition": condition, "model": args.model, **rounded(values)})
+            print(condition, values.onset_f1, flush=True)
     settings = {"model": args.model, "data": "maps/real-dev", "decoder": "threshold"}
     settings["recordings"] = len(read_maps("real-dev"))
     settings |= {"room_metres": ROOM_METRES, "reverberation_seconds": RT60_SECONDS}
-    question = "What do noise, rooms, codecs and bad recordings cost?"
-    merge_report("robustness", question, settings, rows, ("condition", "model"))
-    if args.conditions == list(CONDITIONS):
-        draw(rows, args.picture)
+    question = "How robust is the acoustic model to degraded recordings?"
+    merge_report(args.output, question, settings, rows, ("condition", "model"))
     return 0
 
 

@@ -1,26 +1,26 @@
 """How well does each decoder transcribe the development recordings, as shipped, and how fast?
 
-Is: every score of `transcribe.metrics` for each recording and their macro average, with the command's own
+Is: every score of `transcribe.scoring` for each recording and their macro average, with the command's own
 settings (transcribe.presets), real-time factor and peak memory.
 Is not: an estimate for other recordings, as settings were tuned on these: benchmarks.tuning cross-validates.
 """
 
-import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.development import counted_transitions, hear, macro
-from benchmarks.report import peak_memory_mb, write_report
+from benchmarks.development import counted_transitions, hear, rounded
+from benchmarks.reporting.form import benchmark_parser, parsed, peak_memory_mb, write_report
 from symbolic.midi import read_midi
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
-from transcribe.metrics import score
 from transcribe.pipeline import Transcriber
 from transcribe.presets import HMM_COUNTED, MODEL, PRIOR, preset
+from transcribe.scoring import Scores, mean, score
 
 Row = dict[str, str | float]
 PEDAL = "beam, as keys and pedal"  # through the MIDI file of `transcribe --pedal`
@@ -52,9 +52,9 @@ def rows_of(name: str, transcriber: Transcriber, listening: dict[str, float]) ->
             notes = through_midi(notes)
         seconds = listening[h.recording.name] + time.perf_counter() - begun
         work, length = work + seconds, length + h.recording.seconds
-        scores.append(score(h.reference, notes, h.recording.seconds))
+        scores.append(score(h.reference, notes, duration=h.recording.seconds))
         rows.append(_row(name, h.recording.name, scores[-1], seconds / h.recording.seconds))
-    return [*rows, _row(name, "macro average", macro(scores), work / length)]
+    return [*rows, _row(name, "macro average", mean(scores), work / length)]
 
 
 def through_midi(notes: Notes) -> Notes:
@@ -65,19 +65,16 @@ def through_midi(notes: Notes) -> Notes:
         return read_midi(path)
 
 
-def _row(decoder: str, recording: str, scores: dict[str, float], factor: float) -> Row:
-    rounded = {key: round(value, 4) for key, value in scores.items()}
+def _row(decoder: str, recording: str, scores: Scores, factor: float) -> Row:
     # Of this process, which holds all posteriorgrams and runs one decoder.
     peak = peak_memory_mb()
     place = {"decoder": decoder, "recording": recording}
-    return {**place, **rounded, "real_time_factor": round(factor, 4), "peak_memory_mb": peak}
+    return {**place, **rounded(scores), "real_time_factor": round(factor, 4), "peak_memory_mb": peak}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("transcription", __doc__)
+    args = parsed(parser, argv)
     listening = {h.recording.name: h.seconds for h in hear(MODEL, cached=False)}
     rows: list[Row] = []
     for name, transcriber in shipped().items():
@@ -89,7 +86,7 @@ def main() -> int:
             print(row)
     settings = {"model": MODEL, "prior": PRIOR, "data": "maps/real-dev, 15 recordings"}
     write_report(
-        "transcription", "How well does each decoder transcribe, as shipped, and how fast?", settings, rows
+        args.output, "How well does each decoder transcribe, as shipped, and how fast?", settings, rows
     )
     return 0
 

@@ -6,7 +6,6 @@ is scored with the setting that is best on the other compositions.
 Is not: the table of the shipped settings (benchmarks.transcription).
 """
 
-import argparse
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.development import STEP, Heard, counted_transitions, hear, macro
-from benchmarks.report import write_report
+from benchmarks.development import STEP, Heard, counted_transitions, hear, rounded
+from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
@@ -25,8 +24,9 @@ from symbolic.decoding.results import Decoding
 from symbolic.notes import Notes
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
-from transcribe.metrics import onset_ratios, score
 from transcribe.presets import MODEL, NOTE_PRICE, PRIOR, TRACK, Options
+from transcribe.scoring import mean, score
+from transcribe.scoring.matching import onset_ratios
 from transcribe.tracking import TrackOptions, track_notes
 
 log = logging.getLogger(__name__)
@@ -143,12 +143,11 @@ def row_of(name: str, heard: Sequence[Heard], clips: Sequence[Evidence], prior: 
     found = []
     for index, (recording, chosen) in enumerate(zip(heard, choice, strict=True)):
         notes = tracked([decodings[chosen][index]], [recording], settings[chosen])[0]
-        found.append(score(recording.reference, notes, recording.recording.seconds))
-    low, high = interval([s["onset_f1"] for s in found], compositions)
-    figures = {key: round(value, 4) for key, value in macro(found).items()}
+        found.append(score(recording.reference, notes, duration=recording.recording.seconds))
+    low, high = interval([s.onset_f1 for s in found], compositions)
     return {
         "decoder": name,
-        **figures,
+        **rounded(mean(found)),
         "onset_f1_low": round(low, 4),
         "onset_f1_high": round(high, 4),
         "onset_f1_best_setting": round(float(scores[best].mean()), 4),
@@ -156,14 +155,12 @@ def row_of(name: str, heard: Sequence[Heard], clips: Sequence[Evidence], prior: 
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("tuning", __doc__)
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--prior", default=PRIOR)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
-    args = parser.parse_args()
+    args = parsed(parser, argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     heard, prior = hear(args.model, cached=True), load_prior(args.prior)
     clocks = [frames_clock(h.posteriorgram, STEP) for h in heard]
@@ -177,7 +174,7 @@ def main() -> int:
     question = (
         "Which settings are best on maps/real-dev, and what is each decoder worth on other compositions?"
     )
-    write_report("tuning", question, settings, rows)  # type: ignore[arg-type]
+    write_report(args.output, question, settings, rows)  # type: ignore[arg-type]
     for row in rows:
         print(row)
     return 0

@@ -213,3 +213,37 @@ def write_csv(path: str | os.PathLike[str], notes: Notes) -> None:
             confidence = "" if notes.confidence is None else f"{notes.confidence[i]:.4f}"
             times = (f"{notes.onset[i]:.4f}", f"{notes.offset[i]:.4f}")
             writer.writerow((*times, notes.pitch[i], notes.velocity[i], confidence))
+
+
+def read_csv(path: str | os.PathLike[str]) -> Notes:
+    """Notes of a table as `write_csv` writes it; confidences may be missing, other columns are not read.
+
+    Errors name the line of the file, the header being line 1.
+    """
+    names = {"onset": "start_time_s", "offset": "end_time_s", "pitch": "pitch_midi", "velocity": "velocity"}
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            lines = list(csv.reader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise NotebeamError(
+            str(path), "bytes that are not text", "a table of comma-separated values"
+        ) from error
+    header = lines[0] if lines else []
+    for name in names.values():
+        if name not in header:
+            raise NotebeamError(f"{path} line 1", header, f"a header with the column {name!r}")
+    if "confidence" in header and any(
+        len(row) == len(header) and row[header.index("confidence")] for row in lines[1:]
+    ):
+        names["confidence"] = "confidence"
+    rows = []
+    for number, row in enumerate(lines[1:], start=2):
+        if len(row) < len(header):
+            raise NotebeamError(f"{path} line {number}", ",".join(row), f"{len(header)} cells between commas")
+        rows.append(
+            [_number(row[header.index(name)], f"{path} line {number} {name}") for name in names.values()]
+        )
+    table = np.array(rows, dtype=np.float64).reshape(-1, len(names))
+    columns = dict(zip(names, table.T, strict=True))
+    _check_rows(columns, str(path), word="line", first=2)
+    return Notes.make(**columns, place=str(path))

@@ -1,19 +1,72 @@
-"""The benchmarks' own arithmetic, and that the README shows what they wrote."""
+"""The form of reports, the benchmarks' own arithmetic, and that the pages show what they wrote."""
 
+import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.tables import README, TABLES, filled, markdown
+from benchmarks.reporting import form
+from benchmarks.reporting.__main__ import TABLES, main, pages
+from benchmarks.reporting.form import RESULTS, check_committed, merge_report, origin, write_report
+from benchmarks.reporting.markdown import filled, markdown
 from benchmarks.tuning import held_out_choice, interval
+from symbolic.errors import NotebeamError
 
 
-def test_the_readme_shows_what_the_benchmarks_wrote() -> None:
-    text = README.read_text(encoding="utf-8")
-    shown = set(re.findall(r"<!-- table (\w+) -->", text))
+def test_the_pages_show_what_the_benchmarks_wrote(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = [page.read_text(encoding="utf-8") for page in pages()]
+    shown = {name for text in texts for name in re.findall(r"<!-- table: (\S+) -->", text)}
     assert shown == set(TABLES)
-    assert filled(text) == text, "run: python -m benchmarks.tables"
+    assert main(["--check"]) == 0, capsys.readouterr().out + "run: python -m benchmarks.reporting"
+
+
+def test_only_what_stands_between_markers_is_replaced() -> None:
+    text = "a\n<!-- table: one -->\nold\n<!-- end -->\nb\n<!-- table: one --><!-- end -->"
+    new = "<!-- table: one -->\n\nnew\n\n<!-- end -->"
+    assert filled(text, {"one": lambda: "new"}, "page") == f"a\n{new}\nb\n{new}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<!-- table: two --><!-- end -->", "page: table: got 'two', expected one of one"),
+        ("<!-- table: one -->", "page: tables: got 'a marker without its end'"),
+        ("<!-- table: one --><!-- table: one --><!-- end -->", "page: table one: got 'no end'"),
+    ],
+)
+def test_a_bad_marker_is_one_line(text: str, message: str) -> None:
+    with pytest.raises(NotebeamError, match=message):
+        filled(text, {"one": lambda: "new"}, "page")
+
+
+def test_a_report_has_a_head_and_flat_rows(tmp_path: Path) -> None:
+    path = tmp_path / "answer.json"
+    write_report(path, "Why?", {"seed": 0}, [{"model": "a", "seconds": 1.5}])
+    report = json.loads(path.read_text())
+    names = ["question", "command", "commit", "date", "machine", "versions", "settings", "rows"]
+    assert list(report) == names
+    assert report["rows"] == [{"model": "a", "seconds": 1.5}]
+    merge_report(path, "Why?", {}, [{"model": "b", "seconds": 2.0}], ("model",))
+    merged = json.loads(path.read_text())["rows"]
+    assert [row["model"] for row in merged] == ["a", "b"]
+    assert merged[1] == {"model": "b", "seconds": 2.0} | origin()
+
+
+@pytest.mark.parametrize("commit", ["abcdef0+", ""])
+def test_figures_of_uncommitted_code_do_not_become_results(
+    commit: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(form, "origin", lambda: {"commit": commit})
+    before = sorted(RESULTS.iterdir())
+    with pytest.raises(NotebeamError, match="figures of uncommitted code"):
+        write_report(RESULTS / "new.json", "?", {}, [])
+    assert sorted(RESULTS.iterdir()) == before
+    write_report(tmp_path / "new.json", "?", {}, [])  # elsewhere they may be written, and say so
+    assert json.loads((tmp_path / "new.json").read_text())["commit"] == commit
+    monkeypatch.setattr(form, "origin", lambda: {"commit": "abcdef0"})
+    check_committed(RESULTS / "new.json")
 
 
 def test_a_table_is_markdown() -> None:

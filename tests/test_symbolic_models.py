@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import tables
-from benchmarks.published import OURS, SETS, SOURCES, TITLES, published
-from benchmarks.report import merge_report
+from benchmarks.reporting import symbolic_tables
+from benchmarks.reporting.form import merge_report
+from benchmarks.reporting.published import OURS, SETS, SOURCES, TITLES, published
 from benchmarks.symbolic_models import beside_published, main, row_of
 from symbolic.baselines.table import BASELINES
 
@@ -45,8 +45,9 @@ def test_only_what_is_more_than_5_percent_worse_is_marked() -> None:
 def test_a_partial_run_replaces_its_own_rows_only(tmp_path: Path) -> None:
     for value in (1.0, 2.0):
         rows = [{"row": "a", "set": "x", "value": value}]
-        merge_report("test", "?", {}, rows, ("row", "set"), tmp_path)
-        merge_report("test", "?", {}, [{"row": "b", "set": "x", "value": 7.0}], ("row", "set"), tmp_path)
+        merge_report(tmp_path / "test.json", "?", {}, rows, ("row", "set"))
+        other = [{"row": "b", "set": "x", "value": 7.0}]
+        merge_report(tmp_path / "test.json", "?", {}, other, ("row", "set"))
     rows = json.loads((tmp_path / "test.json").read_text())["rows"]
     assert [(row["row"], row["value"]) for row in rows] == [("a", 2.0), ("b", 7.0)]
     assert all({"commit", "date", "machine"} <= row.keys() for row in rows)
@@ -55,7 +56,8 @@ def test_a_partial_run_replaces_its_own_rows_only(tmp_path: Path) -> None:
 def test_several_rows_of_one_key_are_replaced_together(tmp_path: Path) -> None:
     for values in ((1.0, 2.0, 3.0), (4.0, 5.0)):
         rows = [{"model": "a", "value": value} for value in values]
-        merge_report("test", "?", {}, [*rows, {"model": "b", "value": 6.0}], ("model",), tmp_path)
+        rows.append({"model": "b", "value": 6.0})
+        merge_report(tmp_path / "test.json", "?", {}, rows, ("model",))
     found = json.loads((tmp_path / "test.json").read_text())["rows"]
     assert [row["value"] for row in found] == [4.0, 5.0, 6.0]
 
@@ -65,14 +67,14 @@ def test_the_table_shows_ours_beside_the_published_figure(monkeypatch: pytest.Mo
     row = base | {"row": "rnn-rbm", "set": "jsb", "log_likelihood_nats_per_step": -7.0, "acc12": 0.3}
     row |= {"standard_error": 0.021} | beside_published("rnn-rbm", "jsb", -7.0)
     other = base | {"row": "new", "set": "nottingham", "log_likelihood_nats_per_step": -1.5, "acc12": 0.8}
-    monkeypatch.setattr(tables, "read_report", lambda name: {"rows": [other, row]})
-    lines = tables.symbolic_models().splitlines()
+    monkeypatch.setattr(symbolic_tables, "read_report", lambda name: {"rows": [other, row]})
+    lines = symbolic_tables.symbolic_models().splitlines()
     assert lines[2] == "| RNN-RBM |  |  |  | -7.00 ± 0.02 / -6.27 † |  |  |  | 30.0 / 33.1 |"
     assert lines[3] == "| `new` |  | -1.50 |  |  |  | 80.0 |  |  |"
 
 
 def test_a_row_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["--rows", "rnn-made", "--weights", str(tmp_path)]) == 1
+    assert main(["--rows", "rnn-made", "--run", str(tmp_path)]) == 1
     error = capsys.readouterr().err
     assert error.startswith("benchmarks.symbolic_models: --rows: got 'rnn-made', expected some of random, ")
     assert error.count("\n") == 1

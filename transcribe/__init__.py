@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from transcribe.metrics import score
     from transcribe.pipeline import Transcriber, Transcription, transcribe
+    from transcribe.scoring import score
 
 __all__ = [
     "score",
@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "score": "metrics",
+    "score": "scoring",
     "Transcriber": "pipeline",
     "Transcription": "pipeline",
     "transcribe": "pipeline",

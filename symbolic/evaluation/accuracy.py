@@ -1,7 +1,7 @@
 """Accuracies of predicted rolls: that of the 2012 tables, and Bay's.
 
 Is: both definitions on bool tensors, their expectation under a prior, and Bay's for one roll.
-Is not: scores of notes in time (transcribe.metrics), or likelihood (evaluation.likelihood).
+Is not: scores of notes in time (transcribe.scoring), or likelihood (evaluation.likelihood).
 
 ACC12: mean over steps of TP / max(predicted, true keys), 1 where both are none. Bay et al. 2009: TP, FP and
 FN each summed over all steps, then TP / (TP + FP + FN). The tables of Boulanger-Lewandowski et al. 2012 cite

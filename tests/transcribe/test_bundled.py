@@ -9,8 +9,8 @@ import pytest
 from symbolic.decoding.options import Beam
 from symbolic.midi import read_midi
 from symbolic.notes import read_tsv
-from transcribe.metrics import score
 from transcribe.presets import MODEL, PRESETS, PRIOR, preset
+from transcribe.scoring import score
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -23,8 +23,8 @@ def test_every_decoder_finds_the_notes_of_the_bundled_recording(tmp_path: Path, 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = score(read_tsv(EXAMPLES / "gymnopedie.tsv"), read_midi(midi))
-    assert found["onset_f1"] > 0.9
-    assert found["frame_f1"] > 0.75
+    assert found.onset_f1 > 0.9
+    assert found.frame_f1 > 0.75
     assert picture.stat().st_size > 10_000
 
 

@@ -18,7 +18,7 @@ from symbolic.midi_writing import RINGING
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.cli import main
-from transcribe.metrics import score
+from transcribe.scoring import score
 
 RATE_HZ = 16_000
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -103,7 +103,7 @@ def test_a_recording_at_another_pitch_is_written_in_its_own_keys(
     assert main([str(tmp_path / "low.wav"), "-q", "--decoder", "threshold", *words]) == 0
     straight, low = read_midi(tmp_path / "straight.mid"), read_midi(tmp_path / "low.mid")
     expected = Notes.make(straight.onset / speed, straight.offset / speed, straight.pitch, straight.velocity)
-    assert score(expected, low)["onset_f1"] > 0.95
+    assert score(expected, low).onset_f1 > 0.95
 
 
 def test_posteriors_that_know_no_keys_have_no_pedal_to_write(

@@ -1,13 +1,4 @@
-"""Scores of a transcription against its reference, by mir_eval.
-
-Is: the one place where notes are scored; every table of the project calls `score`.
-Is not: a metric of its own. mir_eval matches the notes and makes the ratios; here the notes are put into
-its form (pitches in Hz, not MIDI numbers) and handed over key by key, which is the same and fast.
-
-Conventions, stated under every table: onset within 50 ms, pitch the same key; offset within the larger of
-50 ms and 20 % of the reference's length; velocity within 0.1 after mir_eval's regression; frames on a grid of
-10 ms, counts pooled over the recording. Where either side has no notes the scores are 0, as in mir_eval.
-"""
+"""Which notes and frames of two transcriptions are the same, by mir_eval, and the ratios that follow."""
 
 from typing import NamedTuple
 
@@ -19,7 +10,7 @@ from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, KEYS, LOWEST, hertz
 
 TOLERANCE = 0.05  # seconds
-WIDE_TOLERANCE = 0.1  # seconds: was the note heard at all
+WIDE_TOLERANCE = 0.1  # seconds: was the note detected at all
 GRID = 0.01  # seconds between the frames of the frame scores
 
 
@@ -29,46 +20,6 @@ class Ratios(NamedTuple):
     precision: float
     recall: float
     f1: float
-
-
-def score(reference: Notes, estimate: Notes, duration: float | None = None) -> dict[str, float]:
-    """Every score of one recording.
-
-    Args:
-        reference: what was played; offsets are sounding offsets (pedal included).
-        estimate: what was transcribed.
-        duration: end of the grid of frames, seconds; None = the last offset of the two.
-
-    Returns:
-        name -> 0..1. `*_aligned`: the recording's median deviation (see `median_deviation`) is taken off the
-        estimate first; `*_100ms`: tolerance 100 ms instead of 50. `median_deviation` itself is in seconds.
-
-    >>> import notebeam as nb
-    >>> played = nb.Notes.make(onset=[0.0, 1.0], offset=[0.5, 2.0], pitch=[60, 64], velocity=[64, 64])
-    >>> nb.score(played, played.cut(0.0, 0.9))["onset_recall"]
-    0.5
-    """
-    deviation = median_deviation(reference, estimate)
-    aligned = estimate.onset - deviation
-    onset = onset_ratios(reference, estimate)
-    offset = onset_ratios(reference, estimate, offset_ratio=0.2)
-    frame, accuracy = frame_ratios(reference, estimate, duration)
-    return {
-        "onset_precision": onset.precision,
-        "onset_recall": onset.recall,
-        "onset_f1": onset.f1,
-        "onset_f1_aligned": onset_ratios(reference, estimate, onset=aligned).f1,
-        "onset_f1_aligned_100ms": onset_ratios(
-            reference, estimate, onset=aligned, tolerance=WIDE_TOLERANCE
-        ).f1,
-        "onset_offset_f1": offset.f1,
-        "onset_offset_velocity_f1": velocity_ratios(reference, estimate).f1,
-        "frame_precision": frame.precision,
-        "frame_recall": frame.recall,
-        "frame_f1": frame.f1,
-        "frame_accuracy": accuracy,
-        "median_deviation": deviation,
-    }
 
 
 def median_deviation(reference: Notes, estimate: Notes) -> float:

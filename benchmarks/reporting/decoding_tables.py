@@ -1,14 +1,10 @@
-"""The README's tables of `benchmarks.decoding`.
-
-Is: one function a table.
-Is not: a measurement, or the places in the README (benchmarks.tables).
-"""
+"""Tables of the speed of decoding (`benchmarks.decoding`)."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.markdown import markdown, rows_of
-from benchmarks.report import read_report
+from benchmarks.reporting.form import read_report
+from benchmarks.reporting.markdown import markdown, rows_of
 
 Row = Mapping[str, Any]
 

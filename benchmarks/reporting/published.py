@@ -30,6 +30,25 @@ class Figure:
     source: str  # key of SOURCES
 
 
+# Note and frame F of other systems on the 15 recordings of `maps/real-dev`, by the scores of
+# `transcribe.scoring`; measured by others, not by a command of this repository.
+MAPS_SYSTEMS = {
+    "basic-pitch 0.4.0": {
+        "onset_f1": 0.666,
+        "onset_f1_aligned": 0.718,
+        "onset_f1_aligned_100ms": 0.770,
+        "onset_offset_f1": 0.299,
+        "frame_f1": 0.707,
+    },
+    "Transkun 2.0.1": {
+        "onset_f1": 0.889,
+        "onset_f1_aligned": 0.920,
+        "onset_f1_aligned_100ms": 0.964,
+        "onset_offset_f1": 0.696,
+        "frame_f1": 0.874,
+    },
+}
+
 # Rows in the order of the table, with their titles.
 TITLES = {
     "random": "random",

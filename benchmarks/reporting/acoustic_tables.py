@@ -1,13 +1,9 @@
-"""The README's tables of the acoustic models.
-
-Is: one function a table.
-Is not: a measurement, or the places in the README (benchmarks.tables).
-"""
+"""Tables of the acoustic models."""
 
 from collections.abc import Callable
 
-from benchmarks.markdown import markdown, rows_of, source
-from benchmarks.report import read_report
+from benchmarks.reporting.form import read_report
+from benchmarks.reporting.markdown import markdown, rows_of, source
 from transcribe.presets import MODEL
 
 

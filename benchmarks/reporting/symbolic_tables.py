@@ -1,109 +1,17 @@
-"""The README's tables, made from `benchmarks/results`; `python -m benchmarks.tables` writes them into it.
+"""Tables of the symbolic models: likelihoods beside published figures, costs, drawn music."""
 
-Is: one function a table, and the places between markers that they fill.
-Is not: a measurement.
-"""
-
-import re
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
-from benchmarks import acoustic_tables, decoding_tables
-from benchmarks.markdown import Report, markdown, rows_of, source
-from benchmarks.published import TITLES
-from benchmarks.report import read_report
+from benchmarks.reporting.form import read_report
+from benchmarks.reporting.markdown import Report, markdown, rows_of, source
+from benchmarks.reporting.published import TITLES
 
-README = Path(__file__).parent.parent / "README.md"
 SET_TITLES = {
     "piano_midi": "Piano-midi.de",
     "nottingham": "Nottingham",
     "musedata": "MuseData",
     "jsb": "JSB chorales",
 }
-
-
-def f3(value: float) -> str:
-    """A ratio, to three decimals."""
-    return f"{value:.3f}"
-
-
-def transcription() -> str:
-    """The decoders as shipped: macro averages."""
-    report = read_report("transcription")
-    names = ("onset_precision", "onset_recall", "onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms",
-             "onset_offset_f1", "onset_offset_velocity_f1", "frame_f1", "frame_accuracy")  # fmt: skip
-    header = ["decoder", "onset P", "onset R", "**onset F**", "deviation removed", "and 100 ms", "+ offset"]
-    header += ["+ velocity", "frame F", "frame accuracy", "real-time factor", "peak MB"]
-    average = [row for row in rows_of(report) if row["recording"] == "macro average"]
-    rows = [
-        [
-            row["decoder"],
-            *(f3(row[name]) for name in names),
-            f3(row["real_time_factor"]),
-            str(row["peak_memory_mb"]),
-        ]
-        for row in average
-    ]
-    return markdown(header, rows) + "\n\n" + source(report)
-
-
-def recordings() -> str:
-    """The default decoder, recording by recording."""
-    report = read_report("transcription")
-    names = ("onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offset_f1", "frame_f1")
-    header = [
-        "recording",
-        "onset F",
-        "deviation removed",
-        "and 100 ms",
-        "+ offset",
-        "frame F",
-        "median deviation",
-    ]
-    rows = [
-        [row["recording"], *(f3(row[name]) for name in names), f"{1000 * row['median_deviation']:+.0f} ms"]
-        for row in rows_of(report)
-        if row["decoder"] == "beam"
-    ]
-    return markdown(header, rows)
-
-
-def tuning() -> str:
-    """Cross-validated figures and the settings found."""
-    report = read_report("tuning")
-    header = ["decoder", "onset F, cross-validated", "95 % interval", "deviation removed", "and 100 ms"]
-    header += ["+ offset", "frame F", "best setting on all"]
-    rows = [
-        [
-            row["decoder"],
-            f3(row["onset_f1"]),
-            f"{row['onset_f1_low']:.3f}–{row['onset_f1_high']:.3f}",
-            *(
-                f3(row[k])
-                for k in ("onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offset_f1", "frame_f1")
-            ),
-            ", ".join(f"{k[5:]} {v}" for k, v in row.items() if k.startswith("best_")),
-        ]
-        for row in rows_of(report)
-    ]
-    return markdown(header, rows) + "\n\n" + source(report)
-
-
-def command() -> str:
-    """Time and memory of the whole command."""
-    report = read_report("command")
-    header = ["music", "wall time", "real-time factor", "peak memory"]
-    rows = [
-        [
-            f"{row['audio_seconds'] / 60:.0f} min",
-            f"{row['wall_seconds']:.1f} s",
-            f3(row["real_time_factor"]),
-            f"{row['peak_memory_mb']} MB",
-        ]
-        for row in rows_of(report)
-    ]
-    return markdown(header, rows) + "\n\n" + source(report)
 
 
 def priors() -> str:
@@ -275,10 +183,6 @@ def _cost(row: Report | None) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "transcription": transcription,
-    "recordings": recordings,
-    "tuning": tuning,
-    "command": command,
     "priors": priors,
     "symbolic_models": symbolic_models,
     "symbolic_costs": symbolic_costs,
@@ -286,24 +190,4 @@ TABLES: dict[str, Callable[[], str]] = {
     "real_sequences": real_sequences,
     "partition": partition,
     "generation": generation,
-    **acoustic_tables.TABLES,
-    **decoding_tables.TABLES,
 }
-
-
-def filled(text: str) -> str:
-    """The README with every `<!-- table NAME -->` ... `<!-- end -->` made anew."""
-
-    def table(match: re.Match[str]) -> str:
-        return f"<!-- table {match[1]} -->\n\n{TABLES[match[1]]()}\n\n<!-- end -->"
-
-    return re.sub(r"<!-- table (\w+) -->.*?<!-- end -->", table, text, flags=re.DOTALL)
-
-
-def main() -> int:
-    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

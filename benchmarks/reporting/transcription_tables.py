@@ -1,0 +1,113 @@
+"""Tables of transcription: decoders, recordings, settings, the whole command."""
+
+from collections.abc import Callable
+
+from benchmarks.reporting.form import read_report
+from benchmarks.reporting.markdown import markdown, rows_of, source
+from benchmarks.reporting.published import MAPS_SYSTEMS
+
+HEADLINE = ("threshold", "beam")  # of our decoders, beside other systems
+
+
+def headline() -> str:
+    """Ours beside other systems on the same recordings."""
+    report = read_report("transcription")
+    names = ("onset_f1", "onset_f1_aligned_100ms", "onset_offset_f1", "frame_f1")
+    header = ["system", "note-onset F", "deviation removed, 100 ms", "onset + offset F", "frame F"]
+    average = {row["decoder"]: row for row in rows_of(report) if row["recording"] == "macro average"}
+    systems = {f"notebeam, {decoder}": average[decoder] for decoder in HEADLINE} | MAPS_SYSTEMS
+    rows = [[title, *(f3(system[name]) for name in names)] for title, system in systems.items()]
+    notes = "The rows of other systems were measured by others, on the same recordings with the same scores."
+    return f"{markdown(header, rows)}\n\nOurs: {source(report)} {notes}"
+
+
+def f3(value: float) -> str:
+    """A ratio, to three decimals."""
+    return f"{value:.3f}"
+
+
+def transcription() -> str:
+    """The decoders as shipped: macro averages."""
+    report = read_report("transcription")
+    names = ("onset_precision", "onset_recall", "onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms",
+             "onset_offset_f1", "onset_offset_velocity_f1", "frame_f1", "frame_accuracy")  # fmt: skip
+    header = ["decoder", "onset P", "onset R", "**onset F**", "deviation removed", "and 100 ms", "+ offset"]
+    header += ["+ velocity", "frame F", "frame accuracy", "real-time factor", "peak MB"]
+    average = [row for row in rows_of(report) if row["recording"] == "macro average"]
+    rows = [
+        [
+            row["decoder"],
+            *(f3(row[name]) for name in names),
+            f3(row["real_time_factor"]),
+            str(row["peak_memory_mb"]),
+        ]
+        for row in average
+    ]
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
+def recordings() -> str:
+    """The default decoder, recording by recording."""
+    report = read_report("transcription")
+    names = ("onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offset_f1", "frame_f1")
+    header = [
+        "recording",
+        "onset F",
+        "deviation removed",
+        "and 100 ms",
+        "+ offset",
+        "frame F",
+        "median deviation",
+    ]
+    rows = [
+        [row["recording"], *(f3(row[name]) for name in names), f"{1000 * row['median_deviation']:+.0f} ms"]
+        for row in rows_of(report)
+        if row["decoder"] == "beam"
+    ]
+    return markdown(header, rows)
+
+
+def tuning() -> str:
+    """Cross-validated figures and the settings found."""
+    report = read_report("tuning")
+    header = ["decoder", "onset F, cross-validated", "95 % interval", "deviation removed", "and 100 ms"]
+    header += ["+ offset", "frame F", "best setting on all"]
+    rows = [
+        [
+            row["decoder"],
+            f3(row["onset_f1"]),
+            f"{row['onset_f1_low']:.3f}–{row['onset_f1_high']:.3f}",
+            *(
+                f3(row[k])
+                for k in ("onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offset_f1", "frame_f1")
+            ),
+            ", ".join(f"{k[5:]} {v}" for k, v in row.items() if k.startswith("best_")),
+        ]
+        for row in rows_of(report)
+    ]
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
+def command() -> str:
+    """Time and memory of the whole command."""
+    report = read_report("command")
+    header = ["music", "wall time", "real-time factor", "peak memory"]
+    rows = [
+        [
+            f"{row['audio_seconds'] / 60:.0f} min",
+            f"{row['wall_seconds']:.1f} s",
+            f3(row["real_time_factor"]),
+            f"{row['peak_memory_mb']} MB",
+        ]
+        for row in rows_of(report)
+    ]
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "headline": headline,
+    "transcription": transcription,
+    "recordings": recordings,
+    "tuning": tuning,
+    "command": command,
+}

@@ -1,0 +1,132 @@
+"""The command `python -m transcribe.scoring REFERENCE ESTIMATE`: scores of files, or of folders of files."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from symbolic.errors import NotebeamError
+from transcribe.scoring import FORMATS, Scores, mean, score
+
+SHOWN = {  # columns of the table
+    "onset_precision": "onset P",
+    "onset_recall": "onset R",
+    "onset_f1": "onset F",
+    "onset_f1_aligned": "aligned F",
+    "onset_offset_f1": "+ offset F",
+    "onset_offset_velocity_f1": "+ velocity F",
+    "frame_f1": "frame F",
+    "frame_accuracy": "frame acc.",
+    "median_deviation": "deviation s",
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m transcribe.scoring",
+        description="Scores of transcriptions against their references, by mir_eval: onsets within 50 ms, "
+        "offsets within 50 ms or 20 % of the length, velocities within 0.1 after regression, "
+        "frames of 10 ms.",
+    )
+    formats = f"file ({', '.join(FORMATS)}) or folder"
+    parser.add_argument("reference", type=Path, metavar="REFERENCE", help=f"what was played: {formats}")
+    parser.add_argument(
+        "estimate", type=Path, metavar="ESTIMATE", help=f"what was transcribed: {formats} with the same names"
+    )
+    parser.add_argument(
+        "--pedal",
+        choices=("extend", "keys"),
+        default="extend",
+        help="where notes end: with their sound, the sustain pedal included (extend, default), "
+        "or with their keys (keys)",
+    )
+    parser.add_argument("--json", action="store_true", help="print every score as JSON")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; exit code 1 if something was not scored."""
+    args = build_parser().parse_args(argv)
+    scores: dict[str, Scores] = {}
+    try:
+        pairs, failures = paired(args.reference, args.estimate)
+    except NotebeamError as error:
+        pairs, failures = {}, [str(error)]
+    for name, (reference, estimate) in pairs.items():
+        try:
+            scores[name] = score(reference, estimate, pedal=args.pedal)
+        except (NotebeamError, OSError) as error:
+            failures.append(str(error))
+    for failure in failures:
+        print(f"scoring: {failure}", file=sys.stderr)
+    if scores:
+        print(as_json(scores, args.pedal) if args.json else as_table(scores, args.pedal))
+    if scores and failures:
+        print(f"scoring: {len(failures)} not scored, the mean is without them", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def paired(reference: Path, estimate: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
+    """Files that belong together, by name, and a line for each that has no partner.
+
+    Raises:
+        NotebeamError: a file beside a folder, no such file, two files of one name.
+    """
+    for path in (reference, estimate):
+        if not path.exists():
+            raise NotebeamError(str(path), "no such file", "a file or a folder")
+    if reference.is_dir() != estimate.is_dir():
+        raise NotebeamError(f"{reference}, {estimate}", "a file and a folder", "two files or two folders")
+    if not reference.is_dir():
+        return {estimate.name: (reference, estimate)}, []
+    wanted, given = _by_name(reference), _by_name(estimate)
+    if not wanted:
+        raise NotebeamError(str(reference), "no notes in it", f"files of {', '.join(FORMATS)}")
+    failures = [
+        f"{wanted[name]}: no estimate named {name} in {estimate}" for name in wanted.keys() - given.keys()
+    ]
+    failures += [
+        f"{given[name]}: no reference named {name} in {reference}" for name in given.keys() - wanted.keys()
+    ]
+    return {name: (path, given[name]) for name, path in wanted.items() if name in given}, sorted(failures)
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    """Files of notes in a folder and its subfolders, by their place in it without the ending."""
+    files: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in FORMATS and path.is_file():
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            if name in files:
+                raise NotebeamError(str(path), f"beside {files[name].name}", "one file of each name")
+            files[name] = path
+    return files
+
+
+def as_json(scores: Mapping[str, Scores], pedal: str) -> str:
+    """Every score of every file, and the means."""
+    files = [{"file": name, **asdict(values)} for name, values in scores.items()]
+    return json.dumps({"pedal": pedal, "files": files, "mean": asdict(mean(list(scores.values())))}, indent=1)
+
+
+def as_table(scores: Mapping[str, Scores], pedal: str) -> str:
+    """The main scores, a line for each file, and the means."""
+    rows = dict(scores)
+    if len(scores) > 1:
+        rows["mean"] = mean(list(scores.values()))
+    width = max(len(name) for name in (*rows, "file"))
+    lines = ["  ".join([f"{'file':{width}}", *SHOWN.values()])]
+    for name, values in rows.items():
+        numbers = asdict(values)
+        cells = (f"{numbers[key]:{len(title)}.3f}" for key, title in SHOWN.items())
+        lines.append("  ".join([f"{name:{width}}", *cells]))
+    ends = {"extend": "with their sound (sustain pedal included)", "keys": "with their keys (pedal ignored)"}
+    count = f"{len(scores)} recording" + "s" * (len(scores) > 1)
+    return "\n".join([*lines, f"{count}; notes end {ends[pedal]}"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
