@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import notebeam as nb
 import pytest
 from pages import TREE, Block, blocks_of, in_tree, links_of, section_of
+
+import notebeam as nb
 
 README = TREE / "README.md"
 PAGE = 70  # lines that a reader sees at once, about

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from symbolic.config import read_toml
+from symbolic.datasets.splits import Splits, read_splits
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
 from symbolic.training.checkpoint import FILE as CHECKPOINT
 from symbolic.training.config import TrainingConfig, read_config
-from symbolic.training.data import Splits, read_splits
 from symbolic.training.loop import train
 
 Row = dict[str, Any]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from symbolic.errors import NotebeamError
-from symbolic.midi import write_midi
+from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes, read_csv, write_csv, write_tsv
 from transcribe.scoring import Scores, mean, read_notes, score
 from transcribe.scoring.__main__ import main
