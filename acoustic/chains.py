@@ -70,7 +70,9 @@ def filtered(audio: Tensor, response: Tensor) -> Tensor:
 
 def line_hertz(rate_hz: int) -> Tensor:
     """(RINGING // 2 + 1,) frequencies at which responses are evaluated."""
-    return torch.arange(RINGING // 2 + 1) * (rate_hz / RINGING)
+    from librosa import fft_frequencies  # slow to import: only training needs it
+
+    return torch.from_numpy(fft_frequencies(sr=rate_hz, n_fft=RINGING)).float()
 
 
 def loudspeaker(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tensor:

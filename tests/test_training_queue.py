@@ -24,18 +24,18 @@ units = 4
 [data]
 set = "jsb"
 [loop]
-updates = {updates}
-batch = 4
+steps = {steps}
+batch_size = 4
 chunk = 20
-rate = {rate}
+learning_rate = {rate}
 validate_every = 10
 validate_steps = 100
 """
 
 
-def config(folder: Path, name: str, updates: int = 40, rate: float = 1e-2) -> Path:
+def config(folder: Path, name: str, steps: int = 40, rate: float = 1e-2) -> Path:
     path = folder / f"{name}.toml"
-    path.write_text(CONFIG.format(updates=updates, rate=rate))
+    path.write_text(CONFIG.format(steps=steps, rate=rate))
     return path
 
 
@@ -51,7 +51,7 @@ def measured(path: Path) -> dict[str, object]:
 
 
 def test_rows_are_trained_one_after_the_other_and_only_once(tmp_path: Path) -> None:
-    paths = [config(tmp_path, "first"), config(tmp_path, "second", updates=20)]
+    paths = [config(tmp_path, "first"), config(tmp_path, "second", steps=20)]
     rows: list[dict[str, object]] = []
     for _ in range(2):
         lines: list[str] = []
@@ -63,7 +63,7 @@ def test_rows_are_trained_one_after_the_other_and_only_once(tmp_path: Path) -> N
     assert [Path(str(row["weights"])).parent.name for row in rows] == ["first", "second"]
     assert [json.loads(row_file(path, tmp_path / "run").read_text()) for path in paths] == rows
     log = (tmp_path / "run" / "first" / "training.log").read_text().splitlines()
-    assert [line.split()[1] for line in log if line.startswith("update")] == ["10", "20", "30", "40"]
+    assert [line.split()[1] for line in log if line.startswith("step ")] == ["10", "20", "30", "40"]
 
 
 def test_slices_end_in_the_weights_of_a_training_without_them(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_slices_end_in_the_weights_of_a_training_without_them(tmp_path: Path) ->
 
 
 def test_a_training_that_fails_costs_its_own_row_only(tmp_path: Path) -> None:
-    paths = [config(tmp_path, "bad", rate=1e30), config(tmp_path, "good", updates=10)]
+    paths = [config(tmp_path, "bad", rate=1e3), config(tmp_path, "good", steps=10)]
     rows: list[object] = []
     failures = train_rows(paths, tmp_path, measure=measured, finished=rows.append, log=lambda line: None)
     assert len(failures) == 1 and "bad.toml: validation: got" in failures[0]
@@ -93,14 +93,14 @@ def test_a_training_that_fails_costs_its_own_row_only(tmp_path: Path) -> None:
 
 
 def test_the_command_goes_on_where_it_was_killed(tmp_path: Path) -> None:
-    path = config(tmp_path, "long", updates=100_000)
+    path = config(tmp_path, "long", steps=100_000)
     results, run = tmp_path / "results.json", tmp_path / "run"
     words = ["--train", "--queue", str(queue(tmp_path, path)), "--run", str(run), "-o", str(results)]
     command = [sys.executable, "-m", "benchmarks.symbolic_models", *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert line.startswith("long: update 10 "), line
+    assert line.startswith("long: step 10 "), line
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
@@ -109,12 +109,12 @@ def test_the_command_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--slice", "1e-6"], capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
     lines = done.stdout.splitlines()
-    assert int(lines[0].removeprefix("long: resumed at update ")) >= 10
+    assert int(lines[0].removeprefix("long: resumed at step ")) >= 10
     assert lines[-1] == "the slice is over; the same command goes on"
 
 
 def test_a_finished_row_reaches_the_results_with_its_own_origin(tmp_path: Path) -> None:
-    path, run = config(tmp_path, "short", updates=10), tmp_path / "run"
+    path, run = config(tmp_path, "short", steps=10), tmp_path / "run"
     words = ["--train", "--queue", str(queue(tmp_path, path)), "--run", str(run), "--samples", "1"]
     words += ["--accuracy-steps", "100"]
     assert main([*words, "-o", str(tmp_path / "results.json")]) == 0
@@ -128,7 +128,7 @@ def test_a_finished_row_reaches_the_results_with_its_own_origin(tmp_path: Path) 
     [again] = json.loads((tmp_path / "again.json").read_text())["rows"]
     assert again == row | {"commit": "abcdef0", "date": "2020-01-01"}
     # Without --train the rows that are finished, and no training of others.
-    other = config(tmp_path, "other", updates=100_000)
+    other = config(tmp_path, "other", steps=100_000)
     words = ["--queue", str(queue(tmp_path, other, path)), "--run", str(run)]
     assert main([*words, "-o", str(tmp_path / "third.json")]) == 0
     assert json.loads((tmp_path / "third.json").read_text())["rows"] == [again]

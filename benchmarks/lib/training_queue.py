@@ -130,7 +130,7 @@ def _train(
             file.flush()
             log(f"{path.stem}: {line}")
             # Lines come after a checkpoint was written: nothing is lost if the training stops here.
-            if line.startswith("update"):
+            if line.startswith("step "):
                 _in_time(deadline)
 
         train(

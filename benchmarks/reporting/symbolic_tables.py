@@ -61,11 +61,11 @@ def symbolic_models() -> str:
 
 
 def symbolic_costs() -> str:
-    """What training cost: parameters, minutes, the update that was kept, on each set."""
+    """What training cost: parameters, minutes, the step that was kept, on each set."""
     report = read_report("symbolic_models")
     cells = {(row["row"], row["set"]): row for row in rows_of(report) if row["kind"] != "closed form"}
     names = dict.fromkeys([*TITLES, *(row for row, _ in cells)])
-    header = ["parameters; minutes; update kept; seed", *SET_TITLES.values()]
+    header = ["parameters; minutes; step kept; seed", *SET_TITLES.values()]
     rows = [
         [TITLES.get(name, f"`{name}`"), *(_cost(cells.get((name, dataset))) for dataset in SET_TITLES)]
         for name in names
@@ -176,9 +176,9 @@ def _percent(row: Report | None) -> str:
 def _cost(row: Report | None) -> str:
     if row is None:
         return ""
-    update = row.get("best_step", row.get("best_update", row.get("chosen_update")))
+    kept = row.get("best_step", row.get("best_update", row.get("chosen_update")))
     parts = [f"{row['parameters']:,}" if "parameters" in row else "–"]
-    parts += [f"{row['minutes']:.1f}" if "minutes" in row else "–", "–" if update is None else str(update)]
+    parts += [f"{row['minutes']:.1f}" if "minutes" in row else "–", "–" if kept is None else str(kept)]
     return "; ".join([*parts, str(row.get("seed", "–"))])
 
 
