@@ -85,10 +85,12 @@ def test_slices_end_in_the_weights_of_a_training_without_them(tmp_path: Path) ->
 
 
 def test_a_training_that_fails_costs_its_own_row_only(tmp_path: Path) -> None:
-    paths = [config(tmp_path, "bad", rate=1e3), config(tmp_path, "good", steps=10)]
+    paths = [config(tmp_path, "bad"), config(tmp_path, "good", steps=10)]
+    # The data have 88 keys: found out when the training begins.
+    paths[0].write_text(paths[0].read_text().replace("units = 4", "units = 4\nvisible = 12"))
     rows: list[object] = []
     failures = train_rows(paths, tmp_path, measure=measured, finished=rows.append, log=lambda line: None)
-    assert len(failures) == 1 and "bad.toml: validation: got" in failures[0]
+    assert len(failures) == 1 and "bad.toml: options.visible: got 12" in failures[0]
     assert len(rows) == 1
 
 
