@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acoustic.audio import Samples, duration, read_blocks
+from acoustic.audio import DamagedRecording, Samples, duration, read_blocks
 from acoustic.calibration import Scaling
 from acoustic.concert_pitch import estimate_cents
 from acoustic.features import frame_count, margin_samples, spectra
@@ -46,6 +46,7 @@ class Listener:
         start: float = 0.0,
         stop: float | None = None,
         progress: Callable[[float], None] | None = None,
+        damage: Callable[[DamagedRecording], None] | None = None,
     ) -> Posteriorgram:
         """What the network hears in a recording between `start` and `stop` seconds.
 
@@ -55,12 +56,13 @@ class Listener:
 
         Args:
             progress: called after each chunk with the part done, 0 to 1, as far as the file tells its length.
+            damage: called of a cut or damaged recording, whose result is what is there; None raises.
 
         Raises:
             NotebeamError: see `acoustic.audio.read_blocks`.
         """
         known, rate_hz, cents = duration(path), self.network.features.rate_hz, self.cents
-        blocks = read_blocks(path, start, stop, rate_hz)
+        blocks = read_blocks(path, start, stop, rate_hz, damage)
         if cents is None:
             first = _first(blocks, round(TUNING_SECONDS * rate_hz))
             cents, blocks = estimate_cents(first, rate_hz), chain([first], blocks)
