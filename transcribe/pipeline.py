@@ -96,13 +96,18 @@ class Transcriber:
         return {"options": self.options, "_listener": None, "_prior": None}
 
     def __call__(
-        self, path: str | PathLike[str], progress: Callable[[float], None] | None = None
+        self,
+        path: str | PathLike[str],
+        progress: Callable[[float], None] | None = None,
+        damage: Callable[[NotebeamError], None] | None = None,
     ) -> Transcription:
         """Notes of an audio file, or of a posteriorgram's `.npz`; times are the recording's.
 
         Args:
             path: the file.
             progress: is told the fraction of the recording that was heard, 0..1.
+            damage: is told what is wrong with a cut or damaged recording, whose notes are those of what is
+                there; None raises instead.
 
         Raises:
             NotebeamError: what is wrong with the file, or with the options' models.
@@ -113,7 +118,7 @@ class Transcriber:
         if path.suffix.lower() == POSTERIORS:
             heard = Posteriorgram.load(path)
             return self.decoded(between(heard, options.start, options.stop, str(path)))
-        heard = self._heard().posteriorgram(path, options.start, options.stop, progress)
+        heard = self._heard().posteriorgram(path, options.start, options.stop, progress, damage)
         return self.decoded(heard)
 
     def load(self, *, audio: bool) -> None:
