@@ -4,58 +4,82 @@ Is: opening, mixing down, resampling and checking of audio files.
 Is not: spectra (features) or chunking for the network (inference).
 """
 
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from acoustic import ffmpeg
+from acoustic.containers import Layout, Part, View, layout, looks_like_audio
 from symbolic.errors import NotebeamError
+from symbolic.files import open_file
 
 Samples = npt.NDArray[np.float32]
 
 RATE_HZ = 16_000
 BLOCK_SECONDS = 10.0
+# Of the files of a folder; what a file is shows in its content, and others are looked into (`is_audio`).
 SUFFIXES = frozenset(
-    {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".m4a", ".mp4", ".aac", ".wma"}
+    ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .ogv .ogx .opus .spx .mp3 .mp2 .mp1 .mpga .aif .aiff .aifc "
+    ".au .snd .caf .voc .sf .ircam .nist .sph .m4a .m4b .m4p .m4r .m4v .mp4 .mov .qt .3gp .3g2 .aac .adts "
+    ".ac3 .eac3 .dts .wma .asf .wmv .webm .weba .mka .mkv .avi .flv .f4a .f4v .mpg .mpeg .vob .ts .m2ts .mts "
+    ".amr .awb .ape .wv .tta .tak .mpc .dsf .dff .thd .mlp .ra .rm .rmvb .qcp .gsm .oma .mxf .nut".split()
 )
-# A container may announce a little more than it holds (mp3 padding); more than this is a cut file.
-MISSING_SECONDS = 0.25
-MISSING_SHARE = 0.02  # of an mp3: where no header counts its frames, its length is guessed from its bit rate
+EXPECTED = "a recording"
+MISSING_SECONDS = 0.25  # by which a container may announce more than it holds
 LOUDEST = 64.0  # float files go over 1, but not by 36 dB: those hold integers
+UNKNOWN_FRAMES = 1 << 62  # libsndfile's way to say that it does not know how many
 
 
-def read_audio(path: Path, start: float = 0.0, stop: float | None = None, rate_hz: int = RATE_HZ) -> Samples:
+class DamagedRecording(NotebeamError):
+    """A recording that is cut or damaged: raised after its last block, when all that is there was given."""
+
+
+def read_audio(
+    path: Path,
+    start: float = 0.0,
+    stop: float | None = None,
+    rate_hz: int = RATE_HZ,
+    damage: Callable[[DamagedRecording], None] | None = None,
+) -> Samples:
     """Mono samples (S,) of a recording between `start` and `stop` seconds; see `read_blocks`."""
-    blocks = list(read_blocks(path, start, stop, rate_hz))
+    blocks = list(read_blocks(path, start, stop, rate_hz, damage))
     return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
 
 
 def read_blocks(
-    path: Path, start: float = 0.0, stop: float | None = None, rate_hz: int = RATE_HZ
+    path: Path,
+    start: float = 0.0,
+    stop: float | None = None,
+    rate_hz: int = RATE_HZ,
+    damage: Callable[[DamagedRecording], None] | None = None,
 ) -> Iterator[Samples]:
     """Mono blocks (S,) float32 of a recording at `rate_hz`, in order, a few seconds each.
 
-    Any rate and channel count; channels are averaged. What libsndfile cannot open is piped
-    through ffmpeg where that is installed. Memory does not grow with the file's length.
+    Any rate and channel count; channels are averaged. The recording is read to its true end, whatever its
+    header claims. What libsndfile cannot open is piped through ffmpeg where that is installed. Memory does
+    not grow with the file's length.
 
     Args:
         path: the recording.
         start: seconds to skip.
         stop: seconds at which to end; None reads to the end.
         rate_hz: rate of the samples returned.
+        damage: called at the end of a recording that is cut or damaged; None raises.
 
     Raises:
-        NotebeamError: no such file, not audio, cut short, without samples, or with NaN or infinite samples.
+        DamagedRecording: at the end, after all that can be read, of a recording that is cut or damaged.
+        NotebeamError: no such file, not audio, without samples, or with NaN or infinite samples.
     """
     import soxr
 
     stream: soxr.ResampleStream | None = None
-    found = False
-    for native_hz, block in _native_blocks(path, start, stop):
+    stream_hz, found = 0, False
+    faults: list[str] = []
+    for native_hz, block in _native_blocks(path, start, stop, faults):
         found = True
         mono = block.mean(axis=1, dtype=np.float32)
         if not np.isfinite(mono).all():
@@ -63,111 +87,177 @@ def read_blocks(
         peak = float(np.abs(mono).max(initial=0.0))
         if peak > LOUDEST:
             raise NotebeamError(str(path), f"samples up to {peak:.0f}", "samples whose full scale is 1")
+        if stream is not None and native_hz != stream_hz:  # files of two rates were joined
+            yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+            stream = None
         if native_hz == rate_hz:
             yield mono
             continue
-        stream = stream or soxr.ResampleStream(native_hz, rate_hz, 1, dtype="float32")
+        stream, stream_hz = stream or soxr.ResampleStream(native_hz, rate_hz, 1, dtype="float32"), native_hz
         resampled = stream.resample_chunk(mono)
         if len(resampled):
             yield resampled
     if not found:
-        raise NotebeamError(str(path), "no samples", f"audio between {start:g} s and {_named(stop)}")
+        why = f" ({faults[0]})" if faults else ""
+        raise NotebeamError(str(path), f"no samples{why}", f"audio between {start:g} s and {_named(stop)}")
     if stream is not None:
         yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+    if faults:
+        error = DamagedRecording(str(path), f"a cut or damaged file ({faults[0]})", "a whole recording")
+        if damage is None:
+            raise error
+        damage(error)
 
 
 def duration(path: Path) -> float | None:
     """Length that the file announces, seconds; None where only decoding could tell."""
     import soundfile
 
+    seconds = 0.0
     try:
-        info = soundfile.info(str(path))
-    except (soundfile.LibsndfileError, TypeError):  # TypeError: headerless .raw
+        for part in _layout(path).parts:
+            with _Opened(path, part) as sound:
+                if part.is_estimated or sound.file.frames >= UNKNOWN_FRAMES:
+                    return None
+                seconds += sound.file.frames / sound.rate_hz
+    except (soundfile.LibsndfileError, TypeError, OSError):  # TypeError: headerless .raw
         return None
-    return float(info.frames) / float(info.samplerate)
+    return seconds
+
+
+def is_audio(path: Path) -> bool:
+    """Whether a file begins like a recording, whatever its name."""
+    try:
+        with open_file(path, EXPECTED) as file:
+            return looks_like_audio(file.read(64))
+    except NotebeamError:
+        return False
 
 
 def _named(stop: float | None) -> str:
     return "its end" if stop is None else f"{stop:g} s"
 
 
-def _native_blocks(path: Path, start: float, stop: float | None) -> Iterator[tuple[int, Samples]]:
-    """(rate, block (S, channels)) in the file's own rate."""
-    import soundfile
-
-    if not path.exists():
-        raise NotebeamError(str(path), "no such file", "a recording")
-    if not path.is_file():
-        raise NotebeamError(str(path), "not a file", "a recording")
-    if path.stat().st_size == 0:
-        raise NotebeamError(str(path), "an empty file", "a recording")
-    try:
-        file = soundfile.SoundFile(str(path))
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
-        if _is_text(path) or shutil.which("ffmpeg") is None:
-            reason = "not a format that can be read"
-            expected = "wav, flac, ogg, opus, mp3 or aiff (others through ffmpeg, where it is installed)"
-            raise NotebeamError(str(path), reason, expected) from error
-        yield from _ffmpeg_blocks(path, start, stop)
-        return
-    with file:
-        yield from _sndfile_blocks(file, path, start, stop)
+def _layout(path: Path) -> Layout:
+    stat = path.stat()
+    return _layout_once(path, stat.st_size, stat.st_mtime_ns)
 
 
-def _sndfile_blocks(
-    file: object, path: Path, start: float, stop: float | None
-) -> Iterator[tuple[int, Samples]]:
-    import soundfile
+@lru_cache(maxsize=8)
+def _layout_once(path: Path, size: int, time_ns: int) -> Layout:
+    """`layout`, asked for twice by those who want to know the duration first."""
+    return layout(path)
 
-    assert isinstance(file, soundfile.SoundFile)
-    rate_hz, announced = int(file.samplerate), int(file.frames)
-    last = announced if stop is None else min(announced, round(stop * rate_hz))
-    position = min(round(start * rate_hz), announced)
-    try:
-        file.seek(position)
-        while position < last:
-            block = file.read(
-                min(round(BLOCK_SECONDS * rate_hz), last - position), dtype="float32", always_2d=True
-            )
-            if len(block) == 0:
+
+class _Opened:
+    """A part of a file as libsndfile reads it, closed at the end of a `with` block."""
+
+    def __init__(self, path: Path, part: Part) -> None:
+        import soundfile
+
+        self.view = None if part.is_plain else View(path, part)
+        try:
+            # As bytes: names are not always text.
+            self.file = soundfile.SoundFile(os.fsencode(path) if self.view is None else self.view)
+        except BaseException:
+            self._close_view()
+            raise
+        self.is_estimated = (
+            part.is_estimated or self.file.frames >= UNKNOWN_FRAMES or self.file.format == "MP3"
+        )
+        self.rate_hz = int(self.file.samplerate)
+        self.position = 0  # samples read or skipped
+
+    def __enter__(self) -> "_Opened":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+        self._close_view()
+
+    def _close_view(self) -> None:
+        if self.view is not None:
+            self.view.close()
+
+    def blocks(self, first: int, last: int | None, faults: list[str]) -> Iterator[Samples]:
+        """Blocks (S, channels) of the samples `first` to `last`, as far as they are there."""
+        if self.view is None and first:
+            self.position = min(first, self.file.frames)
+            self.file.seek(self.position)
+        while last is None or self.position < last:
+            block, complaint = self._read(round(BLOCK_SECONDS * self.rate_hz), last)
+            begin = max(0, first - self.position)
+            self.position += len(block)
+            if len(block) > begin:
+                yield block[begin:]
+            if complaint or not len(block):
                 break
-            position += len(block)
-            yield rate_hz, block
-    except soundfile.LibsndfileError as error:
-        raise _cut(path, position / rate_hz, announced / rate_hz) from error
-    missing = MISSING_SECONDS * rate_hz
-    if file.format == "MP3":
-        missing = max(missing, MISSING_SHARE * announced)
-    if last - position > missing:
-        raise _cut(path, position / rate_hz, announced / rate_hz)
+        else:
+            return
+        missing = self.file.frames - self.position
+        if complaint and not (self.is_estimated and "seek" in complaint):
+            faults.append(complaint)
+        elif not self.is_estimated and missing > MISSING_SECONDS * self.rate_hz:
+            seconds = self.position / self.rate_hz
+            faults.append(f"sound up to {seconds:.1f} s of {self.file.frames / self.rate_hz:.1f} s")
+
+    def _read(self, count: int, last: int | None) -> tuple[Samples, str]:
+        """The next samples, `count` at most, and libsndfile's complaint ("" = none)."""
+        import soundfile
+
+        count = count if last is None else min(count, last - self.position)
+        # Where libsndfile fails it does not tell how much of the block it has read: the rest stays as it was.
+        block = np.full((count, self.file.channels), np.nan, dtype=np.float32)
+        try:
+            return self.file.read(out=block), ""
+        except soundfile.LibsndfileError as error:
+            empty = np.isnan(block).all(axis=1)
+            return block[: int(np.argmax(empty)) if empty.any() else count], error.error_string
 
 
-def _cut(path: Path, found: float, announced: float) -> NotebeamError:
-    return NotebeamError(str(path), f"sound up to {found:.1f} s", f"{announced:.1f} s, as the file announces")
+def _native_blocks(
+    path: Path, start: float, stop: float | None, faults: list[str]
+) -> Iterator[tuple[int, Samples]]:
+    """(rate, block (S, channels)) in the file's own rate; what is wrong with the file goes to `faults`."""
+    import soundfile
 
-
-def _is_text(path: Path) -> bool:
-    """Whether the file begins like text: no need to ask ffmpeg about it."""
-    with path.open("rb") as file:
+    with open_file(path, EXPECTED) as file:
         head = file.read(512)
+    if not head:
+        raise NotebeamError(str(path), "an empty file", EXPECTED)
+    found = _layout(path)
+    if found.fault:
+        faults.append(found.fault)
+    passed = 0.0  # seconds of the parts before
+    for number, part in enumerate(found.parts):
+        try:
+            opened = _Opened(path, part)
+        except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
+            if number:
+                faults.append(f"its part {number + 1} cannot be read")
+                continue
+            if _is_text(head) or not ffmpeg.is_installed():
+                raise _unreadable(path, head) from error
+            yield from ffmpeg.blocks(path, start, stop, faults)
+            return
+        with opened as sound:
+            first = max(0, round((start - passed) * sound.rate_hz))
+            last = None if stop is None else round((stop - passed) * sound.rate_hz)
+            for block in sound.blocks(first, last, faults):
+                yield sound.rate_hz, block
+            passed += sound.position / sound.rate_hz
+        if stop is not None and passed >= stop:
+            return
+
+
+def _unreadable(path: Path, head: bytes) -> NotebeamError:
+    reason = "not a format that can be read"
+    if looks_like_audio(head):
+        return NotebeamError(str(path), f"{reason} without ffmpeg", "ffmpeg to be installed")
+    expected = "wav, flac, ogg, opus, mp3 or aiff (others through ffmpeg, where it is installed)"
+    return NotebeamError(str(path), reason, expected)
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether a file begins like text: no need to ask ffmpeg about it."""
     return all(byte in b"\t\r\n\f" or byte >= 32 for byte in head)
-
-
-def _ffmpeg_blocks(path: Path, start: float, stop: float | None) -> Iterator[tuple[int, Samples]]:
-    """Decoded by ffmpeg to mono at the model's rate, through a pipe."""
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-ss", str(start)]
-    if stop is not None:
-        command += ["-to", str(stop)]
-    command += ["-i", f"file:{path}", "-f", "f32le", "-ac", "1", "-ar", str(RATE_HZ), "-"]
-    size = round(BLOCK_SECONDS * RATE_HZ) * 4
-    # Complaints go to a file: a full pipe that nobody reads would stop ffmpeg.
-    with tempfile.TemporaryFile() as complaints:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process:
-            assert process.stdout is not None
-            while data := process.stdout.read(size):
-                yield RATE_HZ, np.frombuffer(data[: len(data) // 4 * 4], dtype="<f4").reshape(-1, 1)
-        complaints.seek(0)
-        complaint = complaints.read().decode(errors="replace").strip()
-    if process.returncode:
-        reason = complaint.splitlines()[-1] if complaint else f"ffmpeg exit code {process.returncode}"
-        raise NotebeamError(str(path), reason, "a recording that ffmpeg can decode")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acoustic.audio import LOUDEST, Samples, duration, read_blocks
+from acoustic.audio import LOUDEST, DamagedRecording, Samples, duration, read_blocks
 from acoustic.calibration import Scaling
 from acoustic.concert_pitch import estimate_cents
 from acoustic.features import frame_count, margin_samples, spectra
@@ -66,6 +66,7 @@ class Listener:
         start: float = 0.0,
         stop: float | None = None,
         progress: Callable[[float], None] | None = None,
+        damage: Callable[[DamagedRecording], None] | None = None,
     ) -> Posteriorgram:
         """What the network hears in a recording between `start` and `stop` seconds.
 
@@ -75,6 +76,7 @@ class Listener:
 
         Args:
             progress: called after each chunk with the part done, 0 to 1, as far as the file tells its length.
+            damage: called of a cut or damaged recording, whose result is what is there; None raises.
 
         Raises:
             NotebeamError: see `acoustic.audio.read_blocks`.
@@ -87,7 +89,7 @@ class Listener:
             if progress is not None and end < float("inf"):
                 progress(min(1.0, seconds / max(end - start, 1e-9)))
 
-        blocks = read_blocks(path, start, stop, self.network.features.rate_hz)
+        blocks = read_blocks(path, start, stop, self.network.features.rate_hz, damage)
         return self._heard(blocks, start, known, path.name, tell)
 
     def _heard(

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from symbolic.errors import NotebeamError
+from symbolic.files import read_text
 
 Options = TypeVar("Options")
+
+LARGEST = 1 << 20  # bytes of a config
+MOST = 10**12  # of an integer: more is a slip of the hand
 
 _WORDS = {bool: "true or false", int: "an integer", float: "a number", str: "a string", dict: "a table"}
 
@@ -24,13 +28,12 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     Raises:
         NotebeamError: no such file, or not TOML.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise NotebeamError(str(path), "no such file", "a TOML file")
+    text = read_text(path, "a TOML file", LARGEST)
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise NotebeamError(str(path), str(error), "a TOML file") from error
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError; so is a number too long
+        why = "too deeply nested" if isinstance(error, RecursionError) else str(error)
+        raise NotebeamError(str(path), why, "a TOML file") from error
 
 
 def options_from(kind: type[Options], table: object, place: str) -> Options:
@@ -67,9 +70,13 @@ def _typed(value: Any, hint: Any, place: str) -> Any:
         return _tuple(value, inner, place)
     plain = dict if origin in (dict, Mapping) else origin or hint
     if plain is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _typed(float(value), hint, place) if abs(value) <= MOST else _typed(math.inf, hint, place)
     if plain in _WORDS and (not isinstance(value, plain) or isinstance(value, bool) is not (plain is bool)):
         raise NotebeamError(place, value, _WORDS[plain])
+    if plain is float and not math.isfinite(value):
+        raise NotebeamError(place, value, "a finite number")
+    if plain is int and abs(value) > MOST:
+        raise NotebeamError(place, value, f"an integer within +-{MOST}")
     return value
 
 

@@ -21,3 +21,8 @@ class NotebeamError(ValueError):
 
     def __str__(self) -> str:
         return f"{self.place}: got {self.value!r}, expected {self.expected}"
+
+
+def one_line(text: str) -> str:
+    """A message that is safe to show: names may hold line breaks, escape codes, bytes that are no text."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)

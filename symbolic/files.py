@@ -1,16 +1,104 @@
-"""Output files that are never half-written.
+"""Users' files: opened with care, written whole or not at all.
 
-Is: `replacing`, the one way in which the project writes a user's file.
-Is not: any file format.
+Is: the one way in which the project opens what a user names (`open_file`, `read_bytes`, `read_text`,
+`read_json`) and the one way in which it writes a file (`replacing`).
+Is not: any file format (arrays: symbolic.arrays).
 """
 
+import errno
+import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from symbolic.errors import NotebeamError
+
+LARGEST = 256 << 20  # bytes of a file that is read as a whole
+PATH_BYTES = 255  # of a file's name, where the file system does not say
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+_REASONS = {
+    errno.ENOENT: "no such file",
+    errno.ENOTDIR: "no such file",
+    errno.EACCES: "no permission to read it",
+    errno.EPERM: "no permission to read it",
+    errno.ELOOP: "a loop of links",
+    errno.ENAMETOOLONG: "a name too long for a file",
+    errno.ENXIO: "a socket",
+}
+
+
+def open_file(path: str | os.PathLike[str], expected: str) -> BinaryIO:
+    """A plain file opened for reading; `expected` says in errors what it should be.
+
+    Raises:
+        NotebeamError: nothing there, no permission, or a folder, pipe, socket or device, which would block.
+    """
+    try:
+        # Without waiting: the opening of a pipe that nobody writes to would never return.
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, error.strerror)
+        raise NotebeamError(str(path), reason, expected) from error
+    kind = stat.S_IFMT(os.fstat(number).st_mode)
+    if kind != stat.S_IFREG:
+        os.close(number)
+        hint = (
+            " (what comes through stdin or another pipe is to be saved first)" if kind == stat.S_IFIFO else ""
+        )
+        raise NotebeamError(str(path), _KINDS.get(kind, "?"), f"{expected}, a plain file{hint}")
+    return os.fdopen(number, "rb")
+
+
+def read_bytes(path: str | os.PathLike[str], expected: str, largest: int = LARGEST) -> bytes:
+    """All of a file; a larger one than `largest` bytes is refused unread."""
+    with open_file(path, expected) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > largest:
+            raise NotebeamError(str(path), f"{size} bytes", f"{expected} of at most {largest} bytes")
+        return file.read(largest)
+
+
+def read_text(path: str | os.PathLike[str], expected: str, largest: int = LARGEST) -> str:
+    """All of a UTF-8 text; a byte order mark is left out."""
+    try:
+        return read_bytes(path, expected, largest).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotebeamError(
+            str(path), f"bytes that are not text, from byte {error.start}", expected
+        ) from error
+
+
+def read_json(path: str | os.PathLike[str], expected: str, largest: int = LARGEST) -> Any:
+    """The value of a JSON file."""
+    return parse_json(read_text(path, expected, largest), str(path), expected)
+
+
+def parse_json(text: str, place: str, expected: str) -> Any:
+    """The value of a JSON text; `place` names it in errors."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        why = "too deeply nested" if isinstance(error, RecursionError) else str(error)
+        raise NotebeamError(place, f"no JSON ({why})", expected) from error
+
+
+_unfinished: set[Path] = set()  # temporary files being written, for `remove_unfinished`
+
+
+def remove_unfinished() -> None:
+    """Delete what `replacing` has begun: for a program that is told to end at once."""
+    for path in list(_unfinished):
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -19,22 +107,38 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     The temporary file keeps the target's suffix, for writers that look at it. A link is followed,
     so that what it points to is replaced and not the link.
+
+    Raises:
+        NotebeamError: `path` is a folder or device, or its name is too long.
+        OSError: it cannot be written; the error names `path`.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         # os.replace would put a plain file in the place of a device such as /dev/null.
         raise NotebeamError(str(path), "a folder or device", "the path of a plain file")
-    # Beside the target, because a rename is atomic only within one file system.
-    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{target.suffix}")
+    check_name(str(path), target)
+    # Beside the target, because a rename is atomic only within one file system; a short name of its own,
+    # because the target's may be as long as a name can be.
+    temporary = target.with_name(f".{secrets.token_hex(8)}{target.suffix[:32]}")
+    _unfinished.add(temporary)
     try:
         yield temporary
         os.replace(temporary, target)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         if error.filename in (None, str(temporary), temporary):
             # The user named the target and has never heard of the temporary file.
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
-    except BaseException:  # an interrupt must not leave rubbish either
+    finally:  # an interrupt must not leave rubbish either
         temporary.unlink(missing_ok=True)
-        raise
+        _unfinished.discard(temporary)
+
+
+def check_name(place: str, path: Path) -> None:
+    """Refuse a name that is too long for a file of its folder."""
+    try:
+        longest = os.pathconf(path.parent, "PC_NAME_MAX")
+    except (OSError, ValueError, AttributeError):  # no such folder yet, or a system that does not say
+        longest = PATH_BYTES
+    if len(os.fsencode(path.name)) > longest:
+        raise NotebeamError(place, f"a name of {len(os.fsencode(path.name))} bytes", f"at most {longest}")

@@ -7,14 +7,13 @@ Is not: MIDI files (symbolic.midi) or steps (symbolic.clock).
 import csv
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from symbolic.errors import NotebeamError
-from symbolic.files import replacing
+from symbolic.files import read_text, replacing
 from symbolic.pitch import HIGHEST, LOWEST
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -161,10 +160,7 @@ def read_tsv(path: str | os.PathLike[str]) -> Notes:
     `offset` is the sounding offset (pedal up or key struck again), `key_offset` the moment the key is
     released. Errors name the line of the file, the header being line 1.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise NotebeamError(str(path), "bytes that are not text", "a tab-separated table") from error
+    lines = read_text(path, "a tab-separated table").splitlines()
     header = lines[0].split("\t") if lines else []
     for key in _COLUMNS:
         if key not in header:

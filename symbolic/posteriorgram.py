@@ -6,14 +6,13 @@ Is not: a model, or the way from probabilities to notes.
 
 import os
 import sys
-import zipfile
-import zlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from symbolic.arrays import Array, read_arrays
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
 from symbolic.pitch import KEYS, LOWEST
@@ -21,8 +20,11 @@ from symbolic.pitch import KEYS, LOWEST
 VERSION = 1
 EVENNESS = 1e-3  # seconds that a frame may lie off the even grid
 
+LONGEST_HOP = 1.0  # seconds
+LATEST = 1e7  # seconds, 115 days
+
 PLANES = ("frame", "onset", "offset", "velocity", "held")
-Array = NDArray[Any]
+FIELDS = (*PLANES, "times", "hop", "first", "lowest", "duration", "source", "model", "version")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +101,7 @@ class Posteriorgram:
     @staticmethod
     def load(path: str | os.PathLike[str]) -> "Posteriorgram":
         """Read and check the `.npz`; errors name the file and the key."""
-        arrays = _read(path)
+        arrays = read_arrays(path, FIELDS, "an .npz of a posteriorgram")
 
         def scalar(key: str, default: object) -> Any:
             value = arrays.get(key, np.array(default))
@@ -152,34 +154,6 @@ def plain_array(value: Any, place: str) -> Any:
     return value
 
 
-def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """Arrays of an `.npz`, none of them pickled."""
-    with open(path, "rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise NotebeamError(str(path), "another kind of file", "an .npz of a posteriorgram")
-        file.seek(0)
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                names = list(archive.files)
-                arrays = {}
-                for key in names:
-                    arrays[key] = _array(archive, key, path)
-                return arrays
-        except (zipfile.BadZipFile, EOFError) as error:
-            raise NotebeamError(str(path), "a damaged archive", "an .npz of a posteriorgram") from error
-
-
-def _array(archive: Any, key: str, path: str | os.PathLike[str]) -> Array:
-    try:
-        value = archive[key]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, SyntaxError) as error:
-        # numpy's word for a pickled array and for damage is the same ValueError.
-        raise NotebeamError(f"{path}: {key}", "a pickled or damaged array", "a plain numpy array") from error
-    if not isinstance(value, np.ndarray):
-        raise NotebeamError(f"{path}: {key}", "bytes that are no array", "a plain numpy array")
-    return value
-
-
 def _plane(value: Array, place: str, count: int) -> NDArray[np.float32]:
     """Checked read-only float32 (count, 88)."""
     if value.dtype.kind != "f" or value.ndim != 2 or value.shape != (count, KEYS):
@@ -218,11 +192,12 @@ def _grid(times: Array, count: int, hop: float, place: str) -> tuple[float, floa
 
 
 def _check_scalars(hop: float, start: float, lowest: float, duration: float, place: str) -> None:
-    if not 0 < hop < np.inf:
-        raise NotebeamError(f"{place}hop", hop, "seconds > 0")
-    if not np.isfinite(start):
-        raise NotebeamError(f"{place}first", start, "finite seconds")
+    # Bounds, because the steps of a decoder follow these numbers and not the frames.
+    if not 0 < hop <= LONGEST_HOP:
+        raise NotebeamError(f"{place}hop", hop, f"seconds > 0, {LONGEST_HOP:g} at most")
+    if not abs(start) <= LATEST:
+        raise NotebeamError(f"{place}first", start, f"seconds, {LATEST:g} at most")
     if lowest != LOWEST:
         raise NotebeamError(f"{place}lowest", lowest, f"{LOWEST}: key 0 is A0")
-    if not 0 <= duration < np.inf:
-        raise NotebeamError(f"{place}duration", duration, "seconds >= 0")
+    if not 0 <= duration <= 2 * LATEST:
+        raise NotebeamError(f"{place}duration", duration, f"seconds from 0 to {2 * LATEST:g}")

@@ -1,8 +1,12 @@
-"""`python -m transcribe`, the same as the command."""
+"""`python -m transcribe` and the command `transcribe`, which can be interrupted from its first import on."""
 
 import sys
 
-from transcribe.cli import main
+from symbolic.console import end_at_signals
+
+end_at_signals("transcribe")
+
+from transcribe.cli import main  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(main())

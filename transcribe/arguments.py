@@ -12,7 +12,8 @@ CLOCKS = ("frames", "beats", "onsets")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 EPILOG = """\
-exit codes: 0 everything written; 1 some input failed, the others are written; 2 wrong usage; 130 interrupted
+exit codes: 0 everything written; 1 some input failed or is damaged, the others are written; 2 wrong usage;
+130 interrupted, 143 terminated
 
 examples:
   transcribe nocturne.flac                         writes nocturne.mid beside it
@@ -104,6 +105,7 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--bfloat16", action="store_true", help="faster on recent processors, less exact")
     group.add_argument("--threads", type=count, metavar="N", help="CPU threads (default: all)")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    group.add_argument("--debug", action="store_true", help="show where an input failed")
     group.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import TYPE_CHECKING
 
+from symbolic.console import DONE, FAILED, INTERRUPTED, USAGE, ending_at_signals, say
 from transcribe.arguments import build_parser
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
+    from symbolic.errors import NotebeamError
     from transcribe.outputs import Job
     from transcribe.pipeline import Transcriber, Transcription
 
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+PROGRAM = "transcribe"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,11 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--clock {args.clock}: not available yet, expected frames")
     if args.stop is not None and args.stop <= (args.start or 0.0):
         parser.error(f"--stop: got {args.stop:g} s, expected more than --start, {args.start or 0.0:g} s")
-    try:
-        return _run(args)
-    except KeyboardInterrupt:
-        _say("interrupted; files written so far are complete")
-        return INTERRUPTED
+    with ending_at_signals(PROGRAM):
+        try:
+            return _run(args)
+        except KeyboardInterrupt:
+            _say("interrupted; files written so far are complete")
+            return INTERRUPTED
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -54,12 +59,21 @@ def _run(args: argparse.Namespace) -> int:
         return USAGE
     for failure in todo.failures:
         _say(str(failure))
+    for notice in () if args.quiet else todo.notices:
+        _say(notice)
     if len(jobs) < len(todo.jobs) and not args.quiet:
         _say(f"{len(todo.jobs) - len(jobs)} of {len(todo.jobs)} inputs are done already and left as they are")
-    failed = len(todo.failures) + sum(not _transcribe(job, transcriber, args) for job in jobs)
-    if failed and failed < len(todo.jobs) + len(todo.failures):
-        _say(f"{failed} of {len(todo.jobs) + len(todo.failures)} inputs failed, the others are written")
-    return FAILED if failed else DONE
+    ends = [_transcribe(job, transcriber, args) for job in jobs]
+    failed, count = len(todo.failures) + ends.count(End.FAILED), len(todo.jobs) + len(todo.failures)
+    if 0 < failed < count:
+        _say(f"{failed} of {count} inputs failed, the others are written")
+    return FAILED if failed or End.DAMAGED in ends else DONE
+
+
+class End(Enum):
+    """How an input ended: written, written as far as it goes, or not written."""
+
+    WHOLE, DAMAGED, FAILED = range(3)
 
 
 def transcriber_of(args: argparse.Namespace) -> Transcriber:
@@ -107,36 +121,57 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
     return Transcriber(**options)
 
 
-def _transcribe(job: Job, transcriber: Transcriber, args: argparse.Namespace) -> bool:
-    """Do one input and write its files; False, and one line that says why, if that cannot be done."""
-    from tqdm import tqdm
-
+def _transcribe(job: Job, transcriber: Transcriber, args: argparse.Namespace) -> End:
+    """Do one input and write its files; whatever goes wrong is one line, and costs this input alone."""
     from symbolic.errors import NotebeamError
 
     begin = time.monotonic()
-    bar_format = "{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining}"
-    silent = args.quiet or sys.stderr is None or not sys.stderr.isatty()
+    faults: list[NotebeamError] = []
     try:
-        with tqdm(
-            total=1.0,
-            desc=job.source.name,
-            leave=False,
-            disable=silent,
-            bar_format=bar_format,
-            file=sys.stderr,
-        ) as bar:
-            result = transcriber(job.source, progress=lambda fraction: _advance(bar, fraction))
-        if args.pedal and len(result.notes) and result.notes.key_offset is None:
-            expected = "a posteriorgram that has one, decoded by strokes, for --pedal"
-            raise NotebeamError(str(job.source), "no plane `held`", expected)
+        result = _result(job, transcriber, args, faults.append)
         _write(job, result, args.tempo, pedal=args.pedal)
-    except (NotebeamError, OSError) as error:
-        line = str(error)
+    except Exception as error:  # the next input may be good: a bug is said, and shown with --debug
+        if args.debug:
+            traceback.print_exc()
+        is_expected = isinstance(error, NotebeamError | OSError)
+        line = str(error) if is_expected else _unexpected(error)
         _say(line if str(job.source) in line else f"{job.source}: {line}")
-        return False
+        return End.FAILED
+    for fault in faults:
+        _say(f"{fault}; what is there is written")
     if not args.quiet:
         _report(job, result, time.monotonic() - begin)
-    return True
+    return End.DAMAGED if faults else End.WHOLE
+
+
+def _unexpected(error: Exception) -> str:
+    if isinstance(error, MemoryError) or "alloc" in str(error):
+        return f"not enough memory ({str(error)[:100]})"
+    return f"internal error, {type(error).__name__}: {str(error)[:200]} (--debug shows where)"
+
+
+def _result(
+    job: Job, transcriber: Transcriber, args: argparse.Namespace, damage: Callable[[NotebeamError], None]
+) -> Transcription:
+    """The notes of one input, with a bar on the way."""
+    from tqdm import tqdm
+
+    from symbolic.errors import NotebeamError, one_line
+
+    silent = args.quiet or sys.stderr is None or not sys.stderr.isatty()
+    with tqdm(
+        total=1.0,
+        desc=one_line(job.source.name),
+        leave=False,
+        disable=silent,
+        bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining}",
+        file=sys.stderr,
+    ) as bar:
+        result = transcriber(job.source, progress=lambda fraction: _advance(bar, fraction), damage=damage)
+    if args.pedal and len(result.notes) and result.notes.key_offset is None:
+        expected = "a posteriorgram that has one, decoded by strokes, for --pedal"
+        raise NotebeamError(str(job.source), "no plane `held`", expected)
+    return result
 
 
 def _advance(bar: object, fraction: float) -> None:
@@ -168,6 +203,4 @@ def _report(job: Job, result: Transcription, seconds: float) -> None:
 
 
 def _say(line: str) -> None:
-    """One line to stderr; a name may hold a line break, a message may not."""
-    if sys.stderr is not None:  # closed by the caller, or a program without a console
-        print(f"transcribe: {' '.join(line.splitlines())}", file=sys.stderr)
+    say(PROGRAM, line)

@@ -6,12 +6,16 @@ Is not: reading or writing of anything (transcribe.pipeline, symbolic.files).
 """
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from acoustic.audio import SUFFIXES
+from acoustic.audio import SUFFIXES, is_audio
+from symbolic.arrays import array_names
 from symbolic.errors import NotebeamError
+from symbolic.files import check_name
+from symbolic.folders import some_of, walk
 
 POSTERIORGRAM = ".npz"
 
@@ -45,75 +49,96 @@ class Job:
     @property
     def is_done(self) -> bool:
         """Every output is there."""
-        return all(path.exists() for path in self.outputs)
+        return all(os.path.exists(path) for path in self.outputs)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What can be done, and what cannot be, one error an input."""
+    """What can be done, what cannot be (one error an input), and what a folder's walk passed over."""
 
     jobs: tuple[Job, ...]
     failures: tuple[NotebeamError, ...]
+    notices: tuple[str, ...] = ()
 
 
 def plan(inputs: Sequence[Path], wanted: Wanted) -> Plan:
     """Jobs of the inputs. An input that cannot be done is a failure; a call that makes no sense is raised.
 
     Raises:
-        NotebeamError: one file name for several inputs, two inputs for one output, an output over an input.
+        NotebeamError: one file name for several inputs, an output over the only input.
     """
     failures: list[NotebeamError] = []
-    single = len(inputs) == 1 and not inputs[0].is_dir()
+    notices: list[str] = []
+    single = len(inputs) == 1 and not os.path.isdir(inputs[0])
     _check_options(wanted, single=single)
     jobs: dict[Job, None] = {}  # a set that keeps the order
     for entry in inputs:
-        try:
-            for source, relative in sources(entry):
-                jobs[_job(source, relative, wanted, single=single)] = None
-        except NotebeamError as error:
-            failures.append(error)
-    _refuse_collisions(tuple(jobs))
+        if os.path.isdir(entry):
+            sources, failed, passed_over = folder_sources(entry, wanted)
+            failures += failed
+            if passed_over:
+                notices.append(f"{entry}: {len(passed_over)} passed over: {some_of(passed_over, entry)}")
+            jobs |= {_job(path, path.relative_to(entry), wanted, single=False): None for path in sources}
+        elif str(entry) == "-" and not os.path.exists(entry):
+            expected = "a file: what comes through a pipe is to be saved first"
+            failures.append(NotebeamError("-", "stdin", expected))
+        elif not os.path.lexists(entry):
+            expected = "an audio file, a posteriorgram (.npz) or a folder"
+            failures.append(NotebeamError(str(entry), "nothing there", expected))
+        else:
+            jobs[_job(entry, Path(entry.name), wanted, single=single)] = None
+    clashes = collisions(tuple(jobs))
+    if single and clashes:
+        raise next(iter(clashes.values()))
     writable: list[Job] = []
     for job in jobs:
         try:
+            if job in clashes:
+                raise clashes[job]
             for path in job.outputs:
                 check_writable(str(job.source), path)
             writable.append(job)
         except NotebeamError as error:
             failures.append(error)
-    return Plan(tuple(writable), tuple(failures))
+    return Plan(tuple(writable), tuple(failures), tuple(notices))
 
 
-def sources(entry: Path) -> Iterator[tuple[Path, Path]]:
-    """(file, name below the output folder) of an input: a file itself, or a folder's audio files, sorted."""
-    if not entry.is_dir():
-        if not entry.exists():
-            raise NotebeamError(
-                str(entry), "nothing there", "an audio file, a posteriorgram (.npz) or a folder"
-            )
-        yield entry, Path(entry.name)
-        return
-    found = False
-    for folder, folders, names in os.walk(entry):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            # Hidden files out: macOS leaves "._song.wav" beside "song.wav" on foreign disks.
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
-                found = True
-                source = Path(folder) / name
-                yield source, source.relative_to(entry)
-    if not found:
-        raise NotebeamError(str(entry), "a folder without audio", f"a file {', '.join(sorted(SUFFIXES))}")
+def folder_sources(folder: Path, wanted: Wanted) -> tuple[list[Path], list[NotebeamError], list[Path]]:
+    """Inputs of a folder, failures, and what is passed over; no input at all is a failure too.
+
+    Inputs are all recordings, by suffix or by content, and posteriorgrams but for those saved beside the
+    recording that they are of. Folders of outputs are not entered.
+    """
+    outputs = {
+        path.resolve() for path in (wanted.midi, wanted.csv, wanted.picture, wanted.posteriorgram) if path
+    }
+    found = walk(folder, _is_input, outputs - {folder.resolve()}, "a recording")
+    heard = {_stem(path) for path in found.files if path.suffix.lower() != POSTERIORGRAM}
+    sources = [p for p in found.files if p.suffix.lower() != POSTERIORGRAM or _stem(p) not in heard]
+    passed_over = sorted({*found.passed_over, *found.files} - set(sources))
+    failures = list(found.failures)
+    if not sources and not failures:
+        expected = "a recording (wav, flac, mp3, m4a, ...) or a posteriorgram (.npz)"
+        failures.append(NotebeamError(str(folder), "a folder without recordings", expected))
+    return sources, failures, passed_over
+
+
+def _is_input(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    if suffix == POSTERIORGRAM:
+        return not path.is_file() or not {"frame", "onset"}.isdisjoint(array_names(path))
+    return suffix in SUFFIXES or (path.is_file() and is_audio(path))
 
 
 def check_writable(place: str, path: Path) -> None:
     """Refuse the name of a file that cannot be written, naming it after `place`; makes nothing."""
-    if path.is_dir():
+    check_name(f"{place}: output {path}", path)
+    if os.path.isdir(path):
         raise NotebeamError(f"{place}: output {path}", "a folder", "the name of a file")
     folder = path.parent
-    while not folder.exists() and folder != folder.parent:
+    while not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise NotebeamError(f"{place}: output {path}", f"{folder}, a file", "a folder to write in")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise NotebeamError(f"{place}: output {path}", "no permission", f"leave to write in {folder}")
@@ -125,11 +150,11 @@ def _job(source: Path, relative: Path, wanted: Wanted, *, single: bool) -> Job:
             return None
         if _is_file_name(path, suffixes, single=single):
             return path
-        return path / relative.with_suffix(suffixes[0])
+        return path / relative.with_name(_stem(relative).name + suffixes[0])
 
     return Job(
         source=source,
-        midi=place(wanted.midi, ".mid", ".midi") or source.with_suffix(".mid"),
+        midi=place(wanted.midi, ".mid", ".midi") or source.with_name(_stem(source).name + ".mid"),
         csv=place(wanted.csv, ".csv"),
         picture=place(wanted.picture, ".png"),
         posteriorgram=place(wanted.posteriorgram, ".npz"),
@@ -138,22 +163,31 @@ def _job(source: Path, relative: Path, wanted: Wanted, *, single: bool) -> Job:
 
 def _is_file_name(path: Path, suffixes: tuple[str, ...], *, single: bool) -> bool:
     """A name with the suffix is a file when there is one input file; anything else is a folder."""
-    return single and path.suffix.lower() in suffixes and not path.is_dir()
+    return single and path.suffix.lower() in suffixes and not os.path.isdir(path)
 
 
-def _refuse_collisions(jobs: tuple[Job, ...]) -> None:
-    owners: dict[Path, Path] = {}
+def _stem(path: Path) -> Path:
+    """A path without its suffix; "Op. 9 No. 2", which has none, stays as it is."""
+    return path.with_suffix("") if re.fullmatch(r"\.\w{1,5}", path.suffix) else path
+
+
+def collisions(jobs: tuple[Job, ...]) -> dict[Job, NotebeamError]:
+    """Jobs whose outputs would lie on an input or on another job's outputs, both of them; what is wrong."""
+    owners: dict[Path, Job] = {}
+    found: dict[Job, NotebeamError] = {}
     read = {job.source.resolve() for job in jobs}
     for job in jobs:
         for path in job.outputs:
             target = path.resolve()
+            other = owners.setdefault(target, job)
             if target in read:
-                raise NotebeamError(str(path), f"an output of {job.source}", "a name that is no input")
-            if target in owners:
-                raise NotebeamError(
-                    str(path), f"{owners[target]} and {job.source}", "one input for one output name"
-                )
-            owners[target] = job.source
+                expected = "a name that is no input"
+                found[job] = NotebeamError(str(path), f"an output of {job.source}", expected)
+            elif other != job:
+                got, expected = f"{other.source} and {job.source}", "one input for one output name"
+                for one in (other, job):
+                    found.setdefault(one, NotebeamError(f"{one.source}: output {path}", got, expected))
+    return found
 
 
 def _check_options(wanted: Wanted, *, single: bool) -> None:
@@ -167,8 +201,10 @@ def _check_options(wanted: Wanted, *, single: bool) -> None:
     for option, path, suffixes in options:
         if path is None or _is_file_name(path, suffixes, single=single):
             continue
-        if path.suffix.lower() in suffixes and not path.is_dir():
+        if str(path) == "-":
+            raise NotebeamError(f"{option} -", "stdout", "the name of a file or folder")
+        if path.suffix.lower() in suffixes and not os.path.isdir(path):
             raise NotebeamError(f"{option} {path}", "a file for several inputs", "the name of a folder")
-        if path.exists() and not path.is_dir():
+        if os.path.exists(path) and not os.path.isdir(path):
             raise NotebeamError(f"{option} {path}", "an existing file", f"a folder or a name {suffixes[0]}")
         check_writable(option, path / f"name{suffixes[0]}")

@@ -109,6 +109,7 @@ class Transcriber:
         audio: str | PathLike[str] | ArrayLike,
         rate: float | None = None,
         progress: Callable[[float], None] | None = None,
+        damage: Callable[[NotebeamError], None] | None = None,
     ) -> Transcription:
         """Notes of an audio file, of a posteriorgram's `.npz`, or of samples; times are the recording's.
 
@@ -116,6 +117,8 @@ class Transcriber:
             audio: the file, or samples (S,) or (S, channels), full scale 1.
             rate: samples a second, in Hz; of samples alone.
             progress: is called with the fraction of the recording that was read, 0..1.
+            damage: is called with what is wrong with a cut or damaged recording, whose notes are those of
+                what is there; None raises instead.
 
         Raises:
             NotebeamError: what is wrong with the file, or with the models.
@@ -128,7 +131,7 @@ class Transcriber:
         path = Path(audio)
         if path.suffix.lower() == POSTERIORGRAM:
             return self.transcribe_posteriorgram(Posteriorgram.load(path), place=str(path))
-        posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress)
+        posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage)
         return self._decoded(posteriorgram)
 
     def load(self, *, audio: bool) -> None:

@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import tarfile
+import zlib
 from pathlib import Path
 
 from symbolic.errors import NotebeamError
@@ -58,7 +59,7 @@ def unpacked(archive: Path) -> Path:
         except OSError:
             if not folder.is_dir():
                 raise
-    except (tarfile.TarError, EOFError, lzma.LZMAError) as error:
+    except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, ValueError, OverflowError) as error:
         damage = f"damage ({type(error).__name__})"
         raise NotebeamError(str(archive), damage, "a whole tar archive") from error
     finally:

@@ -5,7 +5,6 @@ Is not: recordings, or times: the step is a beat's fraction that differs from se
 """
 
 import gzip
-import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,12 @@ from numpy.typing import NDArray
 
 from symbolic.datasets import data_file
 from symbolic.errors import NotebeamError
+from symbolic.files import open_file, parse_json
 from symbolic.pitch import HIGHEST, KEYS, LOWEST
 
 ClassicName = Literal["piano_midi", "nottingham", "musedata", "jsb"]
 Piece = NDArray[np.bool_]  # (T, 88)
+LARGEST = 256 << 20  # bytes of a set, unpacked
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,19 @@ def read_classic(name: ClassicName, folder: Path | None = None) -> ClassicSet:
     if name not in get_args(ClassicName):
         raise NotebeamError("read_classic(name)", name, f"one of {', '.join(get_args(ClassicName))}")
     path = data_file(folder, "symbolic", f"{name}.json.gz")
-    try:
-        content = json.loads(gzip.decompress(path.read_bytes()))
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise NotebeamError(str(path), f"damage ({error})", "gzipped JSON") from error
+    content = parse_json(_unzipped(path), str(path), "gzipped JSON")
     return ClassicSet(*(_pieces(content, split, path) for split in ("train", "valid", "test")))
+
+
+def _unzipped(path: Path) -> str:
+    try:
+        with open_file(path, "gzipped JSON") as file, gzip.GzipFile(fileobj=file) as unzipped:
+            content = unzipped.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise NotebeamError(str(path), "more unpacked", f"at most {LARGEST} bytes of JSON")
+        return content.decode()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise NotebeamError(str(path), f"damage ({error})", "gzipped JSON") from error
 
 
 def _pieces(content: Any, split: str, path: Path) -> list[Piece]:
@@ -54,7 +63,7 @@ def _roll(steps: list[list[int]], place: str) -> Piece:
     try:
         step = np.repeat(np.arange(len(steps)), [len(pitches) for pitches in steps])
         pitch = np.array([pitch for pitches in steps for pitch in pitches], dtype=np.int64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise NotebeamError(place, "something else", "a list of pitches for each step") from error
     if ((pitch < LOWEST) | (pitch > HIGHEST)).any():
         outside = pitch[(pitch < LOWEST) | (pitch > HIGHEST)][0]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from symbolic.datasets import data_file
-from symbolic.datasets.tables import read_table
+from symbolic.datasets.tables import number, read_table
 from symbolic.errors import NotebeamError
 
 Part = Literal["real-dev", "synth"]
@@ -39,7 +39,7 @@ def read_maps(part: Part, folder: Path | None = None) -> list[Recording]:
             name=row["name"],
             composition=row["composition"],
             instrument=row["instrument"],
-            seconds=float(row["seconds"]),
+            seconds=number(row, "seconds", path, 0),
             audio=data_file(path.parent / part, "maps", row["name"] + SUFFIX[part]),
             table=data_file(path.parent / part, "maps", row["name"] + ".tsv"),
         )

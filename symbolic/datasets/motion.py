@@ -9,16 +9,17 @@ first of the next as any two neighbours are), and the test sequences are the end
 last of the training sequences, so that, as the test, it follows what is learnt and repeats none of it.
 """
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from symbolic.arrays import Array, read_arrays
 from symbolic.datasets import data_file
 from symbolic.errors import NotebeamError
 
+SPLITS = ("train", "test")
 VALID = 5  # of the 35 training sequences, the last ones
 
 Frames = NDArray[np.float32]  # (T, D)
@@ -36,26 +37,26 @@ class RealSet:
 def read_motion(folder: Path | None = None) -> RealSet:
     """The motion capture, from `mit.npz` in `folder` (default: the data's `motion`)."""
     path = data_file(folder, "motion", "mit.npz")
-    try:
-        # Opened here: of a damaged file numpy leaves its own handle open.
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            content = {name: file[name] for name in file.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise NotebeamError(str(path), f"damage ({error})", "arrays as .npz") from error
-    train, test = (_cut(content, name, path) for name in ("train", "test"))
+    content = read_arrays(path, [*SPLITS, *(f"{name}_lengths" for name in SPLITS)])
+    train, test = (_cut(content, name, path) for name in SPLITS)
     if len(train) <= VALID:
         raise NotebeamError(f"{path}: train", f"{len(train)} sequences", f"more than {VALID}")
     return RealSet(train[:-VALID], train[-VALID:], test)
 
 
-def _cut(content: dict[str, NDArray[np.generic]], name: str, path: Path) -> list[Frames]:
+def _cut(content: dict[str, Array], name: str, path: Path) -> list[Frames]:
     """Sequences of the stacked frames `name`, (all steps, D), whose lengths lie beside them."""
     for key in (name, f"{name}_lengths"):
         if key not in content:
             raise NotebeamError(f"{path}: {key}", "no such array", "train, test and the lengths of each")
-    frames, lengths = np.asarray(content[name], dtype=np.float32), content[f"{name}_lengths"].astype(np.int64)
-    if frames.ndim != 2 or (lengths < 1).any() or lengths.sum() != len(frames):
-        got = f"{frames.shape} and lengths {lengths.tolist()}"
+    stored, told = content[name], content[f"{name}_lengths"]
+    if stored.dtype.kind not in "fiu" or told.dtype.kind not in "iu" or told.ndim != 1:
+        got = f"{stored.dtype} {stored.shape} and lengths {told.dtype} {told.shape}"
+        raise NotebeamError(f"{path}: {name}", got, "numbers (all steps, D) and integers (sequences,)")
+    with np.errstate(over="ignore"):  # infinity is refused below
+        frames, lengths = np.asarray(stored, dtype=np.float32), told.astype(np.int64)
+    if frames.ndim != 2 or (lengths < 1).any() or int(lengths.sum()) != len(frames):
+        got = f"{frames.shape} and {len(lengths)} lengths, together {int(lengths.sum())}"
         raise NotebeamError(f"{path}: {name}", got, "frames (all steps, D) and lengths that add up to them")
     if not np.isfinite(frames).all():
         raise NotebeamError(f"{path}: {name}", "nan or infinity", "finite numbers")

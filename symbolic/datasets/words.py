@@ -4,9 +4,9 @@ Is: reading the usual files, sentences (T, D), the nearest word of a vector, sta
 Is not: embeddings (the user brings them), or a tokenizer beyond words and marks.
 """
 
+import io
 import os
 import re
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +15,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from symbolic.arrays import read_arrays
 from symbolic.errors import NotebeamError
+from symbolic.files import open_file
 
 Vectors = NDArray[np.float32]  # (N, D)
+LONGEST_LINE = 1 << 20  # characters
 BLOCK = 1024  # vectors compared with all words at once
 
 
@@ -90,27 +93,36 @@ def read_word_vectors(path: str | os.PathLike[str], limit: int | None = None) ->
 
 
 def _from_npz(path: Path) -> tuple[tuple[str, ...], Vectors]:
-    try:
-        # Opened here: of a damaged file numpy leaves its own handle open.
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            content = {name: file[name] for name in file.files}
-    except (EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise NotebeamError(str(path), f"damage ({error})", "arrays as .npz") from error
-    for name in ("words", "vectors"):
+    content = read_arrays(path, ("words", "vectors"))
+    expected = "words (V,) of text and vectors (V, D) of numbers"
+    for name, kinds, dimensions in (("words", "US", 1), ("vectors", "fiu", 2)):
         if name not in content:
-            raise NotebeamError(f"{path}: {name}", "no such array", "words (V,) and vectors (V, D)")
-    return tuple(content["words"].astype(str).tolist()), content["vectors"].astype(np.float32)
+            raise NotebeamError(f"{path}: {name}", "no such array", expected)
+        array = content[name]
+        if array.dtype.kind not in kinds or array.ndim != dimensions:
+            raise NotebeamError(f"{path}: {name}", f"{array.dtype} {array.shape}", expected)
+    try:
+        words = tuple(content["words"].astype(str).tolist())
+    except ValueError as error:  # bytes that are no ASCII
+        raise NotebeamError(f"{path}: words", "bytes that are not text", expected) from error
+    with np.errstate(over="ignore"):  # infinity is refused later
+        return words, content["vectors"].astype(np.float32)
 
 
 def _from_text(path: Path, limit: int | None) -> tuple[tuple[str, ...], Vectors]:
     words: list[str] = []
     rows: list[Vectors] = []
     size = 0
-    with open(path, encoding="utf-8", newline="\n") as file:
+    expected = 'lines "word v1 v2 ..."'
+    with (
+        open_file(path, expected) as opened,
+        io.TextIOWrapper(opened, encoding="utf-8", newline="\n") as file,
+    ):
         try:
-            for number, line in enumerate(file, 1):
+            # Bounded: a file without line breaks is no table.
+            for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), 1):
                 cells = line.split()
-                if number == 1 and len(cells) == 2 and all(cell.isdigit() for cell in cells):
+                if number == 1 and len(cells) == 2 and all(re.fullmatch("[0-9]{1,9}", c) for c in cells):
                     size = int(cells[1])
                     continue
                 if not cells or (limit is not None and len(words) >= limit):
@@ -120,9 +132,9 @@ def _from_text(path: Path, limit: int | None) -> tuple[tuple[str, ...], Vectors]
                 # From the right: a few words of the large GloVe files hold blanks.
                 words.append(" ".join(cells[:-size]))
         except UnicodeDecodeError as error:
-            raise NotebeamError(str(path), "bytes that are not text", 'lines "word v1 v2 ..."') from error
+            raise NotebeamError(str(path), "bytes that are not text", expected) from error
     if not words:
-        raise NotebeamError(str(path), "no words", 'lines "word v1 v2 ..."')
+        raise NotebeamError(str(path), "no words", expected)
     return tuple(words), np.stack(rows)
 
 
@@ -131,6 +143,7 @@ def _numbers(cells: Sequence[str], size: int, place: str) -> Vectors:
     try:
         if len(cells) <= size:
             raise ValueError("no word, or too few numbers")
-        return np.array(cells[-size:], dtype=np.float32)
+        with np.errstate(over="ignore"):  # infinity is refused later
+            return np.array(cells[-size:], dtype=np.float64).astype(np.float32)
     except ValueError as error:
         raise NotebeamError(place, " ".join(cells)[:40], f"a word and {size} numbers") from error

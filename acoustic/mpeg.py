@@ -1,0 +1,187 @@
+"""Frames of mpeg audio (mp1, mp2, mp3), counted by their headers without decoding.
+
+An mp3 file does not say how long it is unless its first frame carries a count (Xing, Info or VBRI). Decoders
+else guess from the first bit rate and the file's size, or believe a count from before more was added.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+WINDOW = 1 << 20  # bytes read at once
+LONGEST = 2 * 4096  # bytes of two frames, and more
+LEADING = 64  # bytes of a frame among which a count stands
+SAME = 0x1E, 0x0C  # bits of bytes 2 and 3 of a header that a stream never changes: version, layer; rate
+# kbit/s by (whether version 1, layer), for the indices from 1
+_RATES = {
+    (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_HERTZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_COUNT = re.compile(rb"(?:Xing|Info)...[\x01\x03\x05\x07\x09\x0b\x0d\x0f](....)|VBRI.{10}(....)", re.DOTALL)
+_SYNC = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef]")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Frames between two places of a file that begin with a count of their own, or with another rate."""
+
+    start: int  # byte
+    stop: int  # byte
+    patches: Mapping[int, bytes]  # the right count, where the file's is too small
+    is_guessed: bool  # no count and no constant bit rate: a decoder would guess the length
+
+
+@dataclass
+class _Open:
+    """A stretch that is being counted."""
+
+    start: int
+    kind: tuple[int, int]
+    count: int | None = None  # that it announces
+    count_at: int = 0  # byte, from `start`
+    frames: int = 0
+    rates: set[int] = field(default_factory=set)  # indices of bit rates
+
+
+def scan(file: BinaryIO, size: int, place: int) -> tuple[list[Stretch], str]:
+    """The stretches of a file from `place` on, and what is wrong ("" = nothing).
+
+    A file in the free format, whose headers tell no lengths, has no stretches.
+    """
+    found: list[_Open] = []
+    window, base, fault = b"", place, ""
+    counts: list[re.Match[bytes]] = []
+    lengths = _LENGTHS
+    while place < size:
+        at = place - base
+        if at + LONGEST > len(window) and base + len(window) < size:
+            file.seek(place)
+            window, base, at = file.read(WINDOW), place, 0
+            counts = list(_COUNT.finditer(window))
+            if not window:  # shorter than it was
+                break
+        header = window[at + 1 : at + 3]
+        length = lengths.get(header) if window[at : at + 1] == b"\xff" else None
+        if length is not None and not (found and _kind(header) == found[-1].kind):
+            length = length if _is_followed(window, at, length) else None
+        if length is None:
+            skipped = _tag_length(window, at)
+            if skipped:
+                place += skipped
+                continue
+            resumed = _next_frame(window, at + 1)
+            is_last = base + len(window) >= size
+            gap = window[at:resumed]
+            if found and gap.strip(b"\0") and b"TAG" not in gap[:4] and b"LYRICS" not in gap[:6]:
+                where = "at its end" if resumed is None and is_last else "between its frames"
+                fault = fault or f"bytes {where} that are no audio"
+            if resumed is None and is_last:
+                break
+            place = base + (max(at + 1, len(window) - LONGEST) if resumed is None else resumed)
+            continue
+        if place + length > size:
+            fault = fault or "the last frame is cut"
+            break
+        count = (
+            next((match for match in counts if at < match.start() < at + LEADING), None) if counts else None
+        )
+        if count is not None or not found or _kind(header) != found[-1].kind:
+            found.append(_Open(place, _kind(header)))
+        stretch = found[-1]
+        if count is None:
+            stretch.frames += 1
+            stretch.rates.add(header[1] >> 4)
+        else:
+            group = 1 if count.group(1) else 2
+            stretch.count, stretch.count_at = (
+                int.from_bytes(count.group(group), "big"),
+                count.start(group) - at,
+            )
+        place += length
+    return _closed(found, size, fault)
+
+
+def _closed(found: list[_Open], size: int, fault: str) -> tuple[list[Stretch], str]:
+    stretches: list[Stretch] = []
+    for index, one in enumerate(found):
+        stop = found[index + 1].start if index + 1 < len(found) else size
+        # Some writers count the frame that holds the count, some do not.
+        if one.count is not None and one.frames < one.count - 1:
+            fault = fault or f"{one.frames} of {one.count} frames"
+        is_short = one.count is not None and one.frames > one.count
+        patches = {one.count_at: one.frames.to_bytes(4, "big")} if is_short else {}
+        guessed = one.count is None and len(one.rates) > 1
+        if one.frames:
+            stretches.append(Stretch(one.start, stop, patches, guessed))
+    return stretches, fault
+
+
+def _kind(header: bytes) -> tuple[int, int]:
+    return header[0] & SAME[0], header[1] & SAME[1]
+
+
+def _is_followed(window: bytes, at: int, length: int) -> bool:
+    """Whether another frame of the kind comes next, or nothing: a header by chance is no beginning."""
+    following = window[at + length : at + length + 3]
+    if len(following) < 3 or following == b"TAG":
+        return True
+    return (
+        following[0] == 0xFF and following[1:] in _LENGTHS and _kind(following[1:]) == _kind(window[at + 1 :])
+    )
+
+
+def _next_frame(window: bytes, at: int) -> int | None:
+    """Place in the window of the next header that another one follows."""
+    for match in _SYNC.finditer(window, at):
+        length = _LENGTHS.get(window[match.start() + 1 : match.start() + 3])
+        if length is not None and _is_followed(window, match.start(), length):
+            return match.start()
+    return None
+
+
+def _tag_length(window: bytes, at: int) -> int:
+    """Bytes of the tag that begins here; 0: none does."""
+    head = window[at : at + 32]
+    if head[:3] == b"ID3" and len(head) >= 10:
+        a, b, c, d = head[6:10]
+        return 10 + ((a & 127) << 21 | (b & 127) << 14 | (c & 127) << 7 | d & 127)
+    if head[:8] == b"APETAGEX" and len(head) == 32:
+        return (
+            (64 if head[23] & 0x20 else 32)
+            + int.from_bytes(head[12:16], "little")
+            - 32 * (head[23] & 0x20 == 0)
+        )
+    return 128 if head[:3] == b"TAG" else 0
+
+
+def _frame_lengths() -> dict[bytes, int]:
+    """Bytes of a frame by bytes 2 and 3 of its header."""
+    found: dict[bytes, int] = {}
+    for version, hertz in _HERTZ.items():
+        for layer_bits, layer in ((3, 1), (2, 2), (1, 3)):
+            slots = 72_000 if layer == 3 and version != 3 else 144_000
+            for rate, hz, low, crc in _headers(version, layer):
+                padding = low >> 1
+                kbit = _RATES[version == 3, layer][rate - 1]
+                if layer == 1:
+                    length = (12_000 * kbit // hertz[hz] + padding) * 4
+                else:
+                    length = slots * kbit // hertz[hz] + padding
+                second = 0xE0 | version << 3 | layer_bits << 1 | crc
+                found[bytes((second, rate << 4 | hz << 2 | low))] = length
+    return found
+
+
+def _headers(version: int, layer: int) -> list[tuple[int, int, int, int]]:
+    """(bit rate, rate, padding and private bit, checksum bit) that a header can have."""
+    rates = range(1, len(_RATES[version == 3, layer]) + 1)
+    return [(rate, hz, low, crc) for rate in rates for hz in range(3) for low in range(4) for crc in range(2)]
+
+
+_LENGTHS = _frame_lengths()

@@ -1,0 +1,89 @@
+"""What all commands do alike: messages of one line, exit codes, and an end at any moment when told to.
+
+A command ends with 0 (all done), 1 (an input failed), 2 (wrong usage), 130 (Ctrl-C) or 143 (SIGTERM). An
+interrupt ends the process at once from the signal's handler, after it has deleted unfinished files: as an
+exception it would be lost, turned into another error or cut a library's import in two. Imports next to
+nothing, because it must come before everything else.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import contextmanager
+
+TYPE_CHECKING = False  # as of typing, whose import takes as long as all else here
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+    from typing import Any
+
+DONE, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+_SIGNALS = {"SIGINT": (INTERRUPTED, "interrupted"), "SIGTERM": (TERMINATED, "terminated")}
+NOTHING_LOST = "what is written so far is whole"
+
+
+def say(program: str, line: str) -> None:
+    """One line to stderr, where there is one."""
+    from symbolic.errors import one_line
+
+    if sys.stderr is not None:  # closed by the caller, or a program without a console
+        print(f"{program}: {one_line(line)}", file=sys.stderr, flush=True)
+
+
+def end_at_signals(program: str, hint: str = NOTHING_LOST) -> dict[int, Any]:
+    """From here on Ctrl-C and SIGTERM end the process with one line; returns the handlers that were there."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        code, word = _SIGNALS[signal.Signals(number).name]
+        for name in _SIGNALS:  # a second Ctrl-C must not interrupt the tidying up
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+        try:
+            if (files := sys.modules.get("symbolic.files")) is not None:
+                files.remove_unfinished()
+            if sys.stderr is not None:
+                # Not by print: the signal may have come while stderr was being written to.
+                end_of_bar = "\r\n" if sys.stderr.isatty() else ""
+                os.write(sys.stderr.fileno(), f"{end_of_bar}{program}: {word}; {hint}\n".encode())
+        except (OSError, ValueError):
+            pass
+        os._exit(code)
+
+    return {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+
+
+@contextmanager
+def ending_at_signals(program: str, hint: str = NOTHING_LOST) -> Iterator[None]:
+    """`end_at_signals` for a block; the handlers that were there come back after it."""
+    try:
+        before = end_at_signals(program, hint)
+    except ValueError:  # not the main thread, to which signals do not come
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def outcome(program: str, work: Callable[[], int], hint: str = NOTHING_LOST) -> int:
+    """Exit code of a command's work; what a user can cause is one line. Bugs keep their traceback."""
+    from symbolic.errors import NotebeamError
+
+    with ending_at_signals(program, hint):
+        try:
+            return work()
+        except KeyboardInterrupt:
+            say(program, f"interrupted; {hint}")
+            return INTERRUPTED
+        except BrokenPipeError:  # `| head` has seen enough
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, for the flush at the end
+            return FAILED
+        except (NotebeamError, OSError) as error:
+            say(program, str(error))
+            return FAILED
+        except MemoryError:
+            say(program, "not enough memory")
+            return FAILED
