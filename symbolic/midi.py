@@ -13,12 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolic.errors import NotebeamError
+from symbolic.midi_mending import mended
 from symbolic.midi_writing import Ticks, one_note_a_stroke, until_struck_again
 from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, LOWEST
 
 SUSTAIN = 64  # controller number
 PEDAL_DOWN = 64  # controller value from which the dampers are lifted
+# Seconds without a strike, or of one note: more is a broken time, and would fill the memory.
+LONGEST_GAP = 4 * 3600.0
+MOST_BEATS = 1_000_000
 
 
 def read_midi(
@@ -60,14 +64,30 @@ def read_midi(
         rung = extended(offset, *_pedal_spans(controls, end=int(offset.max(initial=0))))
         sounding = until_struck_again(onset, rung, pitch)
     seconds = Seconds.of(score)
+    _check_times(seconds, onset, np.maximum(sounding, released), path)
     ends = {"offset": seconds.at(sounding), "key_offset": seconds.at(released)}
     return Notes.make(seconds.at(onset), **ends, pitch=pitch, velocity=velocity, place=str(path))
+
+
+def _check_times(seconds: "Seconds", onset: Ticks, offset: Ticks, path: str | os.PathLike[str]) -> None:
+    """Refuse times far beyond all other music: what is made of a file is as long as its last note is late."""
+    onset_s = np.sort(seconds.at(onset))
+    gaps = np.diff(onset_s, prepend=min(0.0, onset_s.min(initial=0.0)))
+    longest = max(gaps.max(initial=0.0), (seconds.at(offset) - seconds.at(onset)).max(initial=0.0))
+    if longest > LONGEST_GAP:
+        got = f"{longest / 3600:.1f} hours without a strike"
+        raise NotebeamError(
+            f"{path}: times", got, f"{LONGEST_GAP / 3600:g} at most: a broken time in the file"
+        )
 
 
 def read_beats(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     """(N,) seconds of a MIDI file's quarter notes by its tempo map, from 0 until its last note has ended."""
     score = parsed(path)
     end = max((note.end for track in score.tracks for note in track.notes), default=0)
+    if end > MOST_BEATS * score.ticks_per_quarter:
+        got = f"{end // score.ticks_per_quarter} quarter notes"
+        raise NotebeamError(f"{path}: times", got, f"{MOST_BEATS} at most")
     quarters = np.arange(-(-end // score.ticks_per_quarter) + 1) * score.ticks_per_quarter
     return Seconds.of(score).at(quarters)
 
@@ -93,7 +113,7 @@ def parsed(path: str | os.PathLike[str]) -> Any:
     if len(data) < 14 or data[12] & 0x80 or data[12:14] == b"\0\0":
         raise NotebeamError(f"{path}: division", data[12:14], "ticks a quarter note (not SMPTE time)")
     try:
-        return symusic.Score.from_midi(data)
+        return symusic.Score.from_midi(mended(data))
     except Exception as error:  # symusic's C++ raises several kinds, all for damage
         raise NotebeamError(str(path), f"damage ({error})", "a whole MIDI file") from error
 

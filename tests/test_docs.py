@@ -3,6 +3,7 @@
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pages import (
@@ -18,6 +19,10 @@ from pages import (
     slug,
     without_code,
 )
+
+from symbolic.decoding.decode import DECODERS
+from symbolic.decoding.options import METHODS
+from symbolic.priors.registry import PRIORS
 
 README = TREE / "README.md"
 NAMES = [str(page.relative_to(TREE)) for page in PAGES]
@@ -74,6 +79,18 @@ def test_code_is_run_or_marked(page: Path) -> None:
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
 def test_python_runs(page: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # A page may register a decoder or a prior of its own: other tests must not meet it.
+    registries: list[dict[Any, Any]] = [METHODS, DECODERS, PRIORS]
+    before = [dict(registry) for registry in registries]
+    try:
+        run_python(page)
+    finally:
+        for registry, known in zip(registries, before, strict=True):
+            registry.clear()
+            registry.update(known)
+
+
+def run_python(page: Path) -> None:
     names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks_of(page):
         if (block.language, block.word) == ("python", ""):

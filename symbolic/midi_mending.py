@@ -1,0 +1,141 @@
+"""Notes that a MIDI file never ends, ended: at their key's next strike, or with their track.
+
+Recorders that stop early and editors that cut leave a strike without a release. Such a note rings on in a
+player, but readers of MIDI drop it, or make one long note of eight. Only keys that lack a release change.
+"""
+
+from collections import defaultdict
+
+NOTE_OFF, NOTE_ON = 0x80, 0x90
+META, SYSEX, SYSEX_MORE = 0xFF, 0xF0, 0xF7
+END_OF_TRACK = 0x2F
+ONE_DATA_BYTE = (0xC0, 0xD0)  # programme, channel pressure
+Event = tuple[int, bytes]  # tick, bytes with their status
+
+
+def mended(data: bytes) -> bytes:
+    """The file with a release for every strike; the same bytes where none is missing, or of a damaged one."""
+    if len(data) < 14:
+        return data
+    quarter = int.from_bytes(data[12:14], "big")
+    place = 8 + int.from_bytes(data[4:8], "big")
+    parts, changed = [data[:place]], False
+    while place + 8 <= len(data):
+        kind, size = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "big")
+        body = data[place + 8 : place + 8 + size]
+        if kind == b"MTrk" and len(body) == size:
+            try:
+                new = _mended_track(body, quarter)
+            except (IndexError, ValueError):
+                return data  # damage, which the reader names
+            if new is not None:
+                body, changed = new, True
+        parts += [kind, len(body).to_bytes(4, "big"), body]
+        place += 8 + size
+    return b"".join([*parts, data[place:]]) if changed else data
+
+
+def _mended_track(body: bytes, quarter: int) -> bytes | None:
+    """The track with the missing releases; None if there are none."""
+    events = _events(body)
+    missing = _lacking(events)
+    if not missing:
+        return None
+    end = events[-1][0]
+    held: dict[tuple[int, int], int] = {}  # (channel, key) -> tick of its strike
+    result: list[Event] = []
+    for tick, event in events:
+        strike = _strike(event)
+        if strike is not None and strike[:2] in missing:
+            where, on = strike[:2], strike[2]
+            if where in held and on:
+                result.append((tick, bytes([NOTE_OFF | where[0], where[1], 0])))
+            elif where not in held and not on:
+                continue  # of the notes that this key's strikes have ended already
+            held.pop(where, None)
+            if on:
+                held[where] = tick
+        result.append((tick, event))
+    is_ended = result[-1][1][:2] == bytes([META, END_OF_TRACK])
+    tail = [result.pop()] if is_ended else []
+    for (channel, key), begun in held.items():
+        # What is struck with the last event still sounds for a beat.
+        stop = end if end > begun else begun + quarter
+        result.append((stop, bytes([NOTE_OFF | channel, key, 0])))
+    result.sort(key=lambda event: event[0])  # stable: the order within a tick stays
+    last = max(result[-1][0], end)
+    result += [(last, event) for _, event in tail]
+    written, before = bytearray(), 0
+    for tick, event in result:
+        written += _variable(tick - before) + event
+        before = tick
+    return bytes(written)
+
+
+def _lacking(events: list[Event]) -> set[tuple[int, int]]:
+    """(channel, key) of which there are more strikes than releases after them."""
+    pending: dict[tuple[int, int], int] = defaultdict(int)
+    for _, event in events:
+        strike = _strike(event)
+        if strike is not None:
+            channel, key, on = strike
+            pending[channel, key] = max(0, pending[channel, key] + (1 if on else -1))
+    return {where for where, count in pending.items() if count}
+
+
+def _strike(event: bytes) -> tuple[int, int, bool] | None:
+    """(channel, key, struck?) of a note's event; None of any other."""
+    kind = event[0] & 0xF0
+    if kind not in (NOTE_ON, NOTE_OFF):
+        return None
+    return event[0] & 0x0F, event[1], kind == NOTE_ON and event[2] > 0
+
+
+def _events(body: bytes) -> list[Event]:
+    """Events of a track at their ticks, running status written out.
+
+    Raises:
+        IndexError, ValueError: the track is damaged.
+    """
+    events: list[Event] = []
+    place = tick = status = 0
+    while place < len(body):
+        delta, place = _read_variable(body, place)
+        tick += delta
+        if body[place] & 0x80:
+            status, place = body[place], place + 1
+        begin = place
+        if status == META:
+            size, place = _read_variable(body, place + 1)
+            place += size
+        elif status in (SYSEX, SYSEX_MORE):
+            size, place = _read_variable(body, place)
+            place += size
+        elif 0x80 <= status < SYSEX:
+            place += 1 if status & 0xF0 in ONE_DATA_BYTE else 2
+        else:
+            raise ValueError("no such event")
+        if place > len(body):
+            raise IndexError("the track ends within an event")
+        events.append((tick, bytes([status]) + body[begin:place]))
+    return events
+
+
+def _read_variable(body: bytes, place: int) -> tuple[int, int]:
+    """A number of variable length, and where it ends."""
+    value = 0
+    for _ in range(4):
+        byte, place = body[place], place + 1
+        value = value << 7 | byte & 0x7F
+        if not byte & 0x80:
+            return value, place
+    raise ValueError("a number of more than four bytes")
+
+
+def _variable(value: int) -> bytes:
+    """A number as MIDI writes it; of what it cannot hold, the largest it can."""
+    value = min(value, 0x0FFFFFFF)
+    groups = [value & 0x7F]
+    while value := value >> 7:
+        groups.append(value & 0x7F | 0x80)
+    return bytes(reversed(groups))

@@ -1,0 +1,93 @@
+"""Notes without an end: every strike is a note, and files that lack nothing stay as they are."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from symbolic.errors import NotebeamError
+from symbolic.midi import read_beats, read_midi
+from symbolic.midi_mending import mended
+
+QUARTER = 480
+Strike = tuple[int, bool]  # key, whether it is released before the next strike
+
+
+def number(value: int) -> bytes:
+    groups = [value & 0x7F]
+    while value := value >> 7:
+        groups.insert(0, value & 0x7F | 0x80)
+    return bytes(groups)
+
+
+def file_of(events: list[tuple[int, bytes]], closing: bytes = b"\x00\xff\x2f\x00") -> bytes:
+    """A file of one track; events are (ticks since the one before, bytes)."""
+    body = b"".join(number(delta) + event for delta, event in events) + closing
+    head = b"MThd" + (6).to_bytes(4, "big") + bytes([0, 0, 0, 1]) + QUARTER.to_bytes(2, "big")
+    return head + b"MTrk" + len(body).to_bytes(4, "big") + body
+
+
+def events_of(strikes: list[Strike]) -> list[tuple[int, bytes]]:
+    """Each strike a quarter after the one before, released an eighth later or never."""
+    events = []
+    for key, is_released in strikes:
+        events.append((QUARTER // 2, bytes([0x90, key, 80])))
+        events.append((QUARTER // 2, bytes([0x80, key, 0]) if is_released else bytes([0xB0, 7, 100])))
+    return events
+
+
+@given(st.lists(st.tuples(st.integers(60, 63), st.booleans()), min_size=1, max_size=24))
+def test_every_strike_is_a_note(tmp_path_factory: pytest.TempPathFactory, strikes: list[Strike]) -> None:
+    path = tmp_path_factory.mktemp("midi") / "a.mid"
+    path.write_bytes(file_of(events_of(strikes)))
+    notes = read_midi(path)
+    begun = [0.25 + 0.5 * place for place in range(len(strikes))]
+    assert sorted(zip(notes.onset.tolist(), notes.pitch.tolist(), strict=True)) == sorted(
+        zip(begun, [key for key, _ in strikes], strict=True)
+    )
+    assert (notes.offset > notes.onset).all()
+
+
+@given(st.lists(st.tuples(st.integers(60, 63), st.just(True)), max_size=24))
+def test_a_file_that_lacks_nothing_stays_as_it_is(strikes: list[Strike]) -> None:
+    data = file_of(events_of(strikes))
+    assert mended(data) is data
+
+
+def test_a_last_chord_rings_until_the_end_of_its_track(tmp_path: Path) -> None:
+    chord = [(0, bytes([0x90, key, 80])) for key in (60, 64, 67)]
+    (tmp_path / "a.mid").write_bytes(file_of([*chord, (2 * QUARTER, bytes([0xB0, 7, 100]))]))
+    assert read_midi(tmp_path / "a.mid").offset.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_strike_at_the_very_end_sounds_for_a_beat(tmp_path: Path) -> None:
+    (tmp_path / "a.mid").write_bytes(file_of([(QUARTER, bytes([0x90, 60, 80]))]))
+    notes = read_midi(tmp_path / "a.mid")
+    assert (notes.onset.tolist(), notes.offset.tolist()) == ([0.5], [1.0])
+
+
+def test_running_status_and_a_strike_of_velocity_0_are_understood(tmp_path: Path) -> None:
+    strike, release, again = bytes([0x90, 60, 80]), bytes([60, 0]), bytes([60, 80])
+    (tmp_path / "a.mid").write_bytes(file_of([(0, strike), (QUARTER, release), (QUARTER, again)]))
+    notes = read_midi(tmp_path / "a.mid")
+    assert (notes.onset.tolist(), notes.offset.tolist()) == ([0.0, 1.0], [0.5, 1.5])
+
+
+def test_damage_is_left_to_the_reader() -> None:
+    for data in (b"MThd", file_of([], closing=b"\x00\x90"), file_of([(0, b"\x90\x3c\x50")])[:-2]):
+        assert mended(data) == data
+
+
+def test_a_strike_days_later_is_refused(tmp_path: Path) -> None:
+    music = [(0, bytes([0x90, 60, 80])), (QUARTER, bytes([0x80, 60, 0]))]
+    (tmp_path / "a.mid").write_bytes(file_of([*music, (0x0FFFFFFF, music[0][1]), music[1]]))
+    with pytest.raises(NotebeamError, match=r"a\.mid: times: got '77\.7 hours without a strike'"):
+        read_midi(tmp_path / "a.mid")
+
+
+def test_more_beats_than_music_has_are_refused(tmp_path: Path) -> None:
+    far = file_of([(0x0FFFFFFF, bytes([0x90, 60, 80])), (QUARTER, bytes([0x80, 60, 0]))])
+    (tmp_path / "a.mid").write_bytes(far[:12] + (1).to_bytes(2, "big") + far[14:])
+    with pytest.raises(NotebeamError, match=r"a\.mid: times: got '268435\d\d\d quarter notes'"):
+        read_beats(tmp_path / "a.mid")
