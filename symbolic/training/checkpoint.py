@@ -5,6 +5,7 @@ state: every draw of a run is seeded by the number of its step or piece.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
@@ -43,8 +44,10 @@ def write_checkpoint(run: Run, folder: Path) -> None:
         {key: value for key, value in group.items() if isinstance(value, float)}
         for group in run.optimizer.param_groups
     ]
+    # JSON has no -inf: a run that was never validated has no best score in its file.
+    progress = {name: value for name, value in asdict(run.progress).items() if value != -math.inf}
     metadata = {
-        "progress": json.dumps(asdict(run.progress)),
+        "progress": json.dumps(progress),
         "groups": json.dumps(numbers),
         "config": json.dumps(_identity(run), sort_keys=True),
     }

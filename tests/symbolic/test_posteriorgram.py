@@ -132,16 +132,16 @@ def changed(key: str, index: Any, value: float) -> np.ndarray:
         ("times", np.array(["a"] * 5), r"times: got '<U1 \(5,\)'"),
         ("lowest", 24, r"lowest: got 24, expected 21"),
         ("lowest", "A0", r"lowest: got '<U2 \(\)', expected one number"),
-        ("duration", -1.0, r"duration: got -1\.0, expected seconds >= 0"),
+        ("duration", -1.0, r"duration: got -1\.0, expected seconds from 0 to"),
         ("duration", np.nan, r"duration: got nan"),
         ("version", 2, r"version: got 2, expected 1"),
         ("source", 3, r"source: got 'int64 \(\)', expected a string"),
         ("model", np.array(["a", "b"]), r"model: got '<U1 \(2,\)', expected a string"),
-        ("source", np.array("a.wav", dtype=object), r"source: got 'a pickled or damaged array'"),
+        ("source", np.array("a.wav", dtype=object), r"source: got 'pickled objects'"),
         (
             "frame",
             np.zeros((5, 88), dtype=object),
-            r"frame: got 'a pickled or damaged array', expected a plain",
+            r"frame: got 'pickled objects', expected a plain",
         ),
     ],
 )
@@ -161,7 +161,7 @@ def test_the_loader_refuses_naming_file_and_key(tmp_path: Path, key: str, value:
         ("hop", -0.02, r"hop: got -0\.02"),
         ("hop", np.nan, r"hop: got nan"),
         ("hop", np.ones(2), r"hop: got 'float64 \(2,\)', expected one number"),
-        ("first", np.inf, r"first: got inf, expected finite seconds"),
+        ("first", np.inf, r"first: got inf, expected seconds, "),
     ],
 )
 def test_without_times_hop_and_first_are_checked(tmp_path: Path, key: str, value: Any, message: str) -> None:
@@ -178,9 +178,9 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
             Posteriorgram.load(tmp_path / "bad.npz")
     with zipfile.ZipFile(tmp_path / "zip.npz", "w") as archive:
         archive.writestr("frame", "no array")
-    with pytest.raises(NotebeamError, match=r"zip\.npz: frame: got 'bytes that are no array'"):
+    with pytest.raises(NotebeamError, match=r"zip\.npz: frame: got 'no such key'"):
         Posteriorgram.load(tmp_path / "zip.npz")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(NotebeamError, match=r"missing\.npz: got 'no such file'"):
         Posteriorgram.load(tmp_path / "missing.npz")
 
 

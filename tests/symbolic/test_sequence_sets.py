@@ -96,7 +96,7 @@ def test_motion_is_cut_into_its_sequences_and_the_last_five_validate(tmp_path: P
 def test_wrong_motion_is_refused(tmp_path: Path) -> None:
     for changed, message in (
         ({"train_lengths": None}, r"train_lengths: got 'no such array'"),
-        ({"train_lengths": np.full(8, 3)}, r"train: got '\(16, 3\) and lengths .*add up"),
+        ({"train_lengths": np.full(8, 3)}, r"train: got '\(16, 3\) and 8 lengths, together 24'.*add up"),
         ({"test": np.full((4, 3), np.nan)}, r"test: got 'nan or infinity'"),
         (
             {"train": np.ones((2, 3)), "train_lengths": np.array([2])},
@@ -107,7 +107,7 @@ def test_wrong_motion_is_refused(tmp_path: Path) -> None:
         with pytest.raises(NotebeamError, match=r"mit\.npz: " + message):
             read_motion(tmp_path)
     (tmp_path / "mit.npz").write_bytes((tmp_path / "mit.npz").read_bytes()[:100])
-    with pytest.raises(NotebeamError, match=r"mit\.npz: got 'damage .*expected arrays as \.npz"):
+    with pytest.raises(NotebeamError, match=r"mit\.npz: got 'a damaged archive .*expected arrays as \.npz"):
         read_motion(tmp_path)
 
 

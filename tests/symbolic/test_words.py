@@ -62,7 +62,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NotebeamError, match=r"v\.npz: vectors: got 'no such array'"):
         read_word_vectors(tmp_path / "v.npz")
     (tmp_path / "v.npz").write_bytes(b"PK")
-    with pytest.raises(NotebeamError, match=r"v\.npz: got 'damage"):
+    with pytest.raises(NotebeamError, match=r"v\.npz: got 'a damaged archive"):
         read_word_vectors(tmp_path / "v.npz")
 
 
