@@ -150,7 +150,7 @@ class RecurrentHeads(nn.Module):
         super().__init__()
         self.enter = nn.Conv2d(channels, hidden, 1)
         self.recurrence = nn.LSTM(hidden, hidden, bidirectional=True)
-        self.own = nn.Conv2d(channels + 2 * hidden, own * len(PROBABILITIES), 1)
+        self.own = nn.Conv2d(2 * hidden + channels, own * len(PROBABILITIES), 1)
         self.logits = nn.Conv2d(own * len(PROBABILITIES), len(PROBABILITIES), 1, groups=len(PROBABILITIES))
         nn.init.zeros_(self.logits.weight)
         assert self.logits.bias is not None
@@ -161,8 +161,10 @@ class RecurrentHeads(nn.Module):
         clips, _, frames, keys = x.shape
         entered = F.relu(self.enter(x), inplace=True)
         past, _ = self.recurrence(entered.permute(2, 0, 3, 1).reshape(frames, clips * keys, -1))
-        heard = past.to(x.dtype).view(frames, clips, keys, -1).permute(1, 3, 0, 2)
-        logits: Tensor = self.logits(F.relu(self.own(torch.cat([x, heard], dim=1)), inplace=True))
+        around = past.to(x.dtype).view(frames, clips, keys, -1).permute(1, 3, 0, 2)
+        # The trunk's channels come last: where they grow, the old ones keep their place.
+        both = torch.cat([around, x], dim=1)
+        logits: Tensor = self.logits(F.relu(self.own(both), inplace=True))
         return logits
 
 

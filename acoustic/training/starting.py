@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from acoustic.loading import read_weights
 from acoustic.network import HarmonicNet
@@ -16,9 +17,10 @@ from symbolic.errors import NotebeamError
 
 
 def begin_with(network: HarmonicNet, path: Path) -> list[str]:
-    """Copy a file's weights into `network` wherever name and shape fit; blocks beyond begin as identities.
+    """Copy a file's weights into `network`; blocks beyond begin as identities, channels beyond unread.
 
-    So a network may grow deeper and still know what the smaller one knew.
+    So a network may grow deeper and wider and still know what the smaller one knew: the old channels do not
+    read the new ones until training finds a use for them (Chen et al. 2016, Net2Net, with zeros for copies).
 
     Returns:
         Names of the network's tensors that are left as they were.
@@ -27,7 +29,13 @@ def begin_with(network: HarmonicNet, path: Path) -> list[str]:
         NotebeamError: no such file, no safetensors, or nothing in it that fits.
     """
     found, own = read_weights(path), network.state_dict()
-    fitting = {name: v for name, v in found.items() if name in own and own[name].shape == v.shape}
+    trunk = found.get("register_bias", own["register_bias"])
+    wider = max(0, network.options.channels - (trunk.shape[1] if trunk.ndim > 1 else 0))
+    fitting = {
+        name: _grown(tensor, own[name])
+        for name, tensor in found.items()
+        if name in own and _fits(tensor, own[name], wider)
+    }
     if not fitting:
         raise NotebeamError(str(path), "no tensor that fits", "weights of an acoustic model")
     network.load_state_dict(fitting, strict=False)
@@ -35,6 +43,24 @@ def begin_with(network: HarmonicNet, path: Path) -> list[str]:
         if f"blocks.{number}.keys.weight" not in fitting:
             torch.nn.init.zeros_(block.norm.weight)  # type: ignore[union-attr, arg-type]
     return sorted(own.keys() - fitting.keys())
+
+
+def _fits(old: Tensor, new: Tensor, wider: int) -> bool:
+    """Whether each size is the same, or that of outputs and inputs larger by the channels that were added."""
+    if old.ndim != new.ndim:
+        return False
+    more = [after - before for before, after in zip(old.shape, new.shape, strict=True)]
+    return all(m in (0, wider) for m in more[:2]) and not any(more[2:])
+
+
+def _grown(old: Tensor, new: Tensor) -> Tensor:
+    """`old` in the first rows and columns of `new`, 0 where an old row would read a new column."""
+    if old.shape == new.shape:
+        return old
+    grown = new.clone()
+    grown[: len(old)] = 0
+    grown[tuple(slice(size) for size in old.shape)] = old
+    return grown
 
 
 def began_as(weights: Path) -> dict[str, Any]:

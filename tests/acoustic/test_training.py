@@ -214,6 +214,28 @@ def test_a_network_grows_without_forgetting(tmp_path: Path) -> None:
         begin_with(large, tmp_path / "other.safetensors")
 
 
+def test_a_wider_network_begins_as_the_narrow_one_it_grew_from(tmp_path: Path) -> None:
+    options = NetworkOptions(
+        spectral_channels=2, channels=3, dilations=(1, 2), gathering=(1,), gathered_channels=2, recurrent=4,
+        head_channels=2,
+    )  # fmt: skip
+    torch.manual_seed(4)
+    narrow = HarmonicNet(FEATURES, options).eval()
+    for parameter in narrow.parameters():  # what begins as 0 has learnt something
+        torch.nn.init.normal_(parameter, std=0.3)
+    path = tmp_path / "narrow.safetensors"
+    save_file(dict(narrow.state_dict()), path)
+    wide = HarmonicNet(FEATURES, replace(options, channels=5)).eval()
+    assert begin_with(wide, path) == []
+    spectrum = torch.rand(2, 2, 20, FEATURES.bins)
+    with torch.inference_mode():
+        torch.testing.assert_close(wide(spectrum), narrow(spectrum), rtol=1e-4, atol=1e-5)
+    # The new channels are alive: what is learnt can reach them.
+    wide(spectrum).square().mean().backward()
+    for block in wide.blocks:
+        assert block.keys.weight.grad[:, 3:].abs().max() > 0
+
+
 def test_the_rate_rises_and_ends_at_nothing() -> None:
     options = LoopOptions(learning_rate=1.0)
     rates = [learning_rate(p, options) for p in (0.0, 0.01, 0.02, 0.5, 1.0)]
