@@ -37,6 +37,7 @@ class Source:
 
 _FLUID = "Fluid R3 by Frank Wen", "MIT"
 _MUSESCORE = "MuseScore General by S. Christian Collins", "MIT"
+_TIMGM = "TimGM6mb by Tim Brechbill", "GPL-2"
 SOURCES = {
     "headroom-close": Source("Headroom Piano by Bengt Nilsson", "CC BY 4.0"),
     "headroom-decca": Source("Headroom Piano by Bengt Nilsson", "CC BY 4.0"),
@@ -53,9 +54,13 @@ SOURCES = {
     "musescore-electric": Source(
         *_MUSESCORE, SoundFont(file="MuseScore_General_Lite.sf3", program=2, delay_seconds=0.0039)
     ),
-    "timgm-grand": Source(
-        "TimGM6mb by Tim Brechbill", "GPL-2", SoundFont(file="TimGM6mb.sf2", delay_seconds=0.0048)
-    ),
+    "timgm-grand": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", delay_seconds=0.0048)),
+    # No pianos, by their programs of General MIDI: for benchmarks.domains.
+    "timgm-organ": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", program=19)),
+    "timgm-guitar": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", program=24)),
+    "timgm-strings": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", program=48)),
+    "timgm-choir": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", program=52)),
+    "timgm-brass": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", program=61)),
 }
 LICENCES = "licences.csv"  # beside the `samples.csv` of other sampled pianos: piano,credit,licence
 

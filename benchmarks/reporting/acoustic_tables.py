@@ -76,7 +76,7 @@ def robustness() -> str:
 def domains() -> str:
     """Instruments and chains, left out of training and used."""
     header = ["instrument", "in training", "chain", "model", "onset F, deviation removed", "95 % interval"]
-    header += ["precision", "recall", "+ offset", "frame F"]
+    header += ["precision", "recall", "+ offset", "frame F", "noticed"]
     names = ("onset_precision", "onset_recall", "onset_offset_f1", "frame_f1")
     rows = [
         [
@@ -87,6 +87,7 @@ def domains() -> str:
             f"{row['onset_f1_aligned']:.3f}",
             f"{row['low']:.3f}–{row['high']:.3f}",
             *(f"{row[name]:.3f}" for name in names),
+            f"{row['noticed']:.0%}",
         ]
         for row in rows_of(read_report("domains"))
     ]
