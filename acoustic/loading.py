@@ -21,7 +21,7 @@ WEIGHTS_EXPECTED = "weights of an acoustic model"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What a user must know of a file of weights, and what the code must know to use it."""
+    """What a file of weights is, for users, and what the code needs to use it."""
 
     name: str
     features: FeatureOptions = field(default_factory=FeatureOptions)
@@ -42,7 +42,7 @@ class ModelCard:
 
 
 def list_models() -> list[str]:
-    """Names that `load_network` knows."""
+    """Names for `load_network`."""
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 

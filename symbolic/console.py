@@ -1,4 +1,4 @@
-"""What all commands do alike: messages of one line, exit codes, and an end at any moment when told to.
+"""What all commands do alike: messages of one line, exit codes, and an end at any moment on a signal.
 
 A command ends with 0 (all done), 1 (an input failed), 2 (wrong usage), 130 (Ctrl-C) or 143 (SIGTERM). An
 interrupt ends the process at once from the signal's handler, after it has deleted unfinished files: as an

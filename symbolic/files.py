@@ -96,7 +96,7 @@ _unfinished: set[Path] = set()  # temporary files being written, for `remove_unf
 
 
 def remove_unfinished() -> None:
-    """Delete what `replacing` has begun: for a program that is told to end at once."""
+    """Delete what `replacing` has begun: for a program that has to end at once."""
     for path in list(_unfinished):
         path.unlink(missing_ok=True)
 
@@ -126,7 +126,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
     except OSError as error:
         if error.filename in (None, str(temporary), temporary):
-            # The user named the target and has never heard of the temporary file.
+            # The user named the target and does not know the temporary file.
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:  # an interrupt must not leave rubbish either

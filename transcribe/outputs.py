@@ -113,8 +113,8 @@ def folder_sources(folder: Path, wanted: Wanted) -> tuple[list[Path], list[Noteb
         path.resolve() for path in (wanted.midi, wanted.csv, wanted.picture, wanted.posteriorgram) if path
     }
     found = walk(folder, _is_input, outputs - {folder.resolve()}, "a recording")
-    heard = {_stem(path) for path in found.files if path.suffix.lower() != POSTERIORGRAM}
-    sources = [p for p in found.files if p.suffix.lower() != POSTERIORGRAM or _stem(p) not in heard]
+    audio_stems = {_stem(path) for path in found.files if path.suffix.lower() != POSTERIORGRAM}
+    sources = [p for p in found.files if p.suffix.lower() != POSTERIORGRAM or _stem(p) not in audio_stems]
     passed_over = sorted({*found.passed_over, *found.files} - set(sources))
     failures = list(found.failures)
     if not sources and not failures:

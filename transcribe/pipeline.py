@@ -74,9 +74,7 @@ class Transcriber:
     device: str = "auto"
     bfloat16: bool = False  # of the acoustic model: faster where the processor has it, a little less exact
     tuning: float | None = None  # Hz of A4; None: estimated, within half a semitone of 440
-    onset_shift: float | None = (
-        None  # seconds added to every onset; None: what the acoustic model's card says
-    )
+    onset_shift: float | None = None  # seconds added to every onset; None: that of the acoustic model's card
     start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
     stop: float | None = None  # seconds
     _loaded_model: Listener | None = field(default=None, init=False, repr=False)

@@ -66,7 +66,7 @@ def losses(outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
     """Loss of each head a frame, summed over keys: outputs (B, 5, T, 88) -> scalars by head.
 
     Cross-entropy in nats for probabilities. The velocity's is its squared error at onsets, in the clips whose
-    levels mean something, beyond the clip's mean error: how loud a recording is as a whole says nothing.
+    levels mean something, beyond the clip's mean error: the absolute loudness of a recording is arbitrary.
     """
     outputs = outputs.float()
     frames = outputs.shape[0] * outputs.shape[2]
@@ -186,14 +186,14 @@ class Training:
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.half_precision):
             if self.options.learn == "touch":
-                self.network.eval()  # the trunk's normalisations keep what they know
+                self.network.eval()  # the trunk's normalisations keep their statistics
                 return {"velocity": velocity_loss(self.network.velocities(batch.spectrum), batch)}
             self.network.train()
             outputs = self.network(batch.spectrum)
         return losses(outputs, batch)
 
     def averaged(self) -> HarmonicNet:
-        """A copy of the network with the averaged weights, ready to listen."""
+        """A copy of the network with the averaged weights, for inference."""
         network = HarmonicNet(self.network.features, self.network.options)
         network.load_state_dict(self.average)
         return network.eval()

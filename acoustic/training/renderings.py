@@ -31,7 +31,7 @@ from symbolic.pitch import HIGHEST, LOWEST
 
 Item = TypeVar("Item")
 
-# Drawn from evenly, so that what stands here twice is heard twice as often. The player piano is out of tune
+# Drawn from evenly, so that what stands here twice is drawn twice as often. The player piano is out of tune
 # and has one layer of velocity; of the soundfonts one answers velocity with brightness.
 PIANOS = (
     *("headroom-close", "splendid", "salamander") * 3,

@@ -58,17 +58,17 @@ def ablations() -> str:
 def robustness() -> str:
     """Spoilt recordings."""
     header = ["the recordings", "onset F", "change", "deviation removed, 100 ms", "frame F"]
-    heard = [row for row in rows_of(read_report("robustness")) if row["model"] == MODEL]
-    unspoilt = next(row for row in heard if row["condition"] == "as recorded")
+    rows = [row for row in rows_of(read_report("robustness")) if row["model"] == MODEL]
+    clean = next(row for row in rows if row["condition"] == "as recorded")
     rows = [
         [
             row["condition"],
             f"{row['onset_f1']:.3f}",
-            f"{row['onset_f1'] - unspoilt['onset_f1']:+.3f}",
+            f"{row['onset_f1'] - clean['onset_f1']:+.3f}",
             f"{row['onset_f1_aligned_100ms']:.3f}",
             f"{row['frame_f1']:.3f}",
         ]
-        for row in heard
+        for row in rows
     ]
     return markdown(header, rows) + "\n\n" + source(read_report("robustness"))
 
@@ -96,8 +96,8 @@ def domains() -> str:
 
 def calibration() -> str:
     """Scalings, and what they are worth on compositions that they were not fitted on."""
-    header = ["model", "head", "temperature", "bias", "nats, as the network says", "scaled"]
-    header += ["calibration error, as the network says", "scaled"]
+    header = ["model", "head", "temperature", "bias", "nats, as output", "scaled"]
+    header += ["calibration error, as output", "scaled"]
     names = ("log_loss_before", "log_loss_after", "calibration_error_before", "calibration_error_after")
     rows = [
         [

@@ -17,7 +17,7 @@ from symbolic.drums import Strokes, read_drums
 from symbolic.errors import NotebeamError
 
 Roll = NDArray[np.bool_]  # (T, D)
-MADE_VELOCITY = 90  # a roll says nothing about loudness
+MADE_VELOCITY = 90  # a roll has no loudness
 
 
 @dataclass(frozen=True)

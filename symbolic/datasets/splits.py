@@ -134,12 +134,12 @@ def clock_of(config: DataConfig) -> dict[str, str | int | float]:
 
 
 def plane_of(config: DataConfig) -> str:
-    """What a number of a step says, for a card."""
+    """What a number of a step means, for a card."""
     return "values" if config.set in REAL else config.plane
 
 
 def card_of(config: DataConfig) -> PriorCard:
-    """What a card says of music as such a config reads it; the rest of it is empty."""
+    """The card of music as such a config reads it; its other fields are empty."""
     return PriorCard(
         name="",
         model="",

@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "what", metavar="DATASET | FILE.mid", help=f"a MIDI file, or one of {', '.join(SETS)}"
     )
-    parser.add_argument("--prior", dest="named", metavar="PRIOR", help="the same, said as an option")
+    parser.add_argument("--prior", dest="named", metavar="PRIOR", help="the same, as an option")
     parser.add_argument("--module", metavar="MODULE", help=MODULE_HELP)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
@@ -65,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     file.add_argument(
         "--transpose",
         metavar="N|auto",
-        help="semitones up before the prior hears it; auto: the likeliest key and octave (default: auto for "
+        help="semitones up before the prior reads it; auto: the likeliest key and octave (default: auto for "
         "priors that count in beats, whose sets are all in C, else 0)",
     )
     rbm = parser.add_argument_group("priors that leave out log Z (RBM types): how it is estimated")
@@ -170,7 +170,7 @@ def scores(
 def judged(
     name: str, path: Path, transpose: str | None, ais: "AisOptions", picture: Path | None
 ) -> "Judgement":
-    """A MIDI file judged by a prior; the picture, if one is wanted, is written."""
+    """A MIDI file judged by a prior; the picture, if one is requested, is written."""
     from symbolic.evaluation.picture import save_surprise
     from symbolic.evaluation.surprise import judge, semitones_of
     from symbolic.priors.loading import load_prior

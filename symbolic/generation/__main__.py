@@ -73,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--hold",
         type=float,
         metavar="S",
-        help="seconds a note sounds at most, of priors that know only strokes (default: 0.5)",
+        help="seconds a note sounds at most, of priors of strokes only (default: 0.5)",
     )
     given = parser.add_argument_group("going on from a file")
     given.add_argument(
@@ -83,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     given.add_argument(
         "--transpose",
         metavar="N|auto",
-        help="semitones by which the prior hears it higher; auto: the likeliest key and octave (default: "
+        help="semitones up before the prior reads it; auto: the likeliest key and octave (default: "
         "auto for priors that count in beats, else 0); the result is in the file's own key",
     )
     tuning = parser.add_argument_group("one's own music")
@@ -155,7 +155,7 @@ def _run(args: argparse.Namespace) -> list[str]:
         write_midi(path, piece.notes, tempo=piece.tempo)
     if args.picture is not None:
         _draw(args.picture, paths, pieces)
-    shift = "" if given is None or not given.semitones else f", heard {given.semitones:+d} semitones"
+    shift = "" if given is None or not given.semitones else f", transposed by {given.semitones:+d} semitones"
     return [
         f"{path}: {len(piece.notes)} notes, {piece.end:.1f} s, drawn from {piece.seam:.1f} s on{shift}"
         for path, piece in zip(paths, pieces, strict=True)

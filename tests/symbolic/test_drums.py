@@ -50,10 +50,10 @@ def test_a_roll_comes_back_from_its_midi_file(
         roll[step, piece] = True
     path = tmp_path_factory.mktemp("drums") / "a.mid"
     write_drums(path, strokes_of(roll, tempo=tempo))
-    heard = read_drums(path)
-    np.testing.assert_array_equal(drum_roll(heard), roll)
-    assert heard.tempo == pytest.approx(tempo, rel=1e-5)
-    assert len(heard.beat) == roll.sum()
+    drums = read_drums(path)
+    np.testing.assert_array_equal(drum_roll(drums), roll)
+    assert drums.tempo == pytest.approx(tempo, rel=1e-5)
+    assert len(drums.beat) == roll.sum()
 
 
 def test_strokes_are_sorted_by_beat_then_pitch() -> None:
@@ -72,10 +72,10 @@ def test_strokes_are_on_channel_ten_and_no_piano_hears_them(tmp_path: Path) -> N
 
 def test_a_file_is_read_on_its_own_beats_whatever_its_tempo(tmp_path: Path) -> None:
     path = write_channel(tmp_path / "a.mid", [(0, 36, 100), (96, 38, 90), (120, 42, 80)], tempo=750_000)
-    heard = read_drums(path)
-    assert heard.beat.tolist() == [0.0, 1.0, 1.25] and heard.tempo == pytest.approx(80)
-    assert heard.pitch.tolist() == [36, 38, 42] and heard.velocity.tolist() == [100, 90, 80]
-    roll = drum_roll(heard)
+    drums = read_drums(path)
+    assert drums.beat.tolist() == [0.0, 1.0, 1.25] and drums.tempo == pytest.approx(80)
+    assert drums.pitch.tolist() == [36, 38, 42] and drums.velocity.tolist() == [100, 90, 80]
+    roll = drum_roll(drums)
     assert roll.shape == (16, 10)
     assert np.argwhere(roll).tolist() == [[0, 0], [4, 1], [5, 2]]
 

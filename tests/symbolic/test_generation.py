@@ -105,7 +105,7 @@ def test_a_continuation_begins_with_what_is_given(files: Path) -> None:
     words = ("--prior", "white.safetensors", "--continue", "scale.mid", "--seconds", 5, "-o", "longer.mid")
     done = run(*words, "--picture", "longer.png", folder=files)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "drawn from 7.0 s on, heard -3 semitones" in done.stdout
+    assert "drawn from 7.0 s on, transposed by -3 semitones" in done.stdout
     before, after = read_midi(files / "scale.mid"), read_midi(files / "longer.mid")
     first = after.onset < 7.0 - 1e-3
     for name in ("onset", "offset", "pitch", "velocity"):

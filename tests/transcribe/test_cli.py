@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles_transcribe import assert_same_notes, heard, notes
+from oracles_transcribe import assert_same_notes, ideal, notes
 
 from symbolic.decoding.options import METHODS
 from symbolic.midi import read_midi
@@ -24,7 +24,7 @@ MUSIC = notes((0.10, 0.90, 60, 64), (0.11, 0.90, 64, 80), (1.00, 1.21, 72, 100),
 @pytest.fixture
 def music(tmp_path: Path) -> Path:
     """A folder with one posteriorgram, music.npz."""
-    heard(MUSIC).save(tmp_path / "music.npz")
+    ideal(MUSIC).save(tmp_path / "music.npz")
     return tmp_path
 
 
@@ -92,7 +92,7 @@ def test_every_output_is_written_and_nothing_else(music: Path) -> None:
     rows = (out / "t.csv").read_text().splitlines()
     assert rows[0] == "start_time_s,end_time_s,pitch_midi,velocity,confidence"
     assert len(rows) == 1 + len(MUSIC)
-    np.testing.assert_array_equal(Posteriorgram.load(out / "h.npz").frame, heard(MUSIC).frame)
+    np.testing.assert_array_equal(Posteriorgram.load(out / "h.npz").frame, ideal(MUSIC).frame)
     assert (out / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -123,14 +123,14 @@ def test_min_note_is_in_milliseconds(music: Path) -> None:
 
 
 def test_silence_is_an_empty_file_and_a_notice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    heard(Notes.empty(), duration=3.0).save(tmp_path / "silence.npz")
+    ideal(Notes.empty(), duration=3.0).save(tmp_path / "silence.npz")
     assert main([str(tmp_path / "silence.npz"), "--picture", str(tmp_path / "p.png")]) == 0
     assert len(read_midi(tmp_path / "silence.mid")) == 0
     assert "no notes found" in complaint(capsys)
 
 
 def test_skip_existing_leaves_what_is_done(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    heard(MUSIC).save(music / "other.npz")
+    ideal(MUSIC).save(music / "other.npz")
     (music / "music.mid").write_bytes(b"mine")
     inputs = [str(music / "music.npz"), str(music / "other.npz")]
     assert main([*inputs, "--skip-existing"]) == 0
@@ -239,8 +239,8 @@ def test_two_inputs_for_one_name_are_not_done_and_the_others_are(
     music: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (music / "sub").mkdir()
-    heard(MUSIC).save(music / "sub" / "music.npz")
-    heard(MUSIC).save(music / "other.npz")
+    ideal(MUSIC).save(music / "sub" / "music.npz")
+    ideal(MUSIC).save(music / "other.npz")
     inputs = [str(music / name) for name in ("music.npz", "sub/music.npz", "other.npz")]
     assert main([*inputs, "-o", str(music / "out"), "-q"]) == 1
     lines = capsys.readouterr().err.splitlines()
@@ -253,7 +253,7 @@ def test_two_inputs_for_one_name_are_not_done_and_the_others_are(
 def test_an_unwritable_output_is_found_before_any_work(
     music: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    heard(MUSIC).save(music / "other.npz")
+    ideal(MUSIC).save(music / "other.npz")
     (music / "music.mid").mkdir()
     assert main([str(music / "music.npz"), str(music / "other.npz"), "-q"]) == 1
     assert "music.npz: output" in capsys.readouterr().err
