@@ -89,5 +89,5 @@ def test_a_strike_days_later_is_refused(tmp_path: Path) -> None:
 def test_more_beats_than_music_has_are_refused(tmp_path: Path) -> None:
     far = file_of([(0x0FFFFFFF, bytes([0x90, 60, 80])), (QUARTER, bytes([0x80, 60, 0]))])
     (tmp_path / "a.mid").write_bytes(far[:12] + (1).to_bytes(2, "big") + far[14:])
-    with pytest.raises(NotebeamError, match=r"a\.mid: times: got '268435\d\d\d quarter notes'"):
+    with pytest.raises(NotebeamError, match=r"a\.mid: times: got '268435455 quarter notes without a strike'"):
         read_beats(tmp_path / "a.mid")
