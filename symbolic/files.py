@@ -66,7 +66,7 @@ def read_bytes(path: str | os.PathLike[str], expected: str, largest: int = LARGE
         size = os.fstat(file.fileno()).st_size
         if size > largest:
             raise NotebeamError(str(path), f"{size} bytes", f"{expected} of at most {largest} bytes")
-        return file.read(largest)
+        return file.read(size)
 
 
 def read_text(path: str | os.PathLike[str], expected: str, largest: int = LARGEST) -> str:
