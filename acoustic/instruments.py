@@ -5,7 +5,6 @@ Is not: the playing (acoustic.rendering, acoustic.soundfonts), or what is render
 (acoustic.training.renderings).
 """
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from acoustic.audio import Samples
 from acoustic.rendering import AS_RECORDED, SampledPiano, Touch, Tuning
 from acoustic.soundfonts import SoundFont
 from symbolic import datasets
+from symbolic.datasets.tables import read_table
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 
@@ -74,12 +74,8 @@ def source(name: str, folder: Path | None = None) -> Source:
     if name in SOURCES:
         return SOURCES[name]
     table = (folder or datasets.root() / "pianos") / LICENCES
-    rows: list[dict[str, str]] = []
-    if table.is_file():
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    for row in rows:
-        if row.get("piano") == name and row.get("licence"):
+    for row in read_table(table, ("piano",)) if table.exists() else ():
+        if row["piano"] == name and row.get("licence"):
             return Source(row.get("credit") or name, row["licence"])
     known = ", ".join(SOURCES)
     raise NotebeamError(

@@ -5,6 +5,7 @@ Is not: MIDI files (symbolic.midi) or steps (symbolic.clock).
 """
 
 import csv
+import io
 import os
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -217,13 +218,11 @@ def read_csv(path: str | os.PathLike[str]) -> Notes:
     Errors name the line of the file, the header being line 1.
     """
     names = {"onset": "start_time_s", "offset": "end_time_s", "pitch": "pitch_midi", "velocity": "velocity"}
+    expected = "a table of comma-separated values"
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = list(csv.reader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise NotebeamError(
-            str(path), "bytes that are not text", "a table of comma-separated values"
-        ) from error
+        lines = list(csv.reader(io.StringIO(read_text(path, expected), newline="")))
+    except csv.Error as error:
+        raise NotebeamError(str(path), str(error), expected) from error
     header = lines[0] if lines else []
     for name in names.values():
         if name not in header:

@@ -20,8 +20,8 @@ FORBIDDEN = {
 CORE = {
     "checkpoints",
     "clock",
-    "commands",
     "config",
+    "console",
     "datasets",
     "errors",
     "files",

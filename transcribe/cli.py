@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from symbolic.console import DONE, FAILED, INTERRUPTED, USAGE, ending_at_signals, say
+from symbolic.console import DONE, FAILED, INTERRUPTED, USAGE, ending_at_signals, is_out_of_memory, say
 from transcribe.arguments import build_parser
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
@@ -148,7 +148,7 @@ def _transcribe(job: Job, transcriber: Transcriber, args: argparse.Namespace) ->
 
 
 def _unexpected(error: Exception) -> str:
-    if isinstance(error, MemoryError) or "alloc" in str(error):
+    if is_out_of_memory(error):
         return f"not enough memory ({str(error)[:100]})"
     return f"internal error, {type(error).__name__}: {str(error)[:200]} (--debug shows where)"
 
