@@ -77,6 +77,9 @@ def _add_models(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--decoder", choices=tuple(METHODS), help="how notes are decided (default: beam)")
     group.add_argument("--prior", metavar="NAME|FILE|none", help="language model; none: acoustic model alone")
     group.add_argument("--prior-weight", type=number, metavar="W", help="factor on the prior, 0 or more")
+    group.add_argument("--note-penalty", type=number, metavar="B", help="nats a note costs; below 0: rewards")
+    group.add_argument("--temperature", type=number, metavar="T", help="above 1: trust the sound less")
+    group.add_argument("--threshold", type=number, metavar="P", help="of --decoder threshold, 0 to 1")
     group.add_argument("--beam-width", type=count, metavar="N", help="hypotheses a step (default: 8)")
     group.add_argument("--candidates", type=count, metavar="K", help="rows of keys a step (default: 16)")
     group.add_argument(

@@ -19,6 +19,14 @@ if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from transcribe.pipeline import Transcriber, Transcription
 
 PROGRAM = "transcribe"
+# Options that are a field of the decoder's, by the field's name.
+SETTINGS = {
+    "--note-penalty": "note_penalty",
+    "--temperature": "temperature",
+    "--threshold": "threshold",
+    "--beam-width": "width",
+    "--candidates": "candidates",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,9 +86,9 @@ class End(Enum):
 
 def transcriber_of(args: argparse.Namespace) -> Transcriber:
     """The transcriber; what the command does not say stays its default."""
-    from dataclasses import replace
+    from dataclasses import fields, replace
 
-    from symbolic.decoding.options import METHODS, Beam
+    from symbolic.decoding.options import METHODS
     from symbolic.errors import NotebeamError
     from transcribe.pipeline import Transcriber
     from transcribe.presets import METHOD, TRACK, preset
@@ -94,15 +102,14 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         expected = f"a prior to weigh, and {' or '.join(readers)}"
         raise NotebeamError("--prior-weight", args.prior_weight, expected)
     decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight)
-    for flag, field, value in (
-        ("--beam-width", "width", args.beam_width),
-        ("--candidates", "candidates", args.candidates),
-    ):
+    for flag, name in SETTINGS.items():
+        value = getattr(args, flag[2:].replace("-", "_"))
         if value is None:
             continue
-        if not isinstance(decoder, Beam):
-            raise NotebeamError(flag, value, f"--decoder beam: {method} has no such setting")
-        decoder = replace(decoder, **{field: value})
+        having = [key for key, entry in METHODS.items() if name in {f.name for f in fields(entry.options)}]
+        if method not in having:
+            raise NotebeamError(flag, value, f"--decoder {' or '.join(having)}: {method} has no such setting")
+        decoder = replace(decoder, **{name: value})
     options = {
         "model": args.model,
         "device": args.device,
