@@ -7,7 +7,7 @@ Is not: reading or writing of anything (transcribe.pipeline, symbolic.files).
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +61,11 @@ class Plan:
     notices: tuple[str, ...] = ()
 
 
-def plan(inputs: Sequence[Path], wanted: Wanted) -> Plan:
+def plan(inputs: Sequence[Path], wanted: Wanted, listed: Collection[Path] = ()) -> Plan:
     """Jobs of the inputs. An input that cannot be done is a failure; a call that makes no sense is raised.
+
+    Args:
+        listed: the inputs whose folders are kept below an output folder, as those of a folder's walk are.
 
     Raises:
         NotebeamError: one file name for several inputs, an output over the only input.
@@ -86,7 +89,7 @@ def plan(inputs: Sequence[Path], wanted: Wanted) -> Plan:
             expected = "an audio file, a posteriorgram (.npz) or a folder"
             failures.append(NotebeamError(str(entry), "nothing there", expected))
         else:
-            found[entry, Path(entry.name)] = None
+            found[entry, _below(entry) if entry in listed else Path(entry.name)] = None
     jobs = dict.fromkeys(_jobs(list(found), wanted, single=single))
     clashes = collisions(tuple(jobs))
     if single and clashes:
@@ -124,6 +127,11 @@ def folder_sources(folder: Path, wanted: Wanted) -> tuple[list[Path], list[Noteb
     return sources, failures, passed_over
 
 
+def _below(path: Path) -> Path:
+    """A path as one below any folder: music/a.wav of /music/a.wav, ../music/a.wav and music/a.wav."""
+    return Path(*(part for part in path.parts if part not in (path.anchor, os.pardir)))
+
+
 def _is_input(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix == POSTERIORGRAM:
@@ -146,7 +154,7 @@ def check_writable(place: str, path: Path) -> None:
 
 
 def _jobs(found: Sequence[tuple[Path, Path]], wanted: Wanted, *, single: bool) -> list[Job]:
-    """A job for each input; those that differ by their suffix alone keep it: take1.wav.mid, take1.flac.mid."""
+    """A job for each input; those alike but for their suffix keep it: take1.wav.mid, take1.flac.mid."""
     jobs = [_job(source, relative, wanted, single=single) for source, relative in found]
     owners = Counter(path for job in dict.fromkeys(jobs) for path in job.outputs)
     return [
