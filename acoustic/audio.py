@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from acoustic import ffmpeg
+from acoustic import ffmpeg, pyav
 from acoustic.channels import CANCELLED, Mixer
 from acoustic.containers import Layout, Part, View, layout, looks_like_audio
 from symbolic.errors import NotebeamError
@@ -63,7 +63,8 @@ def read_blocks(
 
     Any rate and channel count; channels are averaged, where they do not cancel (`channels.Mixer`). The
     recording is read to its true end, whatever its header claims. What libsndfile cannot open is piped
-    through ffmpeg where that is installed. Memory does not grow with the file's length.
+    through ffmpeg, or decoded by PyAV, where one of them is installed. Memory does not grow with the
+    file's length.
 
     Args:
         path: the recording.
@@ -241,9 +242,10 @@ def _native_blocks(
             if number:
                 faults.append(f"its part {number + 1} cannot be read")
                 continue
-            if _is_text(head) or not ffmpeg.is_installed():
+            other = next((way for way in (ffmpeg, pyav) if way.is_installed()), None)
+            if _is_text(head) or other is None:
                 raise _unreadable(path, head) from error
-            yield from ffmpeg.blocks(path, start, stop, faults)
+            yield from other.blocks(path, start, stop, faults)
             return
         with opened as sound:
             first = max(0, round((start - passed) * sound.rate_hz))
@@ -258,8 +260,9 @@ def _native_blocks(
 def _unreadable(path: Path, head: bytes) -> NotebeamError:
     reason = "not a format that can be read"
     if looks_like_audio(head):
-        return NotebeamError(str(path), f"{reason} without ffmpeg", "ffmpeg to be installed")
-    expected = "wav, flac, ogg, opus, mp3 or aiff (others through ffmpeg, where it is installed)"
+        expected = f"ffmpeg to be installed, or PyAV (pip install '{pyav.EXTRA}')"
+        return NotebeamError(str(path), f"{reason} without ffmpeg", expected)
+    expected = "wav, flac, ogg, opus, mp3 or aiff (others through ffmpeg or notebeam[video], where installed)"
     return NotebeamError(str(path), reason, expected)
 
 

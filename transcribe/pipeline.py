@@ -22,6 +22,7 @@ from symbolic.priors.loading import load_prior
 from transcribe.doubt import warning
 from transcribe.outputs import POSTERIORGRAM
 from transcribe.presets import MODEL, PRIOR, TRACK, preset
+from transcribe.threads import one_thread
 from transcribe.tracking import TrackOptions, track_notes
 
 if TYPE_CHECKING:  # the audio side is imported where audio is read: a posteriorgram needs none of it
@@ -155,7 +156,8 @@ class Transcriber:
         prior, options = self._load_prior(), self.decoder
         if isinstance(options, Beam) and posteriorgram.count * posteriorgram.hop > LONG:
             options = replace(options, look_back=options.look_back or LOOK_BACK)
-        decoding = decode(posteriorgram, prior, options)
+        with one_thread():
+            decoding = decode(posteriorgram, prior, options)
         shift = self.track.onset_shift + self._onset_shift(posteriorgram.model)
         notes = track_notes(decoding, posteriorgram, replace(self.track, onset_shift=shift))
         return Transcription(notes, posteriorgram, decoding)
