@@ -69,6 +69,10 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--picture", type=Path, metavar="PATH", help="PNG of the posteriorgram with the notes over it"
     )
+    group.add_argument(
+        "--html", type=Path, metavar="PATH", help="a page to see and hear the notes beside the recording"
+    )
+    group.add_argument("--sonify", type=Path, metavar="PATH", help="WAV: the recording left, the notes right")
     group.add_argument("--save-posteriorgram", type=Path, metavar="PATH", help="the posteriorgram, as .npz")
     group.add_argument("--skip-existing", action="store_true", help="skip inputs whose outputs exist")
 

@@ -62,7 +62,12 @@ def _run(args: argparse.Namespace) -> int:
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     wanted = Wanted(
-        midi=args.output, csv=args.csv, picture=args.picture, posteriorgram=args.save_posteriorgram
+        midi=args.output,
+        csv=args.csv,
+        picture=args.picture,
+        page=args.html,
+        sound=args.sonify,
+        posteriorgram=args.save_posteriorgram,
     )
     try:
         transcriber = transcriber_of(args)
@@ -175,7 +180,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
     notices: list[str] = []
     try:
         result = _result(job, transcriber, args, faults.append, notices.append, bar=bar)
-        _write(job, result, args.tempo, pedal=args.pedal)
+        _write(job, result, args.tempo, pedal=args.pedal, quiet=args.quiet)
     except Exception as error:  # the next input may be good: a bug is said, and shown with --debug
         if args.debug:
             traceback.print_exc()
@@ -240,7 +245,7 @@ def _advance(bar: object, fraction: float) -> None:
     bar.update(fraction - bar.n)  # type: ignore[attr-defined]
 
 
-def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool) -> None:
+def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool, quiet: bool) -> None:
     """Every file wanted, each whole or not at all, the MIDI file last."""
     from symbolic.midi_writing import TEMPO
     from symbolic.notes import write_csv
@@ -252,9 +257,26 @@ def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool)
         write_csv(job.csv, result.notes)
     if job.picture is not None:
         save_picture(job.picture, result.posteriorgram, result.notes, job.source.name)
+    if job.page is not None or job.sound is not None:
+        _write_sound(job, result, quiet=quiet)
     if job.posteriorgram is not None:
         result.posteriorgram.save(job.posteriorgram)
     result.notes.save(job.midi, TEMPO if tempo is None else tempo, pedal=pedal)
+
+
+def _write_sound(job: Job, result: Transcription, *, quiet: bool) -> None:
+    """The files in which the notes are heard beside the recording."""
+    from transcribe.outputs import POSTERIORGRAM
+    from transcribe.page.page import write_page
+    from transcribe.sonify import write_sound
+
+    recording = None if job.source.suffix.lower() == POSTERIORGRAM else job.source
+    if job.sound is not None:
+        write_sound(job.sound, result.posteriorgram, result.notes, recording)
+    if job.page is not None:
+        where = write_page(job.page, result.posteriorgram, result.notes, job.source.name, recording)
+        if not quiet:
+            _say(f"{job.page}: {job.page.stat().st_size / 1e6:.1f} MB, {where}")
 
 
 def _told(

@@ -8,7 +8,7 @@ Is not: reading or writing of anything (transcribe.pipeline, symbolic.files).
 import os
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from acoustic.audio import SUFFIXES, is_audio
@@ -27,6 +27,8 @@ class Wanted:
     midi: Path | None = None
     csv: Path | None = None
     picture: Path | None = None
+    page: Path | None = None
+    sound: Path | None = None
     posteriorgram: Path | None = None
 
 
@@ -38,12 +40,14 @@ class Job:
     midi: Path
     csv: Path | None = None
     picture: Path | None = None
+    page: Path | None = None
+    sound: Path | None = None
     posteriorgram: Path | None = None
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The wanted ones, the MIDI file last: where it is, the others are too."""
-        paths = (self.csv, self.picture, self.posteriorgram, self.midi)
+        paths = (self.csv, self.picture, self.page, self.sound, self.posteriorgram, self.midi)
         return tuple(path for path in paths if path is not None)
 
     @property
@@ -113,9 +117,7 @@ def folder_sources(folder: Path, wanted: Wanted) -> tuple[list[Path], list[Noteb
     Inputs are all recordings, by suffix or by content, and posteriorgrams but for those saved beside the
     recording that they are of. Folders of outputs are not entered.
     """
-    outputs = {
-        path.resolve() for path in (wanted.midi, wanted.csv, wanted.picture, wanted.posteriorgram) if path
-    }
+    outputs = {path.resolve() for path in (getattr(wanted, field.name) for field in fields(wanted)) if path}
     found = walk(folder, _is_input, outputs - {folder.resolve()}, "a recording")
     audio_stems = {_stem(path) for path in found.files if path.suffix.lower() != POSTERIORGRAM}
     sources = [p for p in found.files if p.suffix.lower() != POSTERIORGRAM or _stem(p) not in audio_stems]
@@ -183,6 +185,8 @@ def _job(source: Path, relative: Path, wanted: Wanted, *, single: bool, whole: b
         midi=place(wanted.midi, ".mid", ".midi") or named(source, ".mid"),
         csv=place(wanted.csv, ".csv"),
         picture=place(wanted.picture, ".png"),
+        page=place(wanted.page, ".html", ".htm"),
+        sound=place(wanted.sound, ".wav"),
         posteriorgram=place(wanted.posteriorgram, ".npz"),
     )
 
@@ -222,6 +226,8 @@ def _check_options(wanted: Wanted, *, single: bool) -> None:
         ("-o", wanted.midi, (".mid", ".midi")),
         ("--csv", wanted.csv, (".csv",)),
         ("--picture", wanted.picture, (".png",)),
+        ("--html", wanted.page, (".html", ".htm")),
+        ("--sonify", wanted.sound, (".wav",)),
         ("--save-posteriorgram", wanted.posteriorgram, (".npz",)),
     )
     for option, path, suffixes in options:
