@@ -56,7 +56,7 @@ class Listener:
             >>> listen(np.zeros(44_100), rate=44_100).onset.shape
             (50, 88)
         """
-        mono = _mono(samples, rate, self.network.features.rate_hz)
+        mono = mono_samples(samples, rate, self.network.features.rate_hz)
         seconds = len(mono) / self.network.features.rate_hz
         return self._heard(iter([mono]), 0.0, seconds, "samples", None)
 
@@ -127,7 +127,7 @@ class Listener:
         )
 
 
-def _mono(samples: npt.ArrayLike, rate: float, rate_hz: int) -> Samples:
+def mono_samples(samples: npt.ArrayLike, rate: float, rate_hz: int) -> Samples:
     """(S,) the mean of the channels at `rate_hz`."""
     import soxr
 
