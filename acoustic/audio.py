@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acoustic import ffmpeg
+from acoustic.channels import CANCELLED, Mixer
 from acoustic.containers import Layout, Part, View, layout, looks_like_audio
 from symbolic.errors import NotebeamError
 from symbolic.files import open_file
@@ -56,12 +57,13 @@ def read_blocks(
     stop: float | None = None,
     rate_hz: int = RATE_HZ,
     damage: Callable[[DamagedRecording], None] | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> Iterator[Samples]:
     """Mono blocks (S,) float32 of a recording at `rate_hz`, in order, a few seconds each.
 
-    Any rate and channel count; channels are averaged. The recording is read to its true end, whatever its
-    header claims. What libsndfile cannot open is piped through ffmpeg where that is installed. Memory does
-    not grow with the file's length.
+    Any rate and channel count; channels are averaged, where they do not cancel (`channels.Mixer`). The
+    recording is read to its true end, whatever its header claims. What libsndfile cannot open is piped
+    through ffmpeg where that is installed. Memory does not grow with the file's length.
 
     Args:
         path: the recording.
@@ -69,6 +71,7 @@ def read_blocks(
         stop: seconds at which to end; None reads to the end.
         rate_hz: rate of the samples returned.
         damage: called at the end of a recording that is cut or damaged; None raises.
+        notice: called at the end with what a user should know of the channels.
 
     Raises:
         DamagedRecording: at the end, after all that can be read, of a recording that is cut or damaged.
@@ -77,16 +80,16 @@ def read_blocks(
     import soxr
 
     stream: soxr.ResampleStream | None = None
-    stream_hz, found = 0, False
+    stream_hz, found, mixer = 0, False, Mixer()
     faults: list[str] = []
     for native_hz, block in _native_blocks(path, start, stop, faults):
         found = True
-        mono = block.mean(axis=1, dtype=np.float32)
-        if not np.isfinite(mono).all():
+        if not np.isfinite(block).all():
             raise NotebeamError(str(path), "NaN or infinite samples", "finite samples")
-        peak = float(np.abs(mono).max(initial=0.0))
+        peak = float(np.abs(block).max(initial=0.0))
         if peak > LOUDEST:
             raise NotebeamError(str(path), f"samples up to {peak:.0f}", "samples whose full scale is 1")
+        mono = mixer(block)
         if stream is not None and native_hz != stream_hz:  # files of two rates were joined
             yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
             stream = None
@@ -102,6 +105,8 @@ def read_blocks(
         raise NotebeamError(str(path), f"no samples{why}", f"audio between {start:g} s and {_named(stop)}")
     if stream is not None:
         yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+    if notice is not None and mixer.taken is not None:
+        notice(CANCELLED)
     if faults:
         error = DamagedRecording(str(path), f"a cut or damaged file ({faults[0]})", "a whole recording")
         if damage is None:

@@ -127,8 +127,9 @@ def _transcribe(job: Job, transcriber: Transcriber, args: argparse.Namespace) ->
 
     begin = time.monotonic()
     faults: list[NotebeamError] = []
+    notices: list[str] = []
     try:
-        result = _result(job, transcriber, args, faults.append)
+        result = _result(job, transcriber, args, faults.append, notices.append)
         _write(job, result, args.tempo, pedal=args.pedal)
     except Exception as error:  # the next input may be good: a bug is said, and shown with --debug
         if args.debug:
@@ -137,6 +138,8 @@ def _transcribe(job: Job, transcriber: Transcriber, args: argparse.Namespace) ->
         line = str(error) if is_expected else _unexpected(error)
         _say(line if str(job.source) in line else f"{job.source}: {line}")
         return End.FAILED
+    for notice in notices:
+        _say(f"notice: {job.source}: {notice}")
     for fault in faults:
         _say(f"{fault}; what is there is written")
     if not args.quiet:
@@ -151,7 +154,11 @@ def _unexpected(error: Exception) -> str:
 
 
 def _result(
-    job: Job, transcriber: Transcriber, args: argparse.Namespace, damage: Callable[[NotebeamError], None]
+    job: Job,
+    transcriber: Transcriber,
+    args: argparse.Namespace,
+    damage: Callable[[NotebeamError], None],
+    notice: Callable[[str], None],
 ) -> Transcription:
     """The notes of one input, with a bar on the way."""
     from tqdm import tqdm
@@ -167,7 +174,7 @@ def _result(
         bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining}",
         file=sys.stderr,
     ) as bar:
-        result = transcriber(job.source, progress=lambda fraction: _advance(bar, fraction), damage=damage)
+        result = transcriber(job.source, None, lambda done: _advance(bar, done), damage, notice)
     if args.pedal and len(result.notes) and result.notes.key_offset is None:
         expected = "a posteriorgram that has one, decoded by strokes, for --pedal"
         raise NotebeamError(str(job.source), "no plane `held`", expected)

@@ -110,6 +110,7 @@ class Transcriber:
         rate: float | None = None,
         progress: Callable[[float], None] | None = None,
         damage: Callable[[NotebeamError], None] | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> Transcription:
         """Notes of an audio file, of a posteriorgram's `.npz`, or of samples; times are the recording's.
 
@@ -119,6 +120,7 @@ class Transcriber:
             progress: is called with the fraction of the recording that was read, 0..1.
             damage: is called with what is wrong with a cut or damaged recording, whose notes are those of
                 what is there; None raises instead.
+            notice: is called with what a user should know of the recording, say that its channels cancel.
 
         Raises:
             NotebeamError: what is wrong with the file, or with the models.
@@ -127,11 +129,11 @@ class Transcriber:
         if not isinstance(audio, str | PathLike):
             if rate is None:
                 raise NotebeamError("transcribe(rate)", None, "samples a second, in Hz, of samples")
-            return self.transcribe_posteriorgram(self._acoustic_model()(audio, rate=rate))
+            return self.transcribe_posteriorgram(self._acoustic_model()(audio, rate=rate, notice=notice))
         path = Path(audio)
         if path.suffix.lower() == POSTERIORGRAM:
             return self.transcribe_posteriorgram(Posteriorgram.load(path), place=str(path))
-        posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage)
+        posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage, notice)
         return self._decoded(posteriorgram)
 
     def load(self, *, audio: bool) -> None:

@@ -60,11 +60,13 @@ class BasicPitch:
     def __getstate__(self) -> dict[str, Any]:
         return {"model": self.model, "_session": None}
 
-    def __call__(self, samples: npt.ArrayLike, *, rate: float) -> Posteriorgram:
+    def __call__(
+        self, samples: npt.ArrayLike, *, rate: float, notice: Callable[[str], None] | None = None
+    ) -> Posteriorgram:
         """Of samples (S,) or (S, channels), full scale 1, at `rate` samples a second."""
         from acoustic.inference import mono_samples  # torch's side, which files need none of
 
-        mono = mono_samples(samples, rate, RATE_HZ)
+        mono = mono_samples(samples, rate, RATE_HZ, notice or (lambda _: None))
         return self._heard(iter([mono]), 0.0, len(mono) / RATE_HZ, "samples", None)
 
     def file(
@@ -74,6 +76,7 @@ class BasicPitch:
         stop: float | None = None,
         progress: Callable[[float], None] | None = None,
         damage: Callable[[DamagedRecording], None] | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> Posteriorgram:
         """Of a recording between `start` and `stop` seconds; arguments and errors as of `Listener.file`."""
         path = Path(path)
@@ -84,7 +87,8 @@ class BasicPitch:
             if progress is not None and end < float("inf"):
                 progress(min(1.0, seconds / max(end - start, 1e-9)))
 
-        return self._heard(read_blocks(path, start, stop, RATE_HZ, damage), start, known, path.name, tell)
+        blocks = read_blocks(path, start, stop, RATE_HZ, damage, notice)
+        return self._heard(blocks, start, known, path.name, tell)
 
     def _heard(
         self,

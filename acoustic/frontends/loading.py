@@ -19,7 +19,9 @@ class Frontend(Protocol):
 
     name: str
 
-    def __call__(self, samples: npt.ArrayLike, *, rate: float) -> Posteriorgram:
+    def __call__(
+        self, samples: npt.ArrayLike, *, rate: float, notice: Callable[[str], None] | None = None
+    ) -> Posteriorgram:
         """Of samples (S,) or (S, channels), full scale 1, at `rate` samples a second."""
         ...
 
@@ -30,6 +32,7 @@ class Frontend(Protocol):
         stop: float | None = None,
         progress: Callable[[float], None] | None = None,
         damage: Callable[[DamagedRecording], None] | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> Posteriorgram:
         """Of a recording between `start` and `stop` seconds, at the recording's times."""
         ...
