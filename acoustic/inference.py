@@ -60,7 +60,7 @@ class Listener:
             (50, 88)
         """
         notice = notice or _nobody
-        mono = _mono(samples, rate, self.network.features.rate_hz, notice)
+        mono = mono_samples(samples, rate, self.network.features.rate_hz, notice)
         seconds = len(mono) / self.network.features.rate_hz
         return self._predicted(iter([mono]), 0.0, seconds, "samples", _nobody, notice)
 
@@ -135,7 +135,7 @@ class Listener:
         )
 
 
-def _mono(samples: npt.ArrayLike, rate: float, rate_hz: int, notice: Callable[[str], None]) -> Samples:
+def mono_samples(samples: npt.ArrayLike, rate: float, rate_hz: int, notice: Callable[[str], None]) -> Samples:
     """(S,) the channels as one at `rate_hz`."""
     import soxr
 
