@@ -15,12 +15,12 @@ from symbolic.errors import NotebeamError
 from symbolic.files import replacing
 from symbolic.midi import Seconds, check_beats, parsed
 from symbolic.midi_writing import (
-    TICKS,
     append_events,
     microseconds_a_quarter,
     one_note_a_stroke,
     until_struck_again,
 )
+from symbolic.tempo_map import TICKS
 
 DRUMS = 9  # channel 10, counted from 0
 STROKE = 0.125  # quarter notes that a written stroke lasts at most

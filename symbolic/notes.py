@@ -8,7 +8,7 @@ import csv
 import io
 import os
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from symbolic.errors import NotebeamError
 from symbolic.files import read_text, replacing
 from symbolic.pitch import HIGHEST, LOWEST
+
+if TYPE_CHECKING:
+    from symbolic.metre import Beats
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -82,11 +85,18 @@ class Notes:
     def __len__(self) -> int:
         return len(self.onset)
 
-    def save(self, path: str | os.PathLike[str], tempo: float = 120.0, *, pedal: bool = False) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        tempo: float = 120.0,
+        *,
+        pedal: bool = False,
+        beats: "Beats | None" = None,
+    ) -> None:
         """Write a MIDI file; arguments and errors as of `symbolic.midi_writing.write_midi`."""
         from symbolic.midi_writing import write_midi
 
-        write_midi(path, self, tempo, pedal=pedal)
+        write_midi(path, self, tempo, pedal=pedal, beats=beats)
 
     def cut(self, start: float, stop: float) -> "Notes":
         """Notes struck in [start, stop) seconds, at their old times; they sound until `stop` at most."""
