@@ -10,9 +10,10 @@ import torch
 from acoustic.calibration import Scaling
 from acoustic.features import FeatureOptions
 from acoustic.network import PROBABILITIES, HarmonicNet, NetworkOptions
-from symbolic.checkpoints import read_json, read_tensors, shapes_of, write_json, write_tensors
+from symbolic.checkpoints import read_tensors, shapes_of, write_json, write_tensors
 from symbolic.config import options_from
 from symbolic.errors import NotebeamError
+from symbolic.files import read_json
 
 WEIGHTS = Path(__file__).parent / "weights"
 KIND = "notebeam acoustic model"

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from acoustic.loading import read_weights
 from acoustic.network import HarmonicNet
-from symbolic.checkpoints import read_json
 from symbolic.errors import NotebeamError
+from symbolic.files import read_json
 
 
 def begin_with(network: HarmonicNet, path: Path) -> list[str]:

@@ -4,6 +4,11 @@ Is: the command, its tables and its JSON.
 Is not: the scores (evaluation.likelihood, evaluation.accuracy, evaluation.surprise), or the picture.
 """
 
+from symbolic.console import end_at_signals, outcome
+
+if __name__ == "__main__":  # before all other imports, which take seconds
+    end_at_signals("symbolic.evaluation")
+
 import argparse
 import json
 import sys
@@ -12,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from symbolic.commands import MODULE_HELP, exit_code, import_models
+from symbolic.commands import MODULE_HELP, import_models
 from symbolic.datasets.config import CLASSIC, PERFORMANCES
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
@@ -88,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error(f"{args.what}: expected a prior before it")
         if args.picture or args.transpose:
             parser.error("--picture, --transpose: expected a MIDI file")
-    return exit_code("symbolic.evaluation", lambda: _evaluate(args))
+    return outcome("symbolic.evaluation", lambda: _evaluate(args))
 
 
 def _evaluate(args: argparse.Namespace) -> None:

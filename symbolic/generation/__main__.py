@@ -4,6 +4,11 @@ Is: the command: from nothing, going on from a MIDI file, after fine-tuning on a
 Is not: the drawing (generation.sampling), the fine-tuning, the picture.
 """
 
+from symbolic.console import end_at_signals, outcome
+
+if __name__ == "__main__":  # before all other imports, which take seconds
+    end_at_signals("symbolic.generation")
+
 import argparse
 import os
 import sys
@@ -11,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from symbolic.commands import MODULE_HELP, exit_code, import_models
+from symbolic.commands import MODULE_HELP, import_models
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from symbolic.generation.sampling import Given, Piece
@@ -110,10 +115,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--stop, --transpose: expected --continue IN.mid")
     if args.finetune is None and args.output_weights is not None:
         parser.error("--output-weights: expected --finetune FOLDER")
-    return exit_code(
+    return outcome(
         "symbolic.generation",
         lambda: _generate(args),
-        when_interrupted="interrupted; what is written so far is whole",
     )
 
 

@@ -125,6 +125,27 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     bad(lambda: write_drums(tmp_path / "a.mid", strokes), r"write_drums\(strokes\) tempo: got 1\.0")
 
 
+def test_a_stroke_beyond_all_music_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    for name, ticks, quarter in (("far", 0x0FFFFFFF, 1), ("long", 60_000 * 480, 480)):
+        file = mido.MidiFile(ticks_per_beat=quarter)
+        for _ in range(2):
+            file.add_track().append(mido.Message("note_on", channel=9, note=36, velocity=9, time=ticks))
+        file.save(tmp_path / f"{name}.mid")
+    line = r"far\.mid: times: got '268435455 quarter notes without a strike'"
+    bad(lambda: read_drum_rolls([tmp_path / "far.mid"]), line)
+    assert len(read_drum_rolls([tmp_path / "long.mid"])[0][0]) == 4 * 60_004  # in whole bars
+
+
+def test_files_without_drums_in_a_folder_cost_themselves_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_drums(tmp_path / "a.mid", Strokes(np.array([0.0]), np.array([36]), np.array([90])))
+    (tmp_path / "b.mid").write_text("<html>")
+    rolls, _ = read_drum_rolls(tmp_path)
+    assert len(rolls) == 1
+    assert len(caplog.messages) == 1 and "b.mid: got" in caplog.messages[0]
+
+
 def test_the_general_kit_holds_every_pitch_of_general_midi_but_none_twice() -> None:
     columns = GENERAL_KIT.columns()
     assert (columns[35:82] >= 0).all() and (columns[:22] == -1).all() and (columns[82:] == -1).all()
