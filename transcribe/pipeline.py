@@ -227,7 +227,7 @@ def transcribe(
 
 
 def _noticed(posteriorgram: Posteriorgram, notice: Callable[[str], None] | None) -> Posteriorgram:
-    """The same; what is no piano is said."""
+    """The same; a notice where it does not sound like a piano."""
     if notice is not None and posteriorgram.onset is not None:
         line = warning(posteriorgram.onset)
         if line is not None:
