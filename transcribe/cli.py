@@ -88,7 +88,7 @@ def _run(args: argparse.Namespace) -> int:
     if len(jobs) < len(wanted_jobs) and not args.quiet:
         done, count = len(wanted_jobs) - len(jobs), len(wanted_jobs)
         _say(f"{done} of {count} inputs are done already and left as they are")
-    ends = [_told(_refused(failure), None, report, args) for failure in failures]
+    ends = [_reported(_refused(failure), None, report, args) for failure in failures]
     ends += _all_done(jobs, transcriber, report, args)
     failed_count, count = ends.count(End.FAILED), len(wanted_jobs) + len(failures)
     if 0 < failed_count < count:
@@ -123,7 +123,7 @@ def _all_done(
         found = outcomes(jobs, args, args.jobs)
     else:
         found = (transcribe_one(job, transcriber, args, bar=True) for job in jobs)
-    return [_told(outcome, progress, report, args) for outcome in found]
+    return [_reported(outcome, progress, report, args) for outcome in found]
 
 
 def transcriber_of(args: argparse.Namespace) -> Transcriber:
@@ -279,7 +279,7 @@ def _write_sound(job: Job, result: Transcription, *, quiet: bool) -> None:
             _say(f"{job.page}: {job.page.stat().st_size / 1e6:.1f} MB, {where}")
 
 
-def _told(
+def _reported(
     outcome: Outcome, progress: Progress | None, report: Report | None, args: argparse.Namespace
 ) -> End:
     """Say how an input ended, and write it to the report."""

@@ -126,6 +126,6 @@ def test_the_command_reads_a_video(tmp_path: Path) -> None:
         env=os.environ | {"PATH": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr
-    heard = Posteriorgram.load(tmp_path / "p.npz")
-    assert heard.count * heard.hop == pytest.approx(2.0, abs=0.1)
-    assert int(heard.frame[20:40].mean(axis=0).argmax()) == 69 - 21  # A4
+    posteriorgram = Posteriorgram.load(tmp_path / "p.npz")
+    assert posteriorgram.count * posteriorgram.hop == pytest.approx(2.0, abs=0.1)
+    assert int(posteriorgram.frame[20:40].mean(axis=0).argmax()) == 69 - 21  # A4

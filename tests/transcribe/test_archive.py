@@ -46,14 +46,14 @@ def lines_of(report: Path) -> list[dict[str, Any]]:
 
 def test_processes_write_the_same_bytes_and_say_the_same(music: Path) -> None:
     ways = {"one": [], "two": ["--jobs", "2"]}
-    said = {}
+    lines_of = {}
     for name, words in ways.items():
         done = command(music / "music", "-o", music / name, "--csv", music / name, *words)
         assert done.returncode == 1 and done.stdout == ""
-        said[name] = done.stderr.splitlines()
+        lines_of[name] = done.stderr.splitlines()
     assert len(bytes_of(music / "one")) == 10
     assert bytes_of(music / "one") == bytes_of(music / "two")
-    for lines in said.values():
+    for lines in lines_of.values():
         assert lines[-1] == "transcribe: 1 of 6 inputs failed, the others are written"
         assert sum("bad.npz: frame frame 0 key 0: got nan" in line for line in lines) == 1
         counted = [line.split()[1] for line in lines if "->" in line]
