@@ -87,13 +87,23 @@ def test_a_posteriorgram_in_midi_out(music: Path, decoder: str, capsys: pytest.C
 def test_every_output_is_written_and_nothing_else(music: Path) -> None:
     out = music / "out"
     options = ["--csv", out / "t.csv", "--picture", out / "p.png", "--save-posteriorgram", out / "h.npz"]
+    options += ["--html", out / "p.html", "--sonify", out / "s.wav"]
     assert main([str(music / "music.npz"), "-o", str(out / "m.mid"), "-q", *map(str, options)]) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["h.npz", "m.mid", "p.png", "t.csv"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "h.npz",
+        "m.mid",
+        "p.html",
+        "p.png",
+        "s.wav",
+        "t.csv",
+    ]
     rows = (out / "t.csv").read_text().splitlines()
     assert rows[0] == "start_time_s,end_time_s,pitch_midi,velocity,confidence"
     assert len(rows) == 1 + len(MUSIC)
     np.testing.assert_array_equal(Posteriorgram.load(out / "h.npz").frame, heard(MUSIC).frame)
     assert (out / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "p.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert (out / "s.wav").read_bytes().startswith(b"RIFF")
 
 
 def test_quiet_says_nothing(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
