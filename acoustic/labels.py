@@ -63,8 +63,8 @@ def rises(samples: Samples) -> npt.NDArray[np.float32]:
         piece = padded[first * HOP : (first + count + RISE - 1) * HOP + WINDOW]
         audio = torch.from_numpy(np.ascontiguousarray(piece, dtype=np.float32)) / level
         spectrum = torch.stft(audio, WINDOW, HOP, window=taper, center=False, return_complex=True).abs()
-        heard = torch.log1p(spectrum * (10 ** (LOUDEST_DB / 20) / WINDOW))
-        parts.append(comb.T @ (heard[:, RISE:] - heard[:, :-RISE]).clamp(min=0))
+        log_level = torch.log1p(spectrum * (10 ** (LOUDEST_DB / 20) / WINDOW))
+        parts.append(comb.T @ (log_level[:, RISE:] - log_level[:, :-RISE]).clamp(min=0))
     return np.asarray(torch.cat(parts, dim=1).T.numpy() if parts else np.zeros((0, KEYS)), dtype=np.float32)
 
 

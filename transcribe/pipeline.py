@@ -19,8 +19,10 @@ from symbolic.pitch import pitch_at
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
+from transcribe.doubt import warning
 from transcribe.outputs import POSTERIORGRAM
 from transcribe.presets import MODEL, PRIOR, TRACK, preset
+from transcribe.threads import one_thread
 from transcribe.tracking import TrackOptions, track_notes
 
 if TYPE_CHECKING:  # the audio side is imported where audio is read: a posteriorgram needs none of it
@@ -73,9 +75,7 @@ class Transcriber:
     device: str = "auto"
     bfloat16: bool = False  # of the acoustic model: faster where the processor has it, a little less exact
     tuning: float | None = None  # Hz of A4; None: estimated, within half a semitone of 440
-    onset_shift: float | None = (
-        None  # seconds added to every onset; None: what the acoustic model's card says
-    )
+    onset_shift: float | None = None  # seconds added to every onset; None: that of the acoustic model's card
     start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
     stop: float | None = None  # seconds
     _loaded_model: Listener | None = field(default=None, init=False, repr=False)
@@ -110,6 +110,7 @@ class Transcriber:
         rate: float | None = None,
         progress: Callable[[float], None] | None = None,
         damage: Callable[[NotebeamError], None] | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> Transcription:
         """Notes of an audio file, of a posteriorgram's `.npz`, or of samples; times are the recording's.
 
@@ -119,6 +120,8 @@ class Transcriber:
             progress: is called with the fraction of the recording that was read, 0..1.
             damage: is called with what is wrong with a cut or damaged recording, whose notes are those of
                 what is there; None raises instead.
+            notice: is called with what a user should know of the recording: its channels cancel, its tuning
+                is a tie, it does not sound like a piano.
 
         Raises:
             NotebeamError: what is wrong with the file, or with the models.
@@ -127,12 +130,13 @@ class Transcriber:
         if not isinstance(audio, str | PathLike):
             if rate is None:
                 raise NotebeamError("transcribe(rate)", None, "samples a second, in Hz, of samples")
-            return self.transcribe_posteriorgram(self._acoustic_model()(audio, rate=rate))
+            posteriorgram = self._acoustic_model()(audio, rate=rate, notice=notice)
+            return self.transcribe_posteriorgram(_noticed(posteriorgram, notice))
         path = Path(audio)
         if path.suffix.lower() == POSTERIORGRAM:
             return self.transcribe_posteriorgram(Posteriorgram.load(path), place=str(path))
-        posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage)
-        return self._decoded(posteriorgram)
+        posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage, notice)
+        return self._decoded(_noticed(posteriorgram, notice))
 
     def load(self, *, audio: bool) -> None:
         """Load the models now: the prior, and with `audio` the acoustic model too."""
@@ -152,7 +156,8 @@ class Transcriber:
         prior, options = self._load_prior(), self.decoder
         if isinstance(options, Beam) and posteriorgram.count * posteriorgram.hop > LONG:
             options = replace(options, look_back=options.look_back or LOOK_BACK)
-        decoding = decode(posteriorgram, prior, options)
+        with one_thread():
+            decoding = decode(posteriorgram, prior, options)
         shift = self.track.onset_shift + self._onset_shift(posteriorgram.model)
         notes = track_notes(decoding, posteriorgram, replace(self.track, onset_shift=shift))
         return Transcription(notes, posteriorgram, decoding)
@@ -214,6 +219,15 @@ def transcribe(
     50
     """
     return Transcriber(**options)(audio, rate)
+
+
+def _noticed(posteriorgram: Posteriorgram, notice: Callable[[str], None] | None) -> Posteriorgram:
+    """The same; what is no piano is said."""
+    if notice is not None and posteriorgram.onset is not None:
+        line = warning(posteriorgram.onset)
+        if line is not None:
+            notice(line)
+    return posteriorgram
 
 
 def between(posteriorgram: Posteriorgram, start: float, stop: float | None, place: str) -> Posteriorgram:

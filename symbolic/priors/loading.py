@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
-from symbolic.checkpoints import read_json, read_tensors, shapes_of, write_json, write_tensors
+from symbolic.checkpoints import read_tensors, shapes_of, write_json, write_tensors
 from symbolic.config import options_from
 from symbolic.errors import NotebeamError
+from symbolic.files import read_json
 from symbolic.priors.base import Prior, PriorCard
 from symbolic.priors.registry import build_prior, full_options
 

@@ -77,6 +77,33 @@ def test_an_unknown_piano_or_folder_is_refused(tmp_path: Path) -> None:
         SampledPiano(tmp_path, "grand")
 
 
+HEADER = "piano,file,pitch,low_key,high_key,low_velocity,high_velocity,gain_db"
+
+
+@pytest.mark.parametrize(
+    ("table", "place"),
+    [
+        ("piano,file\ntoy,a.wav", r"samples\.csv line 1: "),
+        (f"{HEADER}\ntoy,a.wav,,21,108,1,127,0", r"samples\.csv line 2 pitch: "),
+        (
+            f"{HEADER}\ntoy,a.wav,60.5,21,108,1,127,0",
+            r"samples\.csv: pitch: got '60\.5', expected an int",
+        ),
+        (f"{HEADER}\ntoy,a.wav,60,21,999,1,127,0", r"samples\.csv: high_key: got '999', expected an integer"),
+        (f"{HEADER}\ntoy,a.wav,60,21,108,1,127,nan", r"samples\.csv: gain_db: got 'nan', expected a finite"),
+        (f"{HEADER}\ntoy,a.wav,60,21,108,1,127,9999", r"samples\.csv: gain_db: got 9999\.0, expected 200"),
+        (f"{HEADER}\ntoy,a.wav,60,21,108,1,127,0", r"a\.wav: got 'no such file', expected a recording"),
+        (f"{HEADER}\ntoy,rest.wav,60,21,108,1,127,0", r"rest\.wav: got 'silence', expected the sound"),
+        ("\xff", r"samples\.csv: got 'bytes that are not text"),
+    ],
+)
+def test_a_damaged_table_of_samples_is_one_line(tmp_path: Path, table: str, place: str) -> None:
+    soundfile.write(tmp_path / "rest.wav", np.zeros(100), RATE_HZ)
+    (tmp_path / "samples.csv").write_text(table, encoding="latin-1")
+    with pytest.raises(NotebeamError, match=place):
+        SampledPiano(tmp_path, "toy")
+
+
 def test_a_tuned_piano_is_off_by_its_cents_and_stretched_outwards(tmp_path: Path) -> None:
     assert not AS_RECORDED.cents().any()
     stretched = Tuning(stretch=20.0).cents()
