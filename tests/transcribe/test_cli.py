@@ -106,6 +106,25 @@ def test_every_output_is_written_and_nothing_else(music: Path) -> None:
     assert (out / "s.wav").read_bytes().startswith(b"RIFF")
 
 
+def test_a_recording_beside_its_page_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import soundfile
+
+    from transcribe.page import page
+
+    soundfile.write(tmp_path / "a.wav", np.zeros(32_000), 16_000)
+    monkeypatch.setattr(page, "LONGEST_INSIDE", 1.0)
+    options = ["--model", "piano-small", "--decoder", "threshold", "--html", str(tmp_path / "p.html")]
+    assert main([str(tmp_path / "a.wav"), *options]) == 0
+    size = (tmp_path / "p.html.mp3").stat().st_size
+    said = capsys.readouterr().err.splitlines()
+    wanted = (
+        f"too long to be inside {tmp_path / 'p.html'}; it lies beside it in p.html.mp3, {size / 1e6:.1f} MB"
+    )
+    assert sum(wanted in line for line in said) == 1
+
+
 def test_quiet_says_nothing(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(music / "music.npz"), "-q"]) == 0
     assert capsys.readouterr() == ("", "")

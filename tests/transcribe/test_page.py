@@ -131,9 +131,7 @@ def test_notes_without_confidence_say_so(tmp_path: Path) -> None:
 
 def test_the_recording_inside_is_in_time(tmp_path: Path) -> None:
     source = clicks(tmp_path / "a.wav", 1.5, 3.25)
-    assert write_page(tmp_path / "p.html", silent(2.0, start=1.0), MUSIC, "x", source) == (
-        "with the recording inside"
-    )
+    assert write_page(tmp_path / "p.html", silent(2.0, start=1.0), MUSIC, "x", source) is None
     samples, rate = audio_of(tmp_path / "p.html")
     assert len(samples) / rate == pytest.approx(2.02, abs=0.05)
     assert data_of(tmp_path / "p.html")["begin"] == 1.0
@@ -145,8 +143,8 @@ def test_the_recording_inside_is_in_time(tmp_path: Path) -> None:
 def test_a_long_recording_lies_beside_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "LONGEST_INSIDE", 3.0)
     source = clicks(tmp_path / "a.wav", 1.5)
-    where = write_page(tmp_path / "a #1.html", silent(4.0), MUSIC, "x", source)
-    assert where.startswith("with the recording beside it in a #1.html.mp3, ")
+    beside = write_page(tmp_path / "a #1.html", silent(4.0), MUSIC, "x", source)
+    assert beside == tmp_path / "a #1.html.mp3"
     assert data_of(tmp_path / "a #1.html")["recording"] == {"file": "a%20%231.html.mp3"}
     samples, rate = soundfile.read(tmp_path / "a #1.html.mp3")
     assert np.argmax(np.abs(samples) > 0.25) / rate == pytest.approx(1.5, abs=0.003)
