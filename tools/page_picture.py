@@ -13,7 +13,7 @@ from transcribe.page.page import write_page
 TREE = Path(__file__).resolve().parent.parent
 AUDIO = TREE / "examples" / "gymnopedie.flac"
 PICTURE = TREE / "docs" / "figures" / "page.png"
-SIZE = (1000, 600)  # pixels
+SIZE = (1180, 620)  # pixels
 PATIENCE = 3000  # ms that the page gets to draw itself
 
 
