@@ -56,7 +56,13 @@ def options_from(kind: type[Options], table: object, place: str) -> Options:
     for entry in fields(kind):  # type: ignore[arg-type]
         if entry.name not in table and entry.default is MISSING and entry.default_factory is MISSING:
             raise NotebeamError(f"{prefix}{entry.name}", "nothing", "a value")
-    return kind(**{name: _typed(value, hints[name], prefix + name) for name, value in table.items()})
+    typed = {name: _typed(value, hints[name], prefix + name) for name, value in table.items()}
+    try:
+        return kind(**typed)
+    except NotebeamError as error:  # what the dataclass itself refuses: it does not know of the file
+        if not place or error.place.startswith(place):
+            raise
+        raise NotebeamError(f"{place}: {error.place}", error.value, error.expected) from error
 
 
 def _typed(value: Any, hint: Any, place: str) -> Any:

@@ -4,6 +4,8 @@ Is: a line that says the place, the value and what was expected.
 Is not: for bugs; those are whatever Python raises.
 """
 
+LONGEST_VALUE = 300  # characters of a value in a message
+
 
 class NotebeamError(ValueError):
     """One line: the place, the value, what was expected.
@@ -20,7 +22,10 @@ class NotebeamError(ValueError):
         self.place, self.value, self.expected = place, value, expected
 
     def __str__(self) -> str:
-        return f"{self.place}: got {self.value!r}, expected {self.expected}"
+        value = repr(self.value)
+        if len(value) > LONGEST_VALUE:
+            value = f"{value[:LONGEST_VALUE]}... ({len(value)} characters)"
+        return f"{self.place}: got {value}, expected {self.expected}"
 
 
 def one_line(text: str) -> str:
