@@ -8,7 +8,7 @@ Is not: recordings that are cut or announce another length than they have (tests
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from benchmarks.reporting.form import benchmark_parser, parsed, write_report
+from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 
 SHOWN = 3  # failures of a reader that are printed
 
@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("reliability", __doc__)
     parser.add_argument("--each", type=int, default=2000, metavar="N", help="inputs for each reader")
     parser.add_argument("--seed", type=int, default=0, help="of the damage")
-    parser.add_argument("--readers", nargs="+", metavar="NAME", help="only these")
+    parser.add_argument("--readers", nargs="+", metavar="NAME", help="only these; the others' rows stay")
     args = parsed(parser, argv)
     # Imported after parsing: torch takes seconds.
     from benchmarks.lib.fuzz.child import BOUND, SECONDS
@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in names
     ]
     settings = {"inputs_each": args.each, "seed": args.seed, "memory_bytes": BOUND, "seconds": SECONDS}
-    write_report(args.output, "What do damaged inputs do to the readers of outside data?", settings, rows)
+    question = "What do damaged inputs do to the readers of outside data?"
+    merge_report(args.output, question, settings, rows, keys=("reader",))
     return 1 if any(row["anything_else"] for row in rows) else 0
 
 
