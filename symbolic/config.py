@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from symbolic.errors import NotebeamError
+from symbolic.errors import NotebeamError, within
 from symbolic.files import read_text
 
 Options = TypeVar("Options")
@@ -57,12 +57,8 @@ def options_from(kind: type[Options], table: object, place: str) -> Options:
         if entry.name not in table and entry.default is MISSING and entry.default_factory is MISSING:
             raise NotebeamError(f"{prefix}{entry.name}", "nothing", "a value")
     typed = {name: _typed(value, hints[name], prefix + name) for name, value in table.items()}
-    try:
+    with within(place):  # what the dataclass itself refuses: it does not know of the file
         return kind(**typed)
-    except NotebeamError as error:  # what the dataclass itself refuses: it does not know of the file
-        if not place or error.place.startswith(place):
-            raise
-        raise NotebeamError(f"{place}: {error.place}", error.value, error.expected) from error
 
 
 def _typed(value: Any, hint: Any, place: str) -> Any:
