@@ -24,7 +24,7 @@ examples:
 
 
 class Version(argparse.Action):
-    """Prints the installed version; looked up only when asked for."""
+    """Prints the installed version; looked up only on request."""
 
     def __call__(
         self,

@@ -181,7 +181,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
     try:
         result = _result(job, transcriber, args, faults.append, notices.append, bar=bar)
         _write(job, result, args.tempo, pedal=args.pedal, quiet=args.quiet)
-    except Exception as error:  # the next input may be good: a bug is said, and shown with --debug
+    except Exception as error:  # the next input may be good: a bug is one line, and a traceback with --debug
         if args.debug:
             traceback.print_exc()
         is_expected = isinstance(error, NotebeamError | OSError)
@@ -265,7 +265,7 @@ def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool,
 
 
 def _write_sound(job: Job, result: Transcription, *, quiet: bool) -> None:
-    """The files in which the notes are heard beside the recording."""
+    """The files for listening to the notes beside the recording."""
     from transcribe.outputs import POSTERIORGRAM
     from transcribe.page.page import write_page
     from transcribe.sonify import write_sound

@@ -224,7 +224,7 @@ def collisions(jobs: tuple[Job, ...]) -> dict[Job, NotebeamError]:
 
 
 def _check_options(wanted: Wanted, *, single: bool) -> None:
-    """What is wrong with an option itself is said once, not once an input."""
+    """What is wrong with an option itself is reported once, not once an input."""
     options = (
         ("-o", wanted.midi, (".mid", ".midi")),
         ("--csv", wanted.csv, (".csv",)),

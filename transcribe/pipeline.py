@@ -82,6 +82,9 @@ class Transcriber:
     _loaded_prior: Prior | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        known = self.prior is None or isinstance(self.prior, Prior | str | PathLike)
+        self._check("prior", "a Prior, its name or file, or None", holds=known)
+        self._check("model", "a name or file", holds=isinstance(self.model, str | PathLike))
         self._check("device", f"one of {', '.join(DEVICES)}", holds=self.device in DEVICES)
         low, high = A4_RANGE_HZ
         good = self.tuning is None or low <= self.tuning <= high
@@ -128,6 +131,8 @@ class Transcriber:
             OSError: the file cannot be read.
         """
         if not isinstance(audio, str | PathLike):
+            if isinstance(audio, list | tuple) and any(isinstance(one, str | PathLike) for one in audio):
+                raise NotebeamError("transcribe(audio)", f"a {type(audio).__name__} of files", "one file")
             if rate is None:
                 raise NotebeamError("transcribe(rate)", None, "samples a second, in Hz, of samples")
             posteriorgram = self._acoustic_model()(audio, rate=rate, notice=notice)
@@ -222,7 +227,7 @@ def transcribe(
 
 
 def _noticed(posteriorgram: Posteriorgram, notice: Callable[[str], None] | None) -> Posteriorgram:
-    """The same; what is no piano is said."""
+    """The same; a notice where it does not sound like a piano."""
     if notice is not None and posteriorgram.onset is not None:
         line = warning(posteriorgram.onset)
         if line is not None:

@@ -92,6 +92,8 @@ def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
         >>> nb.load_prior("mine.safetensors").card.name
         'jsb'
     """
+    if not isinstance(prior, Prior):
+        raise NotebeamError("save_prior(prior)", f"a {type(prior).__name__}", "a Prior")
     target, card = Path(path), prior.require_card()
     if target.suffix != ".safetensors":
         raise NotebeamError("save_prior(path)", str(path), "a path that ends in .safetensors")

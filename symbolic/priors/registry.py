@@ -26,7 +26,7 @@ from symbolic.recurrence.stacked import Cell
 
 Options = Mapping[str, Any]
 MOST = 100_000  # of any size among the options
-LARGE = 4096  # sizes above are multiplied out before memory is asked for
+LARGE = 4096  # sizes above are multiplied out before memory is allocated
 MOST_PARAMETERS = 1_000_000_000
 
 
