@@ -78,12 +78,10 @@ class End(Enum):
 
 def transcriber_of(args: argparse.Namespace) -> Transcriber:
     """The transcriber; what the command does not say stays its default."""
-    from dataclasses import replace
-
     from symbolic.decoding.options import METHODS, Beam
     from symbolic.errors import NotebeamError
     from transcribe.pipeline import Transcriber
-    from transcribe.presets import METHOD, TRACK, preset
+    from transcribe.presets import METHOD, Choice, preset
 
     method = args.decoder or METHOD
     readers = [name for name, entry in METHODS.items() if entry.reads_prior]
@@ -94,6 +92,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         expected = f"a prior to weigh, and {' or '.join(readers)}"
         raise NotebeamError("--prior-weight", args.prior_weight, expected)
     decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight)
+    numbers = {}
     for flag, field, value in (
         ("--beam-width", "width", args.beam_width),
         ("--candidates", "candidates", args.candidates),
@@ -102,7 +101,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
             continue
         if not isinstance(decoder, Beam):
             raise NotebeamError(flag, value, f"--decoder beam: {method} has no such setting")
-        decoder = replace(decoder, **{field: value})
+        numbers[field] = value
     options = {
         "model": args.model,
         "device": args.device,
@@ -111,9 +110,11 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         "start": args.start,
         "stop": args.stop,
         "prior": args.prior,
-        "decoder": decoder,
+        "decoder": Choice(method=method, weight=args.prior_weight, numbers=numbers),
+        "frontend": args.frontend,
+        "settings": args.settings,
         "onset_shift": None if args.onset_shift is None else args.onset_shift / 1000,
-        "track": None if args.min_note is None else replace(TRACK, min_note=args.min_note / 1000),
+        "min_note": None if args.min_note is None else args.min_note / 1000,
     }
     options = {name: value for name, value in options.items() if value is not None}
     if args.prior == "none":

@@ -32,6 +32,7 @@ class TrackOptions:
     gap: float = 0.04  # a key silent for a shorter time than this still sounds
     lead: float = 0.1  # the frame plane may light up this much after the onset
     shortest: float = 0.03  # least length of a note whose key is not struck again sooner
+    sounding: float = 0.0  # a key that is struck is to sound for so long, or it is no note
     min_note: float = 0.0  # shorter notes are dropped
     onset_shift: float = 0.0  # added to every onset
     offset_shift: float = 0.0  # added to every offset
@@ -85,6 +86,9 @@ def struck_notes(
         posteriorgram: where the offsets and velocities are read.
         options: thresholds.
     """
+    if options.sounding:
+        keep = _sounds(frame, key, posteriorgram, options)
+        key, onset, frame, prob = key[keep], onset[keep], frame[keep], prob[keep]
     offset = np.empty(len(key))
     released = None if posteriorgram.held is None else np.empty(len(key))
     for k in np.unique(key):
@@ -125,6 +129,27 @@ def _ends(
         peak = peaks[np.searchsorted(peaks, first, side="right")]
         end = np.where(peak < end, peak, end)
     return np.where(lights, end * posteriorgram.hop + posteriorgram.start, onset + options.shortest)
+
+
+def _sounds(
+    frame: Indices, key: Indices, posteriorgram: Posteriorgram, options: TrackOptions
+) -> npt.NDArray[np.bool_]:
+    """(N,) whether the frame plane follows a stroke for `options.sounding` seconds, struck again or not.
+
+    Other systems' onset planes have peaks that no sound follows; strokes that are none cut no other note.
+    """
+    result = np.zeros(len(key), dtype=np.bool_)
+    for k in np.unique(key):
+        rows = slice(*np.searchsorted(key, (k, k + 1)))
+        level = posteriorgram.frame[:, k]
+        first, end, lights = _stretches(
+            frame[rows], level, options.frame_threshold, posteriorgram.hop, options
+        )
+        # What still sounds at the end of the recording may go on.
+        lit = np.ceil(end - first) * posteriorgram.hop
+        long = (lit >= options.sounding - 1e-9) | (end >= posteriorgram.count - 0.5)
+        result[rows] = lights & long
+    return result
 
 
 def _releases(
