@@ -152,7 +152,7 @@ class Transcriber:
             return self.transcribe_posteriorgram(self._acoustic_model()(audio, rate=rate, notice=notice))
         path = Path(audio)
         if path.suffix.lower() == POSTERIORGRAM:
-            return self.transcribe_posteriorgram(_read(path), place=str(path))
+            return self.transcribe_posteriorgram(read_posteriorgram(path), place=str(path))
         posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage, notice)
         return self._decoded(posteriorgram)
 
@@ -279,7 +279,7 @@ def transcribe(
     return Transcriber(**options)(audio, rate)
 
 
-def _read(path: Path) -> Posteriorgram:
+def read_posteriorgram(path: Path) -> Posteriorgram:
     """A posteriorgram's `.npz`, or what basic-pitch saved."""
     from acoustic.frontends.basic_pitch_output import is_basic_pitch, read_basic_pitch
 

@@ -87,7 +87,8 @@ def struck_notes(
         options: thresholds.
     """
     if options.sounding:
-        keep = _sounds(frame, key, posteriorgram, options)
+        # Other systems' onset planes have peaks that no sound follows; left out here, they cut no other note.
+        keep = sounding_seconds(frame, key, posteriorgram, options) >= options.sounding - 1e-9
         key, onset, frame, prob = key[keep], onset[keep], frame[keep], prob[keep]
     offset = np.empty(len(key))
     released = None if posteriorgram.held is None else np.empty(len(key))
@@ -131,24 +132,22 @@ def _ends(
     return np.where(lights, end * posteriorgram.hop + posteriorgram.start, onset + options.shortest)
 
 
-def _sounds(
+def sounding_seconds(
     frame: Indices, key: Indices, posteriorgram: Posteriorgram, options: TrackOptions
-) -> npt.NDArray[np.bool_]:
-    """(N,) whether the frame plane follows a stroke for `options.sounding` seconds, struck again or not.
+) -> Times:
+    """(N,) seconds for which the frame plane follows N strokes, sorted by key, struck again or not.
 
-    Other systems' onset planes have peaks that no sound follows; strokes that are none cut no other note.
+    Of a stroke that still sounds at the end of the recording it is infinite.
     """
-    result = np.zeros(len(key), dtype=np.bool_)
+    result = np.zeros(len(key))
     for k in np.unique(key):
         rows = slice(*np.searchsorted(key, (k, k + 1)))
         level = posteriorgram.frame[:, k]
         first, end, lights = _stretches(
             frame[rows], level, options.frame_threshold, posteriorgram.hop, options
         )
-        # What still sounds at the end of the recording may go on.
-        lit = np.ceil(end - first) * posteriorgram.hop
-        long = (lit >= options.sounding - 1e-9) | (end >= posteriorgram.count - 0.5)
-        result[rows] = lights & long
+        lit = np.where(end >= posteriorgram.count - 0.5, np.inf, np.ceil(end - first) * posteriorgram.hop)
+        result[rows] = np.where(lights, lit, 0.0)
     return result
 
 
