@@ -213,7 +213,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if args.posteriorgrams is not None:
         if args.output == RESULTS / "tuning.json":  # which holds this package's own
-            args.output = RESULTS / "front_ends.json"
+            args.output = RESULTS / "front_end_tuning.json"
         try:
             tune_front_end(args)
         except (NotebeamError, OSError) as error:
