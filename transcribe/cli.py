@@ -184,7 +184,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
     notices: list[str] = []
     try:
         result = _result(job, transcriber, args, faults.append, notices.append, bar=bar)
-        _write(job, result, args.tempo, pedal=args.pedal, quiet=args.quiet)
+        _write(job, result, args.tempo, notices.append, pedal=args.pedal)
     except Exception as error:  # the next input may be good: a bug is one line, and a traceback with --debug
         if args.debug:
             traceback.print_exc()
@@ -249,7 +249,9 @@ def _advance(bar: object, fraction: float) -> None:
     bar.update(fraction - bar.n)  # type: ignore[attr-defined]
 
 
-def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool, quiet: bool) -> None:
+def _write(
+    job: Job, result: Transcription, tempo: float | None, notice: Callable[[str], None], *, pedal: bool
+) -> None:
     """Every file wanted, each whole or not at all, the MIDI file last."""
     from symbolic.midi_writing import TEMPO
     from symbolic.notes import write_csv
@@ -262,13 +264,13 @@ def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool,
     if job.picture is not None:
         save_picture(job.picture, result.posteriorgram, result.notes, job.source.name)
     if job.page is not None or job.sound is not None:
-        _write_sound(job, result, quiet=quiet)
+        _write_sound(job, result, notice)
     if job.posteriorgram is not None:
         result.posteriorgram.save(job.posteriorgram)
     result.notes.save(job.midi, TEMPO if tempo is None else tempo, pedal=pedal)
 
 
-def _write_sound(job: Job, result: Transcription, *, quiet: bool) -> None:
+def _write_sound(job: Job, result: Transcription, notice: Callable[[str], None]) -> None:
     """The files for listening to the notes beside the recording."""
     from transcribe.outputs import POSTERIORGRAM
     from transcribe.page.page import write_page
@@ -278,9 +280,10 @@ def _write_sound(job: Job, result: Transcription, *, quiet: bool) -> None:
     if job.sound is not None:
         write_sound(job.sound, result.posteriorgram, result.notes, recording)
     if job.page is not None:
-        where = write_page(job.page, result.posteriorgram, result.notes, job.source.name, recording)
-        if not quiet:
-            _say(f"{job.page}: {job.page.stat().st_size / 1e6:.1f} MB, {where}")
+        beside = write_page(job.page, result.posteriorgram, result.notes, job.source.name, recording)
+        if beside is not None:
+            size = f"{beside.stat().st_size / 1e6:.1f} MB"
+            notice(f"too long to be inside {job.page}; it lies beside it in {beside.name}, {size}")
 
 
 def _told(
