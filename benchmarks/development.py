@@ -6,8 +6,10 @@ Is not: a question of its own (benchmarks.transcription, benchmarks.tuning).
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 
 from acoustic import audio, concert_pitch, features, inference, network
 from acoustic.inference import Listener, load_acoustic
@@ -39,11 +41,7 @@ class Heard:
 def hear(model: str, *, cached: bool, half: bool = False) -> list[Heard]:
     """All recordings; with `cached`, those of the same weights and code are kept between calls."""
     listener = load_acoustic(model, bfloat16=half)
-    weights = weights_path(model)
-    parts = [weights.read_bytes(), repr(sorted(listener.scalings.items())).encode()]
-    parts += [Path(str(module.__file__)).read_bytes() for module in LISTENING]
-    digest = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
-    name = f"{weights.stem}-{digest}" + ("-half" if half else "")
+    name = listening_name(model, listener) + ("-half" if half else "")
     folder = datasets.cache_folder() / "posteriorgrams" / name
     folder.mkdir(parents=True, exist_ok=True)
     heard = []
@@ -58,6 +56,14 @@ def hear(model: str, *, cached: bool, half: bool = False) -> list[Heard]:
             posteriorgram.save(kept)
         heard.append(Heard(recording, read_tsv(recording.table), posteriorgram, seconds))
     return heard
+
+
+def listening_name(model: str, listener: Listener, others: Sequence[ModuleType] = ()) -> str:
+    """A name that no other weights, scalings or code have; `others`: more code that the result depends on."""
+    weights = weights_path(model)
+    parts = [weights.read_bytes(), repr(sorted(listener.scalings.items())).encode()]
+    parts += [Path(str(module.__file__)).read_bytes() for module in (*LISTENING, *others)]
+    return f"{weights.stem}-{hashlib.sha256(b''.join(parts)).hexdigest()[:12]}"
 
 
 def _listened(listener: Listener, recording: Recording) -> Posteriorgram:
