@@ -38,7 +38,7 @@ STEP_SECONDS: dict[ClassicName, float] = {
     "jsb": 0.5,
 }
 EXCERPT_SECONDS = 40.0
-PIECES: dict[str, int] = {"valid": 6, "test": 10}  # of a split
+PIECES: dict[str, int] = {"valid": 4, "test": 10}  # of a split
 CHORALES = 2  # times as many: they are half as long
 VELOCITIES = (45, 85)  # drawn for each note
 
