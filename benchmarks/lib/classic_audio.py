@@ -37,8 +37,8 @@ STEP_SECONDS: dict[ClassicName, float] = {
     "musedata": 0.25,
     "jsb": 0.5,
 }
-EXCERPT_SECONDS = 40.0
-PIECES: dict[str, int] = {"valid": 4, "test": 10}  # of a split
+EXCERPT_SECONDS = 30.0
+PIECES: dict[str, int] = {"valid": 3, "test": 8}  # of a split
 CHORALES = 2  # times as many: they are half as long
 VELOCITIES = (45, 85)  # drawn for each note
 

@@ -160,12 +160,8 @@ def tuned_search(
         grid = product((0.5, 1.0, 1.5), (-2.0, -1.0, 0.0, 1.0))
         return best_of(pieces, prior, [searched(method, *point, centre) for point in grid])
     weight, balance = _point(start.options)
-    choice = best_of(
-        pieces, prior, [searched(method, weight * by, balance, centre) for by in (1.0, 0.7, 1.4)]
-    )
-    weight, balance = _point(choice.options)
-    near = best_of(pieces, prior, [searched(method, weight, balance + by, centre) for by in (-0.7, 0.7)])
-    return max(choice, near, key=lambda choice: choice.valid_bay)
+    near = ((weight, balance), (0.7 * weight, balance), (weight, balance - 0.7))
+    return best_of(pieces, prior, [searched(method, *point, centre) for point in near])
 
 
 def _point(options: Options) -> tuple[float, float]:
