@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from acoustic.chains import coded, decibels, loudspeaker, microphone, old_record, uniform
+from acoustic.chains import coded, decibels, line_hertz, loudspeaker, microphone, old_record, uniform
 from symbolic.errors import NotebeamError
 
 SILENCE = 1e-4  # amplitude below which a clip gets no louder noise than that of silence
@@ -124,7 +124,8 @@ def bands(
     clips: int, lines: int, options: AugmentOptions, rate_hz: int, generator: torch.Generator
 ) -> Tensor:
     """(B, lines) gains of bands with slopes of 24 dB an octave; 1 for clips kept whole."""
-    hertz = torch.arange(lines).clamp(min=0.5) * (rate_hz / 2 / (lines - 1))
+    hertz = line_hertz(rate_hz, 2 * (lines - 1))
+    hertz[0] = hertz[1] / 2  # of a division
     lowest, highest = (
         uniform(clips, bounds, generator) for bounds in (options.lowest_hz, options.highest_hz)
     )

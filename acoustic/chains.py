@@ -68,11 +68,11 @@ def filtered(audio: Tensor, response: Tensor) -> Tensor:
     return result[:, :samples]
 
 
-def line_hertz(rate_hz: int) -> Tensor:
-    """(RINGING // 2 + 1,) frequencies at which responses are evaluated."""
+def line_hertz(rate_hz: int, size: int = RINGING) -> Tensor:
+    """(size // 2 + 1,) frequencies of the lines of a spectrum, by default those of responses."""
     from librosa import fft_frequencies  # slow to import: only training needs it
 
-    return torch.from_numpy(fft_frequencies(sr=rate_hz, n_fft=RINGING)).float()
+    return torch.from_numpy(fft_frequencies(sr=rate_hz, n_fft=size)).float()
 
 
 def loudspeaker(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tensor:

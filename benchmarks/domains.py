@@ -80,10 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             for name, listener in zip(args.models, models, strict=True):
                 found, noticed = [], 0
                 for number, (item, audio) in enumerate(zip(items, audios, strict=True)):
-                    heard = listener(change(audio, number), rate=RATE_HZ)
-                    assert heard.onset is not None
-                    noticed += warning(heard.onset) is not None
-                    found.append(score(item.notes, transcriber.transcribe_posteriorgram(heard).notes))
+                    posteriorgram = listener(change(audio, number), rate=RATE_HZ)
+                    assert posteriorgram.onset is not None
+                    noticed += warning(posteriorgram.onset) is not None
+                    found.append(score(item.notes, transcriber.transcribe_posteriorgram(posteriorgram).notes))
                 low, high = interval([s.onset_f1_aligned for s in found], [item.name for item in items])
                 kind = {**dict.fromkeys(HELD_OUT, "left out"), **dict.fromkeys(OTHER, "no piano")}
                 row = {

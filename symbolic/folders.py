@@ -26,7 +26,7 @@ def walk(
     """The files of a folder and its subfolders that are wanted; links are followed, loops of them left out.
 
     Args:
-        wanted: whether a file is; asked of plain files, and by name of dead links, pipes and devices.
+        wanted: whether a file is; called with plain files, and by name with dead links, pipes and devices.
         without: folders that are not entered, resolved.
         kind: what a wanted file is, for errors.
     """

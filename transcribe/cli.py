@@ -133,7 +133,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
     from symbolic.decoding.options import METHODS
     from symbolic.errors import NotebeamError
     from transcribe.pipeline import Transcriber
-    from transcribe.presets import METHOD, TRACK, preset
+    from transcribe.presets import METHOD, Choice, preset
 
     method = args.decoder or METHOD
     readers = [name for name, entry in METHODS.items() if entry.reads_prior]
@@ -144,6 +144,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         expected = f"a prior to weigh, and {' or '.join(readers)}"
         raise NotebeamError("--prior-weight", args.prior_weight, expected)
     decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight)
+    numbers = {}
     for flag, name in SETTINGS.items():
         value = getattr(args, flag[2:].replace("-", "_"))
         if value is None:
@@ -151,7 +152,8 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         having = [key for key, entry in METHODS.items() if name in {f.name for f in fields(entry.options)}]
         if method not in having:
             raise NotebeamError(flag, value, f"--decoder {' or '.join(having)}: {method} has no such setting")
-        decoder = replace(decoder, **{name: value})
+        replace(decoder, **{name: value})  # refuses a bad one
+        numbers[name] = value
     options = {
         "model": args.model,
         "device": args.device,
@@ -160,9 +162,11 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         "start": args.start,
         "stop": args.stop,
         "prior": args.prior,
-        "decoder": decoder,
+        "decoder": Choice(method=method, weight=args.prior_weight, numbers=numbers),
+        "frontend": args.frontend,
+        "settings": args.settings,
         "onset_shift": None if args.onset_shift is None else args.onset_shift / 1000,
-        "track": None if args.min_note is None else replace(TRACK, min_note=args.min_note / 1000),
+        "min_note": None if args.min_note is None else args.min_note / 1000,
     }
     options = {name: value for name, value in options.items() if value is not None}
     if args.prior == "none":
@@ -181,7 +185,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
     try:
         result = _result(job, transcriber, args, faults.append, notices.append, bar=bar)
         _write(job, result, args.tempo, notices.append, pedal=args.pedal)
-    except Exception as error:  # the next input may be good: a bug is said, and shown with --debug
+    except Exception as error:  # the next input may be good: a bug is one line, and a traceback with --debug
         if args.debug:
             traceback.print_exc()
         is_expected = isinstance(error, NotebeamError | OSError)
@@ -267,7 +271,7 @@ def _write(
 
 
 def _write_sound(job: Job, result: Transcription, notice: Callable[[str], None]) -> None:
-    """The files in which the notes are heard beside the recording."""
+    """The files for listening to the notes beside the recording."""
     from transcribe.outputs import POSTERIORGRAM
     from transcribe.page.page import write_page
     from transcribe.sonify import write_sound

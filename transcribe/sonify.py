@@ -22,7 +22,7 @@ Samples = npt.NDArray[np.float32]
 
 RATE_HZ = 44_100
 BLOCK = 10 * RATE_HZ  # samples that are rendered at once
-HARMONICS = 12  # at most; those above half the rate would be heard as other tones and are left out
+HARMONICS = 12  # at most; those above half the rate would alias and are left out
 DECAY = 0.9  # seconds in which C4 falls to 1/e; twice as long two octaves lower
 RELEASE = 0.08  # seconds in which a note dies away after its end
 LONGEST = 12.0  # seconds of a tone: by then the lowest is 37 dB down
@@ -57,7 +57,7 @@ def write_sound(
     channels = 1 if recording is None else 2
     original: Iterator[Samples] = iter(())
     if recording is not None:
-        # What is wrong with a damaged recording was said when it was transcribed.
+        # The damage was reported when it was transcribed.
         original = read_blocks(recording, start, stop, RATE_HZ, damage=lambda fault: None)
     kind = "WAV" if 2 * channels * count < LARGEST_WAV else "RF64"
     with (

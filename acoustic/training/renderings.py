@@ -153,7 +153,7 @@ def played(notes: Notes, draw: np.random.Generator, *, soft: bool) -> Notes:
 
 @lru_cache(maxsize=1)
 def player(piano: str, tuning: Tuning) -> Instrument:
-    """The instrument of that name, kept until another is asked for: its samples take long to decode."""
+    """The instrument of that name, kept until the next: its samples take long to decode."""
     return instrument(piano, tuning)
 
 

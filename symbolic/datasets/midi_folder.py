@@ -1,4 +1,4 @@
-"""A folder of MIDI files as people have them: whatever cannot be read is said, and costs itself alone."""
+"""A folder of MIDI files; each that cannot be read is reported and skipped."""
 
 import logging
 from collections.abc import Callable

@@ -268,6 +268,7 @@ def test_bad_transitions_are_refused_by_name() -> None:
     [
         (([np.zeros((5, 88))],), r"decode\(posteriorgrams\)\[0\]: got 'a ndarray', expected a Posteriorgram"),
         ((np.zeros((5, 88)),), r"decode\(posteriorgrams\): got 'a ndarray', expected a Posteriorgram"),
+        (("a.npz",), r"decode\(posteriorgrams\): got 'a str', expected a Posteriorgram"),
         ((random_clip(5), "no-such-prior"), r"load_prior: got 'no-such-prior', expected a prior's name"),
         ((random_clip(5), 3), r"decode\(prior\): got 'a int', expected a Prior, its name"),
         ((random_clip(5), None, "beam"), r"decode\(options\): got 'a str', expected one of Threshold, Hmm"),

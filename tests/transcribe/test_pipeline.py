@@ -185,6 +185,8 @@ def test_a_transcriber_is_pickled_without_its_models(tmp_path: Path) -> None:
         ({"onset_shift": 20.0}, "Transcriber.onset_shift: got 20.0, expected seconds, -1 to 1"),
         ({"decoder": "beam"}, "decode(options): got 'a str', expected one of Threshold, Hmm, Greedy, Beam"),
         ({"start": 3.0, "stop": 2.0}, "Transcriber.stop: got 2.0, expected seconds after start, 3"),
+        ({"prior": 3}, "Transcriber.prior: got 3, expected a Prior, its name or file, or None"),
+        ({"model": None}, "Transcriber.model: got None, expected a name or file"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(change: dict[str, Any], message: str) -> None:
@@ -215,6 +217,11 @@ heavy = [name for name in ("librosa", "soundfile", "soxr", "matplotlib", "mir_ev
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_list_of_files_is_refused_by_name() -> None:
+    with pytest.raises(NotebeamError, match=r"transcribe\(audio\): got 'a list of files', expected one file"):
+        Transcriber()(["a.wav", "b.wav"])
 
 
 def test_the_pipelines_hmm_is_the_decoders_with_its_transitions() -> None:

@@ -41,7 +41,7 @@ def write_page(
         posteriorgram: what is shown under the notes; it also says which part of the recording is meant.
         notes: what is shown and can be played and downloaded.
         title: the page's, such as the recording's name; any text.
-        recording: the audio file; None: only the notes can be heard.
+        recording: the audio file; None: the notes alone are played.
 
     Raises:
         NotebeamError: `path` + ".mp3" would be written and is the recording, or too long a name.

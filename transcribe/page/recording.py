@@ -19,7 +19,7 @@ COMPRESSION = 0.88
 def write_mp3(source: Path, target: Path | BinaryIO, start: float, stop: float | None) -> None:
     """The recording from `start` to `stop` seconds (None: its end) as MP3, in bounded memory.
 
-    Of a cut or damaged recording, what is there: whoever made the notes has said what is wrong with it.
+    Of a cut or damaged recording, what is there; the damage was reported when it was transcribed.
 
     Raises:
         NotebeamError: as of `acoustic.audio.read_blocks`.
