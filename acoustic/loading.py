@@ -104,6 +104,8 @@ def read_card(path: Path) -> ModelCard:
     table["features"] = options_from(FeatureOptions, table.get("features", {}), f"{path}: features")
     table["network"] = options_from(NetworkOptions, table.get("network", {}), f"{path}: network")
     scalings = table.get("scalings", {})
+    if not isinstance(scalings, dict):
+        raise NotebeamError(f"{path}: scalings", scalings, "a table")
     table["scalings"] = {
         head: options_from(Scaling, value, f"{path}: scalings.{head}") for head, value in scalings.items()
     }

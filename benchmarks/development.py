@@ -6,11 +6,13 @@ Is not: a question of its own (benchmarks.transcription, benchmarks.tuning).
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 
-from acoustic import audio, concert_pitch, features, inference, network
-from acoustic.inference import load_acoustic
+from acoustic import audio, channels, concert_pitch, features, inference, network, survey
+from acoustic.inference import Listener, load_acoustic
 from acoustic.loading import weights_path
 from symbolic import datasets
 from symbolic.datasets.asap import read_asap
@@ -22,7 +24,8 @@ from symbolic.notes import Notes, read_tsv
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.scoring import Scores
 
-ACOUSTIC = (audio, concert_pitch, features, inference, network)  # the code that a posteriorgram depends on
+# The code that a posteriorgram depends on.
+ACOUSTIC = (audio, channels, concert_pitch, features, inference, network, survey)
 STEP = 0.04  # seconds, of the piano prior
 
 
@@ -39,11 +42,7 @@ class DevRecording:
 def read_development(model: str, *, cached: bool, bfloat16: bool = False) -> list[DevRecording]:
     """All recordings; with `cached`, those of the same weights and code are kept between calls."""
     listener = load_acoustic(model, bfloat16=bfloat16)
-    weights = weights_path(model)
-    parts = [weights.read_bytes(), repr(sorted(listener.scalings.items())).encode()]
-    parts += [Path(str(module.__file__)).read_bytes() for module in ACOUSTIC]
-    digest = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
-    name = f"{weights.stem}-{digest}" + ("-bfloat16" if bfloat16 else "")
+    name = posteriorgram_key(model, listener) + ("-bfloat16" if bfloat16 else "")
     folder = datasets.cache_folder() / "posteriorgrams" / name
     folder.mkdir(parents=True, exist_ok=True)
     recordings = []
@@ -58,6 +57,14 @@ def read_development(model: str, *, cached: bool, bfloat16: bool = False) -> lis
             posteriorgram.save(kept)
         recordings.append(DevRecording(recording, read_tsv(recording.table), posteriorgram, seconds))
     return recordings
+
+
+def posteriorgram_key(model: str, listener: Listener, others: Sequence[ModuleType] = ()) -> str:
+    """A name that no other weights, scalings or code have; `others`: more code that the result depends on."""
+    weights = weights_path(model)
+    parts = [weights.read_bytes(), repr(sorted(listener.scalings.items())).encode()]
+    parts += [Path(str(module.__file__)).read_bytes() for module in (*ACOUSTIC, *others)]
+    return f"{weights.stem}-{hashlib.sha256(b''.join(parts)).hexdigest()[:12]}"
 
 
 def counted_transitions() -> Hmm:

@@ -36,11 +36,14 @@ SILENCE_SECONDS = 120.0
 PIANO, MICROPHONE = (1.6, 1.3, 0.9), (3.7, 2.9, 1.4)  # 2.7 m apart
 
 
-def noisy(audio: Samples, snr_db: float) -> Samples:
-    """Pink noise so far below the recording's level."""
-    draw = np.random.default_rng(round(snr_db))
+def noisy(audio: Samples, snr_db: float, slope: float = 0.5) -> Samples:
+    """Noise so far below the recording's level; its amplitude falls as frequency to the power `slope`.
+
+    0.5 is pink noise, 0 white.
+    """
+    draw = np.random.default_rng(abs(round(snr_db)))
     spectrum = np.fft.rfft(draw.normal(size=len(audio)))
-    spectrum /= np.sqrt(np.maximum(1, np.arange(len(spectrum))))
+    spectrum /= np.maximum(1, np.arange(len(spectrum))) ** slope
     noise = np.fft.irfft(spectrum, len(audio))
     level = np.sqrt(np.mean(audio**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
     return np.asarray(audio + level * noise, dtype=np.float32)

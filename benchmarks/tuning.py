@@ -2,28 +2,34 @@
 
 Is: a grid for each decoder, note-onset F at 50 ms of every setting on every recording, the setting that is
 best on all of them (what ships in transcribe.presets), and the cross-validated scores: each composition
-is scored with the setting that is best on the other compositions.
+is scored with the setting that is best on the other compositions. With --posteriorgrams and --references: the
+same of another front end's posteriorgrams, and its settings in a file for `transcribe --settings`.
 Is not: the table of the shipped settings (benchmarks.transcription).
 """
 
+import argparse
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from benchmarks.development import STEP, DevRecording, counted_transitions, read_development, rounded
-from benchmarks.reporting.form import benchmark_parser, parsed, write_report
+from benchmarks.lib.front_ends import fit, read_clips
+from benchmarks.reporting.form import RESULTS, benchmark_parser, command_line, parsed, write_report
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
 from symbolic.decoding.results import Decoding
+from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
+from transcribe.pipeline import Transcriber
 from transcribe.presets import MODEL, NOTE_PRICE, PRIOR, TRACK, Options
 from transcribe.scoring import mean, score
 from transcribe.scoring.matching import onset_ratios
@@ -161,13 +167,64 @@ def row_of(
     }
 
 
+def tune_front_end(args: argparse.Namespace) -> None:
+    """Fit settings to a folder of posteriorgrams, report what they are worth on other compositions."""
+    clips = read_clips(args.posteriorgrams, args.references, args.compositions)
+    prior = load_prior(args.prior)
+    model = clips[0].posteriorgram.model
+    settings, others = fit(clips, prior, model)
+    log.info("%s", settings)
+    found = []
+    for clip in clips:
+        transcriber = Transcriber(prior=prior, settings=others[clip.composition])
+        notes = transcriber.transcribe_posteriorgram(clip.posteriorgram).notes
+        found.append(score(clip.reference, notes, duration=clip.posteriorgram.duration))
+    low, high = interval([s.onset_f1 for s in found], [c.composition for c in clips])
+    row = {"front_end": model, **rounded(mean(found))}
+    row |= {"onset_f1_low": round(low, 4), "onset_f1_high": round(high, 4)}
+    data = f"{len(clips)} recordings of {len(others)} compositions"
+    if args.save_settings is not None:
+        scores = {"onset_f1, cross-validated": row["onset_f1"]}
+        replace(settings, data=data, command=command_line(), scores=scores).save(args.save_settings)
+    numbers = ("temperature", "prior_weight", "note_penalty", "alone_penalty", "threshold", "onset_shift",
+               "frame_threshold", "sounding")  # fmt: skip
+    row |= {name: getattr(settings, name) for name in numbers}
+    write_report(
+        args.output,
+        "Which settings of a front end are best, and what are they worth on other compositions?",
+        {"prior": args.prior, "data": data, "resamples": RESAMPLES},
+        [row],
+    )
+    print(row)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("tuning", __doc__)
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--prior", default=PRIOR)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
+    parser.add_argument(
+        "--posteriorgrams", type=Path, metavar="FOLDER", help="another front end's .npz files"
+    )
+    parser.add_argument(
+        "--references", type=Path, metavar="FOLDER", help="its notes, .mid or .tsv of the same names"
+    )
+    parser.add_argument("--compositions", type=Path, metavar="FILE.csv", help="columns name and composition")
+    parser.add_argument("--save-settings", type=Path, metavar="FILE.json", help="for transcribe --settings")
     args = parsed(parser, argv)
+    if (args.posteriorgrams is None) != (args.references is None):
+        parser.error("--posteriorgrams and --references go together")
+    if args.posteriorgrams is None and (args.compositions or args.save_settings):
+        parser.error("--compositions and --save-settings go with --posteriorgrams")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if args.posteriorgrams is not None:
+        if args.output == RESULTS / "tuning.json":  # which holds this package's own
+            args.output = RESULTS / "front_end_tuning.json"
+        try:
+            tune_front_end(args)
+        except (NotebeamError, OSError) as error:
+            parser.error(str(error))
+        return 0
     recordings, prior = read_development(args.model, cached=True), load_prior(args.prior)
     clocks = [frames_clock(item.posteriorgram, STEP) for item in recordings]
     pairs = zip(recordings, clocks, strict=True)

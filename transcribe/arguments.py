@@ -79,6 +79,10 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
 
 def _add_models(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--model", metavar="NAME|FILE", help="acoustic model (default: built in)")
+    group.add_argument("--frontend", metavar="NAME", help="another system that listens: basic-pitch")
+    group.add_argument(
+        "--settings", type=Path, metavar="FILE", help="settings of the front end (default: its own)"
+    )
     group.add_argument("--decoder", choices=tuple(METHODS), help="how notes are decided (default: beam)")
     group.add_argument("--prior", metavar="NAME|FILE|none", help="language model; none: acoustic model alone")
     group.add_argument("--prior-weight", type=number, metavar="W", help="factor on the prior, 0 or more")

@@ -133,7 +133,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
     from symbolic.decoding.options import METHODS
     from symbolic.errors import NotebeamError
     from transcribe.pipeline import Transcriber
-    from transcribe.presets import METHOD, TRACK, preset
+    from transcribe.presets import METHOD, Choice, preset
 
     method = args.decoder or METHOD
     readers = [name for name, entry in METHODS.items() if entry.reads_prior]
@@ -144,6 +144,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         expected = f"a prior to weigh, and {' or '.join(readers)}"
         raise NotebeamError("--prior-weight", args.prior_weight, expected)
     decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight)
+    numbers = {}
     for flag, name in SETTINGS.items():
         value = getattr(args, flag[2:].replace("-", "_"))
         if value is None:
@@ -151,7 +152,8 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         having = [key for key, entry in METHODS.items() if name in {f.name for f in fields(entry.options)}]
         if method not in having:
             raise NotebeamError(flag, value, f"--decoder {' or '.join(having)}: {method} has no such setting")
-        decoder = replace(decoder, **{name: value})
+        replace(decoder, **{name: value})  # refuses a bad one
+        numbers[name] = value
     options = {
         "model": args.model,
         "device": args.device,
@@ -160,9 +162,11 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         "start": args.start,
         "stop": args.stop,
         "prior": args.prior,
-        "decoder": decoder,
+        "decoder": Choice(method=method, weight=args.prior_weight, numbers=numbers),
+        "frontend": args.frontend,
+        "settings": args.settings,
         "onset_shift": None if args.onset_shift is None else args.onset_shift / 1000,
-        "track": None if args.min_note is None else replace(TRACK, min_note=args.min_note / 1000),
+        "min_note": None if args.min_note is None else args.min_note / 1000,
     }
     options = {name: value for name, value in options.items() if value is not None}
     if args.prior == "none":
@@ -180,7 +184,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
     notices: list[str] = []
     try:
         result = _result(job, transcriber, args, faults.append, notices.append, bar=bar)
-        _write(job, result, args.tempo, pedal=args.pedal, quiet=args.quiet)
+        _write(job, result, args.tempo, notices.append, pedal=args.pedal)
     except Exception as error:  # the next input may be good: a bug is one line, and a traceback with --debug
         if args.debug:
             traceback.print_exc()
@@ -245,7 +249,9 @@ def _advance(bar: object, fraction: float) -> None:
     bar.update(fraction - bar.n)  # type: ignore[attr-defined]
 
 
-def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool, quiet: bool) -> None:
+def _write(
+    job: Job, result: Transcription, tempo: float | None, notice: Callable[[str], None], *, pedal: bool
+) -> None:
     """Every file wanted, each whole or not at all, the MIDI file last."""
     from symbolic.midi_writing import TEMPO
     from symbolic.notes import write_csv
@@ -258,13 +264,13 @@ def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool,
     if job.picture is not None:
         save_picture(job.picture, result.posteriorgram, result.notes, job.source.name)
     if job.page is not None or job.sound is not None:
-        _write_sound(job, result, quiet=quiet)
+        _write_sound(job, result, notice)
     if job.posteriorgram is not None:
         result.posteriorgram.save(job.posteriorgram)
     result.notes.save(job.midi, TEMPO if tempo is None else tempo, pedal=pedal)
 
 
-def _write_sound(job: Job, result: Transcription, *, quiet: bool) -> None:
+def _write_sound(job: Job, result: Transcription, notice: Callable[[str], None]) -> None:
     """The files for listening to the notes beside the recording."""
     from transcribe.outputs import POSTERIORGRAM
     from transcribe.page.page import write_page
@@ -274,9 +280,10 @@ def _write_sound(job: Job, result: Transcription, *, quiet: bool) -> None:
     if job.sound is not None:
         write_sound(job.sound, result.posteriorgram, result.notes, recording)
     if job.page is not None:
-        where = write_page(job.page, result.posteriorgram, result.notes, job.source.name, recording)
-        if not quiet:
-            _say(f"{job.page}: {job.page.stat().st_size / 1e6:.1f} MB, {where}")
+        beside = write_page(job.page, result.posteriorgram, result.notes, job.source.name, recording)
+        if beside is not None:
+            size = f"{beside.stat().st_size / 1e6:.1f} MB"
+            notice(f"too long to be inside {job.page}; it lies beside it in {beside.name}, {size}")
 
 
 def _reported(

@@ -87,13 +87,42 @@ def test_a_posteriorgram_in_midi_out(music: Path, decoder: str, capsys: pytest.C
 def test_every_output_is_written_and_nothing_else(music: Path) -> None:
     out = music / "out"
     options = ["--csv", out / "t.csv", "--picture", out / "p.png", "--save-posteriorgram", out / "h.npz"]
+    options += ["--html", out / "p.html", "--sonify", out / "s.wav"]
     assert main([str(music / "music.npz"), "-o", str(out / "m.mid"), "-q", *map(str, options)]) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["h.npz", "m.mid", "p.png", "t.csv"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "h.npz",
+        "m.mid",
+        "p.html",
+        "p.png",
+        "s.wav",
+        "t.csv",
+    ]
     rows = (out / "t.csv").read_text().splitlines()
     assert rows[0] == "start_time_s,end_time_s,pitch_midi,velocity,confidence"
     assert len(rows) == 1 + len(MUSIC)
     np.testing.assert_array_equal(Posteriorgram.load(out / "h.npz").frame, ideal(MUSIC).frame)
     assert (out / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "p.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert (out / "s.wav").read_bytes().startswith(b"RIFF")
+
+
+def test_a_recording_beside_its_page_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import soundfile
+
+    from transcribe.page import page
+
+    soundfile.write(tmp_path / "a.wav", np.zeros(32_000), 16_000)
+    monkeypatch.setattr(page, "LONGEST_INSIDE", 1.0)
+    options = ["--model", "piano-small", "--decoder", "threshold", "--html", str(tmp_path / "p.html")]
+    assert main([str(tmp_path / "a.wav"), *options]) == 0
+    size = (tmp_path / "p.html.mp3").stat().st_size
+    said = capsys.readouterr().err.splitlines()
+    wanted = (
+        f"too long to be inside {tmp_path / 'p.html'}; it lies beside it in p.html.mp3, {size / 1e6:.1f} MB"
+    )
+    assert sum(wanted in line for line in said) == 1
 
 
 def test_quiet_says_nothing(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,7 +209,7 @@ def test_a_failing_input_leaves_the_others(music: Path, capsys: pytest.CaptureFi
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert "gone.npz: got 'nothing there'" in lines[0]
-    assert "bad.npz: got 'another kind of file', expected an .npz" in lines[1]
+    assert "bad.npz: got 'another kind of file', expected" in lines[1]
     assert lines[2] == "transcribe: 2 of 3 inputs failed, the others are written"
 
 

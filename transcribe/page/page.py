@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import json
-import tempfile
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,8 @@ SCRIPTS = ("data.js", "midi.js", "sound.js", "roll.js", "page.js")  # as they bu
 
 def write_page(
     path: Path, posteriorgram: Posteriorgram, notes: Notes, title: str, recording: Path | None = None
-) -> str:
-    """Write the page; it appears whole or not at all. Returns, in a few words, where the recording is.
+) -> Path | None:
+    """Write the page; it appears whole or not at all. Returns the file beside it, if one is needed.
 
     Args:
         path: the page. A recording longer than `LONGEST_INSIDE` is written beside it, as `path` + ".mp3".
@@ -49,13 +49,12 @@ def write_page(
     """
     start = posteriorgram.start
     stop = start + posteriorgram.hop * (posteriorgram.count + 1)
-    audio, beside, place = "", None, "without the recording"
+    audio, beside = "", None
     if recording is not None and stop - start <= LONGEST_INSIDE:
-        audio, place = inside(recording, start, stop), "with the recording inside"
+        audio = inside(recording, start, stop)
     elif recording is not None:
         beside = path.with_name(path.name + BESIDE)
         write_beside(recording, beside, start, stop)
-        place = f"with the recording beside it in {beside.name}, {beside.stat().st_size / 1e6:.0f} MB"
     data = {
         "title": title,
         "begin": start,
@@ -70,15 +69,14 @@ def write_page(
     }
     with replacing(path) as temporary:
         temporary.write_text(filled(title, data, audio), encoding="utf-8")
-    return place
+    return beside
 
 
 def inside(recording: Path, start: float, stop: float) -> str:
     """The recording between two times, as base64 of MP3."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "recording.mp3"
-        write_mp3(recording, file, start, stop)
-        return base64.b64encode(file.read_bytes()).decode()
+    file = io.BytesIO()
+    write_mp3(recording, file, start, stop)
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def write_beside(recording: Path, beside: Path, start: float, stop: float) -> None:

@@ -7,16 +7,16 @@ Is not: for listening closely; it is what a page can hold. Other outputs read th
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 from acoustic.audio import read_blocks
 
 RATE_HZ = 32_000
-BYTES_A_SECOND = 8_000  # constant, so that browsers find a time in it without reading all before it
-# soundfile's scale for the bit rate, 0..1: this is 64 kbit/s at 32 kHz.
+# soundfile's scale for the bit rate, 0..1: this is 64 kbit/s at 32 kHz, 8 kB a second.
 COMPRESSION = 0.88
 
 
-def write_mp3(source: Path, target: Path, start: float, stop: float | None) -> None:
+def write_mp3(source: Path, target: Path | BinaryIO, start: float, stop: float | None) -> None:
     """The recording from `start` to `stop` seconds (None: its end) as MP3, in bounded memory.
 
     Of a cut or damaged recording, what is there; the damage was reported when it was transcribed.
@@ -33,7 +33,7 @@ def write_mp3(source: Path, target: Path, start: float, stop: float | None) -> N
         channels=1,
         format="MP3",
         subtype="MPEG_LAYER_III",
-        bitrate_mode="CONSTANT",
+        bitrate_mode="CONSTANT",  # so that browsers find a time in it without reading all before it
         compression_level=COMPRESSION,
     ) as file:
         for block in read_blocks(source, start, stop, RATE_HZ, damage=lambda fault: None):

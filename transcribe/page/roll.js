@@ -3,6 +3,7 @@
 
 const KEYS_WIDTH = 38, RULER_HEIGHT = 22; // CSS pixels
 const SHADES = 16; // of confidence
+const MOST_BARS = 3000; // notes that are drawn one by one
 const MOST_TILES = 48; // that are held decoded, 0.7 MB each
 const TOP_KEY = 108;
 
@@ -13,7 +14,7 @@ const roll = (() => {
   const [lowest, highest] = pitchRange();
   let from = data.begin, scale = 1; // seconds at the left edge, pixels a second
   let width = 1, height = 1, ratio = 1;
-  let colours = null, shades = [];
+  let colours = null, shades = [], shadeBytes = [];
   let isDue = false, overviewPicture = null;
   const tiles = new Map(); // "layer/tile" -> canvas, or null while it is decoded; the oldest use first
 
@@ -40,11 +41,12 @@ const roll = (() => {
       .map((name) => [name, style.getPropertyValue("--" + name).trim()]));
     const stops = ["low", "middle", "high"].map((name) =>
       [1, 3, 5].map((at) => parseInt(colours[name].slice(at, at + 2), 16)));
-    shades = Array.from({ length: SHADES }, (_, i) => {
+    shadeBytes = Array.from({ length: SHADES }, (_, i) => {
       const place = i / (SHADES - 1) * 2, lower = Math.min(1, Math.floor(place));
       const part = stops[lower].map((value, c) => Math.round(value + (place - lower) * (stops[lower + 1][c] - value)));
-      return `rgba(${part.join(",")},${(0.5 + 0.5 * i / (SHADES - 1)).toFixed(2)})`;
+      return [...part, Math.round(255 * (0.5 + 0.5 * i / (SHADES - 1)))];
     });
+    shades = shadeBytes.map(([red, green, blue, opacity]) => `rgba(${red},${green},${blue},${opacity / 255})`);
     tiles.clear();
     overviewPicture = null;
     const ramp = byId("ramp"), pen = ramp.getContext("2d");
@@ -161,30 +163,46 @@ const roll = (() => {
   }
 
   function drawNotes(pen) {
-    const until = from + seconds();
-    const first = firstFrom(notes.latest, from), last = firstFrom(notes.onset, until);
-    const groups = shades.map(() => []);
-    const drawnTo = new Float64Array(128).fill(-1); // pixel column up to which a key is covered
-    for (let i = first; i < last; i++) {
-      if (notes.offset[i] < from || !isShown(i)) continue;
-      const right = xOf(notes.offset[i]);
-      if (right - drawnTo[notes.pitch[i]] < 0.5) continue; // seen from afar, covered by one already drawn
-      drawnTo[notes.pitch[i]] = right;
-      groups[shadeOf(i)].push(i);
-    }
-    const tall = Math.max(1.5, rowHeight() * 0.78), gap = (rowHeight() - tall) / 2;
-    const hasHeads = scale > 15;
+    const first = firstFrom(notes.latest, from), last = firstFrom(notes.onset, from + seconds());
+    const tall = Math.max(1.5, rowHeight() * 0.76), gap = (rowHeight() - tall) / 2;
+    if (last - first > MOST_BARS) return drawBitmap(pen, first, last, tall, gap);
+    const groups = shades.map(() => []); // a colour is set once for all that have it
+    for (let i = first; i < last; i++) if (notes.offset[i] >= from && isShown(i)) groups[shadeOf(i)].push(i);
     groups.forEach((rows, shade) => {
       pen.fillStyle = shades[shade];
       for (const i of rows) {
-        const x = xOf(notes.onset[i]), wide = (notes.offset[i] - notes.onset[i]) * scale;
-        pen.fillRect(x, yOf(notes.pitch[i]) + gap, Math.max(1, wide - (wide > 3 ? 1 : 0)), tall);
+        const wide = (notes.offset[i] - notes.onset[i]) * scale;
+        pen.fillRect(xOf(notes.onset[i]), yOf(notes.pitch[i]) + gap, Math.max(1, wide - (wide > 3 ? 1 : 0)), tall);
       }
     });
-    if (!hasHeads) return;
+    if (scale < 15) return;
     pen.fillStyle = colours.ink;
     for (const rows of groups) {
       for (const i of rows) pen.fillRect(xOf(notes.onset[i]), yOf(notes.pitch[i]) + gap, 1.5, tall);
+    }
+  }
+
+  // Seen from afar: a pixel for a key and a column, the surest note there; as fast for any number of notes.
+  function drawBitmap(pen, first, last, tall, gap) {
+    const wide = Math.ceil((width - KEYS_WIDTH) * ratio), rows = highest - lowest + 1;
+    const image = new ImageData(wide, rows), bytes = image.data;
+    for (let i = first; i < last; i++) {
+      if (!isShown(i)) continue;
+      const shade = shadeOf(i), [red, green, blue] = shadeBytes[shade], opacity = shadeBytes[shade][3];
+      const left = Math.max(0, Math.floor((notes.onset[i] - from) * scale * ratio));
+      const right = Math.min(wide - 1, Math.floor((notes.offset[i] - from) * scale * ratio));
+      let at = 4 * ((highest - notes.pitch[i]) * wide + left);
+      for (let x = left; x <= right; x++, at += 4) {
+        if (bytes[at + 3] >= opacity) continue;
+        bytes[at] = red; bytes[at + 1] = green; bytes[at + 2] = blue; bytes[at + 3] = opacity;
+      }
+    }
+    const picture = document.createElement("canvas");
+    picture.width = wide; picture.height = rows;
+    picture.getContext("2d").putImageData(image, 0, 0);
+    pen.imageSmoothingEnabled = false;
+    for (let row = 0; row < rows; row++) {
+      pen.drawImage(picture, 0, row, wide, 1, KEYS_WIDTH, yOf(highest - row) + gap, wide / ratio, tall);
     }
   }
 
