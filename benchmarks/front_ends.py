@@ -3,11 +3,11 @@
 Is: its note creation with its defaults and tuned (cross-validated over compositions), ours with the defaults
 for an unknown front end and with those of `--frontend basic-pitch`, all on the same posteriorgrams of
 maps/real-dev.
-Is not: the fit of our settings (benchmarks.tuning --posteriorgrams), which were chosen on these recordings; what
-they are worth on other compositions is that command's figure.
+Is not: the fit of our settings (benchmarks.tuning --posteriorgrams), which were chosen on these recordings;
+what they are worth on other compositions is that command's figure.
 
-Needs the package `basic-pitch`, installed as docs/python.md says, with pretty_midi and resampy, which its note
-creation imports.
+Needs the package `basic-pitch`, installed as docs/python.md says, with pretty_midi and resampy, which its
+note creation imports.
 """
 
 import hashlib
