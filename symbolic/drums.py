@@ -56,7 +56,7 @@ def read_drums(path: str | os.PathLike[str], part: Literal["drums", "all"] = "dr
         where = "on channel 10 " if part == "drums" else ""
         raise NotebeamError(str(path), f"no notes {where}".strip(), "the strokes of a drum kit")
     quarters = onset / score.ticks_per_quarter
-    seconds_a_quarter = score.ticks_per_quarter * float(Seconds.of(score).lengths[0])
+    seconds_a_quarter = score.ticks_per_quarter * float(Seconds.of(score, path).lengths[0])
     return Strokes(quarters, pitch, velocity, 60 / seconds_a_quarter)
 
 

@@ -25,7 +25,7 @@ class NotebeamError(ValueError):
         self.place, self.value, self.expected = place, value, expected
 
     def __str__(self) -> str:
-        value = repr(self.value)
+        value = " ".join(repr(self.value).splitlines())  # an array's takes several lines
         if len(value) > LONGEST_VALUE:
             value = f"{value[:LONGEST_VALUE]}... ({len(value)} characters)"
         return f"{self.place}: got {value}, expected {self.expected}"

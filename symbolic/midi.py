@@ -65,7 +65,7 @@ def read_midi(
         controls = [track.controls.numpy() for track in chosen]
         rung = extended(offset, *_pedal_spans(controls, end=int(offset.max(initial=0))))
         sounding = until_struck_again(onset, rung, pitch)
-    seconds = Seconds.of(score)
+    seconds = Seconds.of(score, path)
     _check_times(seconds, onset, np.maximum(sounding, released), path)
     ends = {"offset": seconds.at(sounding), "key_offset": seconds.at(released)}
     return Notes.make(seconds.at(onset), **ends, pitch=pitch, velocity=velocity, place=str(path))
@@ -93,7 +93,7 @@ def read_beats(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     check_beats(onset, onset + length, score.ticks_per_quarter, path)
     end = int((onset + length).max(initial=0))
     quarters = np.arange(-(-end // score.ticks_per_quarter) + 1) * score.ticks_per_quarter
-    return Seconds.of(score).at(quarters)
+    return Seconds.of(score, path).at(quarters)
 
 
 def check_beats(onset: Ticks, offset: Ticks, quarter: int, path: str | os.PathLike[str]) -> None:
@@ -178,9 +178,11 @@ class Seconds:
     lengths: NDArray[np.float64]  # (P,) seconds of a tick from that point on
 
     @staticmethod
-    def of(score: Any) -> "Seconds":
+    def of(score: Any, path: str | os.PathLike[str]) -> "Seconds":
         """Integer microseconds a quarter note in double precision: symusic's own seconds are float32."""
         events = score.tempos.numpy()
+        if (events["mspq"] <= 0).any():
+            raise NotebeamError(f"{path}: tempo", 0, "microseconds a quarter note, from 1")
         tempo = {0: 500_000.0}  # the standard's 120 a minute until a file says otherwise
         tempo |= dict(zip(events["time"].tolist(), events["mspq"].tolist(), strict=True))
         ticks = np.array(sorted(tempo), dtype=np.float64)

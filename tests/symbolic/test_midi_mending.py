@@ -163,3 +163,11 @@ def test_more_beats_than_music_has_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.mid").write_bytes(far[:12] + (1).to_bytes(2, "big") + far[14:])
     with pytest.raises(NotebeamError, match=r"a\.mid: times: got '268435455 quarter notes without a strike'"):
         read_beats(tmp_path / "a.mid")
+
+
+def test_a_tempo_of_0_is_refused_by_every_reader(tmp_path: Path) -> None:
+    halt = (0, b"\xff\x51\x03\x00\x00\x00")
+    (tmp_path / "a.mid").write_bytes(file_of([halt, *events_of([(60, True)])]))
+    for read in (read_midi, read_beats):
+        with pytest.raises(NotebeamError, match=r"a\.mid: tempo: got 0, expected microseconds"):
+            read(tmp_path / "a.mid")

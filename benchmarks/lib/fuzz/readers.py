@@ -35,7 +35,7 @@ from symbolic.datasets.motion import read_motion
 from symbolic.datasets.splits import read_splits
 from symbolic.datasets.tables import read_table
 from symbolic.datasets.words import read_word_vectors
-from symbolic.midi import read_beats, read_midi
+from symbolic.midi import read_midi
 from symbolic.notes import Notes, read_csv, read_tsv
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import PriorCard
@@ -76,25 +76,17 @@ def _recording(suffix: str) -> Reader:
 
 
 def _read_midi(folder: Path) -> None:
-    """As transcriptions are scored, priors trained and drums read; each reader gets its turn."""
-    calls: tuple[Callable[[], object], ...] = (
-        lambda: read_midi(folder / "a.mid", "keys"),
-        lambda: read_midi(folder / "a.mid"),
-        lambda: read_beats(folder / "a.mid"),
-        lambda: read_drum_rolls([folder / "a.mid"], part="all"),
-        lambda: read_steps(folder / "a.mid", _card("lstm-nade", {}, {"kind": "beats", "divisions": 4})),
-        lambda: read_steps(folder / "a.mid", _card("lstm-nade", {}, {"kind": "frames", "hop": 0.04})),
-    )
-    failure: ValueError | None = None
-    for call in calls:
-        try:
-            call()
-        except ValueError as error:
-            if type(error) is ValueError:
-                raise
-            failure = error
-    if failure is not None:
-        raise failure
+    """As transcriptions are scored and priors of frames are trained."""
+    read_midi(folder / "a.mid", "keys")
+    read_steps(folder / "a.mid", _card("lstm-nade", {}, {"kind": "frames", "hop": 0.04}))
+
+
+def _read_on_beats(folder: Path) -> None:
+    read_steps(folder / "a.mid", _card("lstm-nade", {}, {"kind": "beats", "divisions": 4}))
+
+
+def _read_drums(folder: Path) -> None:
+    read_drum_rolls([folder / "a.mid"], part="all")
 
 
 def _card(model: str, options: dict[str, int | float], clock: dict[str, str | int | float]) -> PriorCard:
@@ -241,6 +233,8 @@ READERS: dict[str, Reader] = {
     **{f"recording, {suffix}": _recording(suffix) for suffix in seeds.LIBSNDFILE},
     **{f"recording, {suffix} (ffmpeg)": _recording(suffix) for suffix in seeds.FFMPEG},
     "MIDI": Reader("a.mid", _just(seeds.midi, "a.mid"), MIDI, _read_midi),
+    "MIDI, on its beats": Reader("a.mid", _just(seeds.midi, "a.mid"), MIDI, _read_on_beats),
+    "MIDI, drums": Reader("a.mid", _just(seeds.midi, "a.mid"), MIDI, _read_drums),
     "posteriorgram": Reader(
         "a.npz", _just(seeds.posteriorgram, "a.npz"), NPZ, lambda f: Posteriorgram.load(f / "a.npz")
     ),
