@@ -9,7 +9,7 @@ convolutions tied across pitch then see all partials of a key at one place. Not 
 register, and the place on the keyboard from which velocities are read.
 
 How hard a key was struck is read apart, from levels: the trunk learns under random equalisers and rooms to
-hear a note whatever its level, and so to forget what a velocity is read from.
+detect a note whatever its level, and so to forget what a velocity is read from.
 """
 
 import copy
@@ -109,7 +109,7 @@ class _Shifted(torch.autograd.Function):
 class Gather(nn.Module):
     """What lies at the partials of each key and at the keys whose partial it is, mixed by a 1x1.
 
-    Begins as 0, so that a network that is given one still knows what it knew.
+    Begins as 0, so that a network that is given one still computes what it did.
     """
 
     def __init__(self, channels: int, gathered: int) -> None:
@@ -234,7 +234,7 @@ class HarmonicNet(nn.Module):
 
 
 def fused(network: HarmonicNet) -> HarmonicNet:
-    """A copy for listening whose convolutions hold the normalisations that follow them: the same, sooner."""
+    """A copy for inference, normalisations folded into the convolutions before them: equal, and faster."""
     result = copy.deepcopy(network).eval()
     pairs = [(result, "fine", "fine_norm"), (result, "to_keys", "keys_norm")]
     for module, convolution, norm in [*pairs, *((block, "keys", "norm") for block in result.blocks)]:

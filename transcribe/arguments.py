@@ -24,7 +24,7 @@ examples:
 
 
 class Version(argparse.Action):
-    """Prints the installed version; looked up only when asked for."""
+    """Prints the installed version; looked up only on request."""
 
     def __call__(
         self,
@@ -69,12 +69,20 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--picture", type=Path, metavar="PATH", help="PNG of the posteriorgram with the notes over it"
     )
+    group.add_argument(
+        "--html", type=Path, metavar="PATH", help="a page to see and hear the notes beside the recording"
+    )
+    group.add_argument("--sonify", type=Path, metavar="PATH", help="WAV: the recording left, the notes right")
     group.add_argument("--save-posteriorgram", type=Path, metavar="PATH", help="the posteriorgram, as .npz")
     group.add_argument("--skip-existing", action="store_true", help="skip inputs whose outputs exist")
 
 
 def _add_models(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--model", metavar="NAME|FILE", help="acoustic model (default: built in)")
+    group.add_argument("--frontend", metavar="NAME", help="another system that listens: basic-pitch")
+    group.add_argument(
+        "--settings", type=Path, metavar="FILE", help="settings of the front end (default: its own)"
+    )
     group.add_argument("--decoder", choices=tuple(METHODS), help="how notes are decided (default: beam)")
     group.add_argument("--prior", metavar="NAME|FILE|none", help="language model; none: acoustic model alone")
     group.add_argument("--prior-weight", type=number, metavar="W", help="factor on the prior, 0 or more")

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from symbolic.console import DONE, FAILED, INTERRUPTED, USAGE, ending_at_signals, say
+from symbolic.console import DONE, FAILED, INTERRUPTED, USAGE, ending_at_signals, is_out_of_memory, say
 from transcribe.arguments import build_parser
 from transcribe.report import End
 
@@ -62,7 +62,12 @@ def _run(args: argparse.Namespace) -> int:
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     wanted = Wanted(
-        midi=args.output, csv=args.csv, picture=args.picture, posteriorgram=args.save_posteriorgram
+        midi=args.output,
+        csv=args.csv,
+        picture=args.picture,
+        page=args.html,
+        sound=args.sonify,
+        posteriorgram=args.save_posteriorgram,
     )
     try:
         transcriber = transcriber_of(args)
@@ -128,7 +133,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
     from symbolic.decoding.options import METHODS
     from symbolic.errors import NotebeamError
     from transcribe.pipeline import Transcriber
-    from transcribe.presets import METHOD, TRACK, preset
+    from transcribe.presets import METHOD, Choice, preset
 
     method = args.decoder or METHOD
     readers = [name for name, entry in METHODS.items() if entry.reads_prior]
@@ -139,6 +144,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         expected = f"a prior to weigh, and {' or '.join(readers)}"
         raise NotebeamError("--prior-weight", args.prior_weight, expected)
     decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight)
+    numbers = {}
     for flag, name in SETTINGS.items():
         value = getattr(args, flag[2:].replace("-", "_"))
         if value is None:
@@ -146,7 +152,8 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         having = [key for key, entry in METHODS.items() if name in {f.name for f in fields(entry.options)}]
         if method not in having:
             raise NotebeamError(flag, value, f"--decoder {' or '.join(having)}: {method} has no such setting")
-        decoder = replace(decoder, **{name: value})
+        replace(decoder, **{name: value})  # refuses a bad one
+        numbers[name] = value
     options = {
         "model": args.model,
         "device": args.device,
@@ -155,9 +162,11 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         "start": args.start,
         "stop": args.stop,
         "prior": args.prior,
-        "decoder": decoder,
+        "decoder": Choice(method=method, weight=args.prior_weight, numbers=numbers),
+        "frontend": args.frontend,
+        "settings": args.settings,
         "onset_shift": None if args.onset_shift is None else args.onset_shift / 1000,
-        "track": None if args.min_note is None else replace(TRACK, min_note=args.min_note / 1000),
+        "min_note": None if args.min_note is None else args.min_note / 1000,
     }
     options = {name: value for name, value in options.items() if value is not None}
     if args.prior == "none":
@@ -172,10 +181,11 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
 
     begin = time.monotonic()
     faults: list[NotebeamError] = []
+    notices: list[str] = []
     try:
-        result = _result(job, transcriber, args, faults.append, bar=bar)
-        _write(job, result, args.tempo, pedal=args.pedal)
-    except Exception as error:  # the next input may be good: a bug is said, and shown with --debug
+        result = _result(job, transcriber, args, faults.append, notices.append, bar=bar)
+        _write(job, result, args.tempo, notices.append, pedal=args.pedal)
+    except Exception as error:  # the next input may be good: a bug is one line, and a traceback with --debug
         if args.debug:
             traceback.print_exc()
         is_expected = isinstance(error, NotebeamError | OSError)
@@ -190,6 +200,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
         end=End.DAMAGED if faults else End.WHOLE,
         output=str(job.midi),
         errors=tuple(f"{fault}; what is there is written" for fault in faults),
+        notices=tuple(f"notice: {job.source}: {notice}" for notice in notices),
         seconds=posteriorgram.count * posteriorgram.hop,
         elapsed=time.monotonic() - begin,
         notes=len(notes),
@@ -198,7 +209,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
 
 
 def _unexpected(error: Exception) -> str:
-    if isinstance(error, MemoryError) or "alloc" in str(error):
+    if is_out_of_memory(error):
         return f"not enough memory ({str(error)[:100]})"
     return f"internal error, {type(error).__name__}: {str(error)[:200]} (--debug shows where)"
 
@@ -208,6 +219,7 @@ def _result(
     transcriber: Transcriber,
     args: argparse.Namespace,
     damage: Callable[[NotebeamError], None],
+    notice: Callable[[str], None],
     *,
     bar: bool,
 ) -> Transcription:
@@ -225,7 +237,7 @@ def _result(
         bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining}",
         file=sys.stderr,
     ) as shown:
-        result = transcriber(job.source, progress=lambda fraction: _advance(shown, fraction), damage=damage)
+        result = transcriber(job.source, None, lambda done: _advance(shown, done), damage, notice)
     if args.pedal and len(result.notes) and result.notes.key_offset is None:
         expected = "a posteriorgram that has one, decoded by strokes, for --pedal"
         raise NotebeamError(str(job.source), "no plane `held`", expected)
@@ -237,7 +249,9 @@ def _advance(bar: object, fraction: float) -> None:
     bar.update(fraction - bar.n)  # type: ignore[attr-defined]
 
 
-def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool) -> None:
+def _write(
+    job: Job, result: Transcription, tempo: float | None, notice: Callable[[str], None], *, pedal: bool
+) -> None:
     """Every file wanted, each whole or not at all, the MIDI file last."""
     from symbolic.midi_writing import TEMPO
     from symbolic.notes import write_csv
@@ -249,9 +263,27 @@ def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool)
         write_csv(job.csv, result.notes)
     if job.picture is not None:
         save_picture(job.picture, result.posteriorgram, result.notes, job.source.name)
+    if job.page is not None or job.sound is not None:
+        _write_sound(job, result, notice)
     if job.posteriorgram is not None:
         result.posteriorgram.save(job.posteriorgram)
     result.notes.save(job.midi, TEMPO if tempo is None else tempo, pedal=pedal)
+
+
+def _write_sound(job: Job, result: Transcription, notice: Callable[[str], None]) -> None:
+    """The files for listening to the notes beside the recording."""
+    from transcribe.outputs import POSTERIORGRAM
+    from transcribe.page.page import write_page
+    from transcribe.sonify import write_sound
+
+    recording = None if job.source.suffix.lower() == POSTERIORGRAM else job.source
+    if job.sound is not None:
+        write_sound(job.sound, result.posteriorgram, result.notes, recording)
+    if job.page is not None:
+        beside = write_page(job.page, result.posteriorgram, result.notes, job.source.name, recording)
+        if beside is not None:
+            size = f"{beside.stat().st_size / 1e6:.1f} MB"
+            notice(f"too long to be inside {job.page}; it lies beside it in {beside.name}, {size}")
 
 
 def _told(
@@ -259,7 +291,7 @@ def _told(
 ) -> End:
     """Say how an input ended, and write it to the report."""
     before, after = ("", "") if progress is None else progress.after(outcome.source)
-    for line in outcome.errors:
+    for line in (*outcome.notices, *outcome.errors):
         _say(line)
     if outcome.end is not End.FAILED and not args.quiet:
         _say(f"{before}{outcome.line}{after}")

@@ -8,7 +8,7 @@ Is not: reading or writing of anything (transcribe.pipeline, symbolic.files).
 import os
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from acoustic.audio import SUFFIXES, is_audio
@@ -18,6 +18,7 @@ from symbolic.files import check_name
 from symbolic.folders import some_of, walk
 
 POSTERIORGRAM = ".npz"
+PLANES = frozenset({"frame", "onset", "basic_pitch_model_output"})  # names of arrays, one of which it has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class Wanted:
     midi: Path | None = None
     csv: Path | None = None
     picture: Path | None = None
+    page: Path | None = None
+    sound: Path | None = None
     posteriorgram: Path | None = None
 
 
@@ -38,12 +41,14 @@ class Job:
     midi: Path
     csv: Path | None = None
     picture: Path | None = None
+    page: Path | None = None
+    sound: Path | None = None
     posteriorgram: Path | None = None
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The wanted ones, the MIDI file last: where it is, the others are too."""
-        paths = (self.csv, self.picture, self.posteriorgram, self.midi)
+        paths = (self.csv, self.picture, self.page, self.sound, self.posteriorgram, self.midi)
         return tuple(path for path in paths if path is not None)
 
     @property
@@ -113,12 +118,10 @@ def folder_sources(folder: Path, wanted: Wanted) -> tuple[list[Path], list[Noteb
     Inputs are all recordings, by suffix or by content, and posteriorgrams but for those saved beside the
     recording that they are of. Folders of outputs are not entered.
     """
-    outputs = {
-        path.resolve() for path in (wanted.midi, wanted.csv, wanted.picture, wanted.posteriorgram) if path
-    }
+    outputs = {path.resolve() for path in (getattr(wanted, field.name) for field in fields(wanted)) if path}
     found = walk(folder, _is_input, outputs - {folder.resolve()}, "a recording")
-    heard = {_stem(path) for path in found.files if path.suffix.lower() != POSTERIORGRAM}
-    sources = [p for p in found.files if p.suffix.lower() != POSTERIORGRAM or _stem(p) not in heard]
+    audio_stems = {_stem(path) for path in found.files if path.suffix.lower() != POSTERIORGRAM}
+    sources = [p for p in found.files if p.suffix.lower() != POSTERIORGRAM or _stem(p) not in audio_stems]
     passed_over = sorted({*found.passed_over, *found.files} - set(sources))
     failures = list(found.failures)
     if not sources and not failures:
@@ -135,7 +138,10 @@ def _below(path: Path) -> Path:
 def _is_input(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix == POSTERIORGRAM:
-        return not path.is_file() or not {"frame", "onset"}.isdisjoint(array_names(path))
+        try:
+            return not PLANES.isdisjoint(array_names(path))
+        except NotebeamError:  # a failure, when its turn comes, and nothing to pass over
+            return True
     return suffix in SUFFIXES or (path.is_file() and is_audio(path))
 
 
@@ -183,6 +189,8 @@ def _job(source: Path, relative: Path, wanted: Wanted, *, single: bool, whole: b
         midi=place(wanted.midi, ".mid", ".midi") or named(source, ".mid"),
         csv=place(wanted.csv, ".csv"),
         picture=place(wanted.picture, ".png"),
+        page=place(wanted.page, ".html", ".htm"),
+        sound=place(wanted.sound, ".wav"),
         posteriorgram=place(wanted.posteriorgram, ".npz"),
     )
 
@@ -217,11 +225,13 @@ def collisions(jobs: tuple[Job, ...]) -> dict[Job, NotebeamError]:
 
 
 def _check_options(wanted: Wanted, *, single: bool) -> None:
-    """What is wrong with an option itself is said once, not once an input."""
+    """What is wrong with an option itself is reported once, not once an input."""
     options = (
         ("-o", wanted.midi, (".mid", ".midi")),
         ("--csv", wanted.csv, (".csv",)),
         ("--picture", wanted.picture, (".png",)),
+        ("--html", wanted.page, (".html", ".htm")),
+        ("--sonify", wanted.sound, (".wav",)),
         ("--save-posteriorgram", wanted.posteriorgram, (".npz",)),
     )
     for option, path, suffixes in options:

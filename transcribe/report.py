@@ -47,6 +47,7 @@ class Outcome:
     end: End
     output: str | None = None  # the MIDI file
     errors: tuple[str, ...] = ()  # one line each
+    notices: tuple[str, ...] = ()  # what else a user should know of a recording
     seconds: float | None = None  # of music
     elapsed: float | None = None  # seconds that it took
     notes: int | None = None
@@ -111,6 +112,7 @@ class Report:
             "notes": outcome.notes,
             "mean_confidence": _rounded(outcome.mean_confidence, 4),
             "error": "; ".join(outcome.errors) or None,
+            "notices": list(outcome.notices),
             "file": _file_state(outcome.source),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             **self.settings,

@@ -17,7 +17,7 @@ from threading import Thread
 from transcribe.outputs import Job
 from transcribe.report import End, Outcome
 
-GRACE_SECONDS = 10.0  # that a process has to end once it is told
+GRACE_SECONDS = 10.0  # that a process has to end after its signal
 
 
 def outcomes(jobs: Sequence[Job], args: argparse.Namespace, count: int) -> Iterator[Outcome]:

@@ -1,5 +1,6 @@
 """MIDI: what is written, what is read, the pedal, damage."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -268,9 +269,11 @@ def test_damage_anywhere_gives_notes_or_one_line(tmp_path: Path) -> None:
     assert refused >= 100  # every cut is refused at least
 
 
-def test_a_missing_file_is_the_system_s_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        read_midi(tmp_path / "missing.mid")
+def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mid")
+    for name, reason in (("missing", "no such file"), ("pipe", "a pipe")):
+        with pytest.raises(NotebeamError, match=rf"{name}\.mid: got '{reason}', expected a MIDI file"):
+            read_midi(tmp_path / f"{name}.mid")
 
 
 def test_keys_and_pedal_give_the_sounding_notes_back(tmp_path: Path) -> None:

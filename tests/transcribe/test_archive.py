@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracles_transcribe import heard, notes
+from oracles_transcribe import ideal, notes
 
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.cli import main
@@ -31,7 +31,7 @@ def music(tmp_path: Path) -> Path:
     """A folder with five posteriorgrams and a bad one."""
     (tmp_path / "music").mkdir()
     for number in range(5):
-        heard(MUSIC.cut(0.0, 0.5 + number / 4)).save(tmp_path / "music" / f"{number}.npz")
+        ideal(MUSIC.cut(0.0, 0.5 + number / 4)).save(tmp_path / "music" / f"{number}.npz")
     np.savez(tmp_path / "music" / "bad.npz", frame=np.full((9, 88), np.nan, dtype=np.float32), hop=0.02)
     return tmp_path
 
@@ -62,7 +62,7 @@ def test_processes_write_the_same_bytes_and_say_the_same(music: Path) -> None:
 
 
 def test_a_killed_process_costs_its_input_alone(music: Path) -> None:
-    busy = heard(MUSIC, duration=120.0)  # long enough to be met at work
+    busy = ideal(MUSIC, duration=120.0)  # long enough to be met at work
     for number in range(6):
         busy.save(music / "music" / f"busy{number}.npz")
     (music / "music" / "bad.npz").unlink()
@@ -95,7 +95,7 @@ def test_a_killed_process_costs_its_input_alone(music: Path) -> None:
 
 def test_processes_end_with_the_command(music: Path) -> None:
     for number in range(4):
-        heard(MUSIC, duration=120.0).save(music / "music" / f"busy{number}.npz")
+        ideal(MUSIC, duration=120.0).save(music / "music" / f"busy{number}.npz")
     process = subprocess.Popen(
         [sys.executable, "-m", "transcribe", str(music / "music"), "-o", str(music / "out"), "--jobs", "2"],
         stderr=subprocess.PIPE,
@@ -231,7 +231,7 @@ def test_resume_does_what_is_not_done_or_was_done_otherwise(music: Path) -> None
     assert done_again("--jobs", "2", "--threads", "1") == {"bad.npz"}
     (folder / "3.mid").unlink()
     assert done_again() == {"3.npz", "bad.npz"}
-    heard(MUSIC, duration=3.0).save(folder / "2.npz")
+    ideal(MUSIC, duration=3.0).save(folder / "2.npz")
     assert done_again() == {"2.npz", "bad.npz"}
     assert done_again("--min-note", "50") == every
     assert done_again("--min-note", "50") == {"bad.npz"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles_transcribe import assert_same_notes, heard, notes
+from oracles_transcribe import assert_same_notes, ideal, notes
 
 from symbolic.decoding.options import METHODS
 from symbolic.midi import read_midi
@@ -24,7 +24,7 @@ MUSIC = notes((0.10, 0.90, 60, 64), (0.11, 0.90, 64, 80), (1.00, 1.21, 72, 100),
 @pytest.fixture
 def music(tmp_path: Path) -> Path:
     """A folder with one posteriorgram, music.npz."""
-    heard(MUSIC).save(tmp_path / "music.npz")
+    ideal(MUSIC).save(tmp_path / "music.npz")
     return tmp_path
 
 
@@ -87,13 +87,42 @@ def test_a_posteriorgram_in_midi_out(music: Path, decoder: str, capsys: pytest.C
 def test_every_output_is_written_and_nothing_else(music: Path) -> None:
     out = music / "out"
     options = ["--csv", out / "t.csv", "--picture", out / "p.png", "--save-posteriorgram", out / "h.npz"]
+    options += ["--html", out / "p.html", "--sonify", out / "s.wav"]
     assert main([str(music / "music.npz"), "-o", str(out / "m.mid"), "-q", *map(str, options)]) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["h.npz", "m.mid", "p.png", "t.csv"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "h.npz",
+        "m.mid",
+        "p.html",
+        "p.png",
+        "s.wav",
+        "t.csv",
+    ]
     rows = (out / "t.csv").read_text().splitlines()
     assert rows[0] == "start_time_s,end_time_s,pitch_midi,velocity,confidence"
     assert len(rows) == 1 + len(MUSIC)
-    np.testing.assert_array_equal(Posteriorgram.load(out / "h.npz").frame, heard(MUSIC).frame)
+    np.testing.assert_array_equal(Posteriorgram.load(out / "h.npz").frame, ideal(MUSIC).frame)
     assert (out / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "p.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert (out / "s.wav").read_bytes().startswith(b"RIFF")
+
+
+def test_a_recording_beside_its_page_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import soundfile
+
+    from transcribe.page import page
+
+    soundfile.write(tmp_path / "a.wav", np.zeros(32_000), 16_000)
+    monkeypatch.setattr(page, "LONGEST_INSIDE", 1.0)
+    options = ["--model", "piano-small", "--decoder", "threshold", "--html", str(tmp_path / "p.html")]
+    assert main([str(tmp_path / "a.wav"), *options]) == 0
+    size = (tmp_path / "p.html.mp3").stat().st_size
+    said = capsys.readouterr().err.splitlines()
+    wanted = (
+        f"too long to be inside {tmp_path / 'p.html'}; it lies beside it in p.html.mp3, {size / 1e6:.1f} MB"
+    )
+    assert sum(wanted in line for line in said) == 1
 
 
 def test_quiet_says_nothing(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,14 +181,14 @@ def test_a_pipe_is_refused_as_input(music: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_silence_is_an_empty_file_and_a_notice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    heard(Notes.empty(), duration=3.0).save(tmp_path / "silence.npz")
+    ideal(Notes.empty(), duration=3.0).save(tmp_path / "silence.npz")
     assert main([str(tmp_path / "silence.npz"), "--picture", str(tmp_path / "p.png")]) == 0
     assert len(read_midi(tmp_path / "silence.mid")) == 0
     assert "no notes found" in complaint(capsys)
 
 
 def test_skip_existing_leaves_what_is_done(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    heard(MUSIC).save(music / "other.npz")
+    ideal(MUSIC).save(music / "other.npz")
     (music / "music.mid").write_bytes(b"mine")
     inputs = [str(music / "music.npz"), str(music / "other.npz")]
     assert main([*inputs, "--skip-existing"]) == 0
@@ -276,8 +305,8 @@ def test_two_inputs_for_one_name_are_not_done_and_the_others_are(
     music: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (music / "sub").mkdir()
-    heard(MUSIC).save(music / "sub" / "music.npz")
-    heard(MUSIC).save(music / "other.npz")
+    ideal(MUSIC).save(music / "sub" / "music.npz")
+    ideal(MUSIC).save(music / "other.npz")
     inputs = [str(music / name) for name in ("music.npz", "sub/music.npz", "other.npz")]
     assert main([*inputs, "-o", str(music / "out"), "-q"]) == 1
     lines = capsys.readouterr().err.splitlines()
@@ -290,7 +319,7 @@ def test_two_inputs_for_one_name_are_not_done_and_the_others_are(
 def test_an_unwritable_output_is_found_before_any_work(
     music: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    heard(MUSIC).save(music / "other.npz")
+    ideal(MUSIC).save(music / "other.npz")
     (music / "music.mid").mkdir()
     assert main([str(music / "music.npz"), str(music / "other.npz"), "-q"]) == 1
     assert "music.npz: output" in capsys.readouterr().err

@@ -87,16 +87,20 @@ def paired(reference: Path, estimate: Path) -> tuple[dict[str, tuple[Path, Path]
         raise NotebeamError(f"{reference}, {estimate}", "a file and a folder", "two files or two folders")
     if not reference.is_dir():
         return {estimate.name: (reference, estimate)}, []
-    wanted, given = _by_name(reference), _by_name(estimate)
-    if not wanted:
+    references, estimates = _by_name(reference), _by_name(estimate)
+    if not references:
         raise NotebeamError(str(reference), "no notes in it", f"files of {', '.join(FORMATS)}")
     failures = [
-        f"{wanted[name]}: no estimate named {name} in {estimate}" for name in wanted.keys() - given.keys()
+        f"{references[name]}: no estimate named {name} in {estimate}"
+        for name in references.keys() - estimates.keys()
     ]
     failures += [
-        f"{given[name]}: no reference named {name} in {reference}" for name in given.keys() - wanted.keys()
+        f"{estimates[name]}: no reference named {name} in {reference}"
+        for name in estimates.keys() - references.keys()
     ]
-    return {name: (path, given[name]) for name, path in wanted.items() if name in given}, sorted(failures)
+    return {name: (path, estimates[name]) for name, path in references.items() if name in estimates}, sorted(
+        failures
+    )
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
