@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from acoustic.features import FeatureOptions, margin_samples
 from acoustic.inference import Listener, load_acoustic, posteriors
 from acoustic.network import HEADS, PROBABILITIES
-from symbolic.commands import exit_code
+from symbolic.console import outcome
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
 from symbolic.pitch import LOWEST
@@ -249,7 +249,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         size = output.stat().st_size / 1e6
         sys.stdout.write(f"{output}: {size:.1f} MB, as torch computes it to {TOLERANCE:g}\n")
 
-    return exit_code(PROGRAM, work)
+    return outcome(PROGRAM, work)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; exit code 1 if something was not scored."""
     args = build_parser().parse_args(argv)
-    return outcome("scoring", lambda: _run(args))
+    ends: list[int] = []
+    return outcome("scoring", lambda: ends.append(_run(args))) or ends[0]
 
 
 def _run(args: argparse.Namespace) -> int:
