@@ -32,7 +32,9 @@ def music(tmp_path: Path) -> Path:
     (tmp_path / "music").mkdir()
     for number in range(5):
         ideal(MUSIC.cut(0.0, 0.5 + number / 4)).save(tmp_path / "music" / f"{number}.npz")
-    np.savez(tmp_path / "music" / "bad.npz", frame=np.full((9, 88), np.nan, dtype=np.float32), hop=0.02)
+    np.savez(
+        tmp_path / "music" / "bad.npz", frame=np.full((9, 88), np.nan, dtype=np.float32), hop=0.02, first=0.0
+    )
     return tmp_path
 
 

@@ -110,7 +110,7 @@ def test_posteriors_that_know_no_keys_have_no_pedal_to_write(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     planes = np.zeros((50, 88), dtype=np.float32)
-    planes[10, 40] = 0.9
+    planes[10:30, 40] = 0.9
     Posteriorgram(planes, planes, None, None, hop=0.02, duration=1.0).save(tmp_path / "a.npz")
     words = [str(tmp_path / "a.npz"), "--pedal", "--prior", "none", "--device", "cpu"]
     assert main([*words, "--csv", str(tmp_path / "a.csv")]) == 1
