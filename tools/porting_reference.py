@@ -12,7 +12,7 @@ import numpy as np
 from symbolic.decoding.options import Threshold
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.pipeline import Transcriber
-from transcribe.presets import TRACK, preset
+from transcribe.presets import MODEL, TRACK, preset
 
 PATH = Path(__file__).parents[1] / "docs" / "porting.json"
 KEYS = (0, 39, 87)
@@ -52,7 +52,7 @@ def reference() -> dict[str, Any]:
     decoder = preset("threshold")
     assert isinstance(decoder, Threshold)
     transcriber = Transcriber(prior=None, decoder=decoder, onset_shift=ONSET_SHIFT)
-    notes = transcriber.transcribe_posteriorgram(Posteriorgram(**planes, hop=HOP)).notes
+    notes = transcriber.transcribe_posteriorgram(Posteriorgram(**planes, hop=HOP, model=MODEL)).notes
     rows = zip(notes.onset, notes.offset, notes.pitch, notes.velocity, notes.confidence, strict=True)
     return {
         "options": {
