@@ -81,15 +81,20 @@ def stack_harmonics(spectrum: Tensor, harmonics: tuple[float, ...], bins_per_sem
     return torch.cat([padded[..., below + s : below + s + width] for s in shifts], dim=1)
 
 
+def _shifted(x: Tensor, shifts: tuple[int, ...]) -> Tensor:
+    """Copies of (B, C, T, 88) shifted along the keys, as channels; 0 comes in from beyond the keyboard."""
+    reach = max(map(abs, shifts))
+    padded = F.pad(x, (reach, reach))
+    return torch.cat([padded[..., reach + s : reach + s + x.shape[-1]] for s in shifts], dim=1)
+
+
 class _Shifted(torch.autograd.Function):
-    """Copies of (B, C, T, 88) shifted along the keys, as channels; autograd would pad one tensor for each."""
+    """`_shifted` with a gradient in one tensor; autograd would pad one for each copy."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, shifts: tuple[int, ...]) -> Tensor:
         ctx.shifts = shifts
-        reach = max(map(abs, shifts))
-        padded = F.pad(x, (reach, reach))
-        return torch.cat([padded[..., reach + s : reach + s + x.shape[-1]] for s in shifts], dim=1)
+        return _shifted(x, shifts)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
@@ -118,7 +123,9 @@ class Gather(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, 88) -> the same; beyond the keyboard lies 0."""
         sent = F.relu(self.send(x), inplace=True)
-        mixed: Tensor = self.mix(_Shifted.apply(sent, self.shifts))  # type: ignore[no-untyped-call]
+        # Without gradients the plain function, which can be exported.
+        shift = _Shifted.apply if torch.is_grad_enabled() else _shifted
+        mixed: Tensor = self.mix(shift(sent, self.shifts))
         return mixed
 
 

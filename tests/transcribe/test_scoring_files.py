@@ -180,3 +180,13 @@ def test_help_needs_no_torch() -> None:
     program = "import sys; from transcribe.scoring.__main__ import build_parser; build_parser(); "
     program += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", HEARD)
+    words = [sys.executable, "-m", "transcribe.scoring", tmp_path / "a.csv", tmp_path / "a.csv"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, errors = process.communicate(timeout=60)
+    assert errors == b""

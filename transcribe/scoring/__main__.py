@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from symbolic.console import outcome
 from symbolic.errors import NotebeamError
 from transcribe.scoring import FORMATS, Scores, mean, score
 
@@ -50,6 +51,11 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; exit code 1 if something was not scored."""
     args = build_parser().parse_args(argv)
+    ends: list[int] = []
+    return outcome("scoring", lambda: ends.append(_run(args))) or ends[0]
+
+
+def _run(args: argparse.Namespace) -> int:
     scores: dict[str, Scores] = {}
     try:
         pairs, failures = paired(args.reference, args.estimate)
@@ -63,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for failure in failures:
         print(f"scoring: {failure}", file=sys.stderr)
     if scores:
-        print(as_json(scores, args.pedal) if args.json else as_table(scores, args.pedal))
+        print(as_json(scores, args.pedal) if args.json else as_table(scores, args.pedal), flush=True)
     if scores and failures:
         print(f"scoring: {len(failures)} not scored, the mean is without them", file=sys.stderr)
     return 1 if failures else 0
