@@ -1,7 +1,8 @@
 """How well does the acoustic model hear pianos and recording chains that it never saw?
 
 Is: note-onset F on performances rendered on instruments that training leaves out and on some that it uses,
-each as it is and through a small loudspeaker and a webcam; a row for each, with intervals over performances.
+each as it is and through a small loudspeaker and a webcam, and on instruments that are no pianos; a row for
+each, with an interval over performances and the share that draws the notice that it is no piano (`doubt`).
 Is not: real recordings (benchmarks.acoustic_models).
 
 The performances are of ASAP's test split, which renderings for training leave out. Weights that were trained
@@ -20,11 +21,13 @@ from acoustic.training.renderings import HELD_OUT, PEAK, Excerpt, RenderOptions,
 from benchmarks.development import rounded
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from benchmarks.tuning import interval
+from transcribe.doubt import warning
 from transcribe.pipeline import Transcriber
 from transcribe.presets import preset
 from transcribe.scoring import mean, score
 
 USED = ("splendid", "salamander", "fluid-grand")  # by training
+OTHER = ("timgm-organ", "timgm-guitar", "timgm-strings", "timgm-choir", "timgm-brass")  # no pianos
 
 
 def as_it_is(audio: Samples, number: int) -> Samples:
@@ -62,7 +65,7 @@ def excerpts(instrument: str, count: int, seconds: float) -> list[Excerpt]:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("domains", __doc__)
     parser.add_argument("--models", nargs="+", default=["piano"], help="names or files of weights")
-    parser.add_argument("--instruments", nargs="+", default=[*HELD_OUT, *USED])
+    parser.add_argument("--instruments", nargs="+", default=[*HELD_OUT, *USED, *OTHER])
     parser.add_argument("--count", type=int, default=16, help="performances")
     parser.add_argument("--seconds", type=float, default=40.0, help="of each, at most")
     args = parsed(parser, argv)
@@ -75,16 +78,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         audios = [PEAK * audio / max(float(np.abs(audio).max(initial=0.0)), 1e-6) for audio in audios]
         for chain, change in CHAINS.items():
             for name, listener in zip(args.models, models, strict=True):
-                found = []
+                found, noticed = [], 0
                 for number, (item, audio) in enumerate(zip(items, audios, strict=True)):
-                    heard = listener(change(audio, number), rate=RATE_HZ)
-                    found.append(score(item.notes, transcriber.transcribe_posteriorgram(heard).notes))
+                    posteriorgram = listener(change(audio, number), rate=RATE_HZ)
+                    assert posteriorgram.onset is not None
+                    noticed += warning(posteriorgram.onset) is not None
+                    found.append(score(item.notes, transcriber.transcribe_posteriorgram(posteriorgram).notes))
                 low, high = interval([s.onset_f1_aligned for s in found], [item.name for item in items])
-                kind = "left out" if instrument in HELD_OUT else "used"
-                row = {"model": name, "instrument": instrument, "training": kind, "chain": chain}
+                kind = {**dict.fromkeys(HELD_OUT, "left out"), **dict.fromkeys(OTHER, "no piano")}
+                row = {
+                    "model": name,
+                    "instrument": instrument,
+                    "training": kind.get(instrument, "used"),
+                    "chain": chain,
+                }
                 row |= rounded(mean(found)) | {"low": round(low, 4), "high": round(high, 4)}
+                row["noticed"] = round(noticed / len(items), 3)
                 rows.append(row)
-                print(name, instrument, chain, row["onset_f1_aligned"], row["onset_offset_f1"], flush=True)
+                print(
+                    name,
+                    instrument,
+                    chain,
+                    row["onset_f1_aligned"],
+                    row["onset_offset_f1"],
+                    row["noticed"],
+                    flush=True,
+                )
     settings = {
         "performances": args.count,
         "seconds": args.seconds,

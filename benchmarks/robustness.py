@@ -1,6 +1,6 @@
 """How robust is the acoustic model to degraded recordings?
 
-Is: note-onset F on the development recordings, each spoilt in one way after another, by the acoustic model
+Is: note-onset F on the development recordings, degraded in one way after another, by the acoustic model
 with the shipped threshold; a table and a figure (docs/robustness.png).
 Is not: augmentation for training (acoustic.augmentation); the room here is an image-source model of another
 program, so that the network did not train on its like.
@@ -28,7 +28,7 @@ from transcribe.presets import MODEL, preset
 from transcribe.scoring import Scores, mean, score
 
 Samples = npt.NDArray[np.float32]
-MP3_HZ = 44_100  # at which mp3 knows rates from 32 to 320 kbit/s
+MP3_HZ = 44_100  # at which mp3 has rates from 32 to 320 kbit/s
 MP3_KBITS = (32, 320)
 MP3_DELAY = 1105  # samples, of LAME's encoder and the decoder
 ROOM_METRES, RT60_SECONDS = (6.5, 4.8, 2.7), 0.5  # a living room
@@ -36,11 +36,14 @@ SILENCE_SECONDS = 120.0
 PIANO, MICROPHONE = (1.6, 1.3, 0.9), (3.7, 2.9, 1.4)  # 2.7 m apart
 
 
-def noisy(audio: Samples, snr_db: float) -> Samples:
-    """Pink noise so far below the recording's level."""
-    draw = np.random.default_rng(round(snr_db))
+def noisy(audio: Samples, snr_db: float, slope: float = 0.5) -> Samples:
+    """Noise so far below the recording's level; its amplitude falls as frequency to the power `slope`.
+
+    0.5 is pink noise, 0 white.
+    """
+    draw = np.random.default_rng(abs(round(snr_db)))
     spectrum = np.fft.rfft(draw.normal(size=len(audio)))
-    spectrum /= np.sqrt(np.maximum(1, np.arange(len(spectrum))))
+    spectrum /= np.maximum(1, np.arange(len(spectrum))) ** slope
     noise = np.fft.irfft(spectrum, len(audio))
     level = np.sqrt(np.mean(audio**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
     return np.asarray(audio + level * noise, dtype=np.float32)
@@ -67,11 +70,11 @@ def room_response() -> Samples:
 
 
 def in_a_room(audio: Samples) -> Samples:
-    """Heard 2.7 m from the piano, as loud as before."""
+    """As a microphone 2.7 m from the piano records it, as loud as before."""
     from scipy.signal import fftconvolve
 
-    heard = fftconvolve(audio, room_response())[: len(audio)]
-    return np.asarray(heard / np.abs(heard).max() * np.abs(audio).max(), dtype=np.float32)
+    reverberant = fftconvolve(audio, room_response())[: len(audio)]
+    return np.asarray(reverberant / np.abs(reverberant).max() * np.abs(audio).max(), dtype=np.float32)
 
 
 def clipped(audio: Samples) -> Samples:
@@ -186,7 +189,7 @@ CONDITIONS: dict[str, Callable[[Samples, Path], Path]] = {
 
 
 def scores(condition: str, model: str) -> Scores:
-    """Macro average of every score on recordings spoilt so."""
+    """Macro average of every score on recordings degraded so."""
     listener = load_acoustic(model)
     transcriber = Transcriber(model=model, decoder=preset("threshold"), prior=None)
     with tempfile.TemporaryDirectory() as folder:
@@ -198,14 +201,14 @@ def _score(
     recording: Recording, condition: str, listener: Listener, transcriber: Transcriber, folder: Path
 ) -> Scores:
     path = CONDITIONS[condition](read_audio(recording.audio), folder / recording.name)
-    heard = listener.file(path)
+    posteriorgram = listener.file(path)
     path.unlink()
     reference = read_tsv(recording.table)
     if condition.endswith("cents"):
         reference = moved(reference, float(condition.split()[0]))
     if condition == AFTER_SILENCE:
         reference = reference.shifted(SILENCE_SECONDS)
-    return score(reference, transcriber.transcribe_posteriorgram(heard).notes)
+    return score(reference, transcriber.transcribe_posteriorgram(posteriorgram).notes)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

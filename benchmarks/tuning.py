@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.development import STEP, Heard, counted_transitions, hear, rounded
+from benchmarks.development import STEP, DevRecording, counted_transitions, read_development, rounded
 from benchmarks.lib.front_ends import fit, read_clips
 from benchmarks.reporting.form import RESULTS, benchmark_parser, command_line, parsed, write_report
 from symbolic.decoding.decode import decode_evidence
@@ -48,7 +48,7 @@ class Setting:
     track: TrackOptions
 
     def shown(self) -> dict[str, float | int | str]:
-        """What the table says of it."""
+        """Its cells of the table."""
         d, shown = self.decode, dict[str, float | int | str]()
         if isinstance(d, Threshold):
             shown = {"threshold": d.threshold}
@@ -99,7 +99,7 @@ ROWS = ("threshold", "hmm tuned", "hmm counted", "beam alone", "greedy", "beam")
 
 
 def tried(
-    name: str, heard: Sequence[Heard], clips: Sequence[Evidence], prior: Prior
+    name: str, recordings: Sequence[DevRecording], clips: Sequence[Evidence], prior: Prior
 ) -> tuple[list[Setting], npt.NDArray[np.float64], list[list[Decoding]]]:
     """Settings, onset F (settings, recordings), and the decodings of each setting's decoder."""
     settings, scores, kept = [], [], []
@@ -107,18 +107,22 @@ def tried(
         decodings = decode_evidence(clips, prior if isinstance(options, Greedy | Beam) else None, options)
         for shift in SHIFTS:
             setting = Setting(options, replace(TRACK, onset_shift=shift))
-            notes = tracked(decodings, heard, setting)
+            notes = tracked(decodings, recordings, setting)
             settings.append(setting)
-            scores.append([onset_ratios(h.reference, n).f1 for h, n in zip(heard, notes, strict=True)])
+            scores.append(
+                [onset_ratios(item.reference, n).f1 for item, n in zip(recordings, notes, strict=True)]
+            )
             kept.append(decodings)
         log.info("%s %s: %.4f", name, settings[-1].shown(), np.mean(scores[-len(SHIFTS) :], axis=1).max())
     return settings, np.array(scores), kept
 
 
-def tracked(decodings: Sequence[Decoding], heard: Sequence[Heard], setting: Setting) -> list[Notes]:
+def tracked(
+    decodings: Sequence[Decoding], recordings: Sequence[DevRecording], setting: Setting
+) -> list[Notes]:
     """Notes of every recording."""
-    pairs = zip(decodings, heard, strict=True)
-    return [track_notes(d, h.posteriorgram, setting.track) for d, h in pairs]
+    pairs = zip(decodings, recordings, strict=True)
+    return [track_notes(d, item.posteriorgram, setting.track) for d, item in pairs]
 
 
 def held_out_choice(scores: npt.NDArray[np.float64], compositions: Sequence[str]) -> list[int]:
@@ -140,16 +144,18 @@ def interval(values: Sequence[float], compositions: Sequence[str], seed: int = 0
     return float(low), float(high)
 
 
-def row_of(name: str, heard: Sequence[Heard], clips: Sequence[Evidence], prior: Prior) -> dict[str, object]:
+def row_of(
+    name: str, recordings: Sequence[DevRecording], clips: Sequence[Evidence], prior: Prior
+) -> dict[str, object]:
     """The table's row of one decoder."""
-    compositions = [h.recording.composition for h in heard]
-    settings, scores, decodings = tried(name, heard, clips, prior)
+    compositions = [item.recording.composition for item in recordings]
+    settings, scores, decodings = tried(name, recordings, clips, prior)
     best = int(scores.mean(axis=1).argmax())
     choice = held_out_choice(scores, compositions)
     found = []
-    for index, (recording, chosen) in enumerate(zip(heard, choice, strict=True)):
-        notes = tracked([decodings[chosen][index]], [recording], settings[chosen])[0]
-        found.append(score(recording.reference, notes, duration=recording.recording.seconds))
+    for index, (item, chosen) in enumerate(zip(recordings, choice, strict=True)):
+        notes = tracked([decodings[chosen][index]], [item], settings[chosen])[0]
+        found.append(score(item.reference, notes, duration=item.recording.seconds))
     low, high = interval([s.onset_f1 for s in found], compositions)
     return {
         "decoder": name,
@@ -219,15 +225,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (NotebeamError, OSError) as error:
             parser.error(str(error))
         return 0
-    heard, prior = hear(args.model, cached=True), load_prior(args.prior)
-    clocks = [frames_clock(h.posteriorgram, STEP) for h in heard]
-    pairs = zip(heard, clocks, strict=True)
-    clips = [evidence_of(h.posteriorgram, clock, "struck") for h, clock in pairs]
+    recordings, prior = read_development(args.model, cached=True), load_prior(args.prior)
+    clocks = [frames_clock(item.posteriorgram, STEP) for item in recordings]
+    pairs = zip(recordings, clocks, strict=True)
+    clips = [evidence_of(item.posteriorgram, clock, "struck") for item, clock in pairs]
     with torch.inference_mode():
-        rows = [row_of(name, heard, clips, prior) for name in args.rows]
-    compositions = {h.recording.composition for h in heard}
+        rows = [row_of(name, recordings, clips, prior) for name in args.rows]
+    compositions = {item.recording.composition for item in recordings}
     settings = {"model": args.model, "prior": args.prior, "resamples": RESAMPLES}
-    settings |= {"recordings": len(heard), "compositions": len(compositions)}
+    settings |= {"recordings": len(recordings), "compositions": len(compositions)}
     question = (
         "Which settings are best on maps/real-dev, and what is each decoder worth on other compositions?"
     )

@@ -1,7 +1,7 @@
 """Planes of a posteriorgram, made of what other systems have.
 
 Is: arrays or tensors of any float type, of zeros and ones, with a batch axis, of all MIDI pitches or others
-than a piano's, logits that are said to be logits, frames at uneven times; what cannot be meant is refused.
+than a piano's, logits declared as such, frames at uneven times; what fits no reading is refused.
 Is not: the posteriorgram or its file (symbolic.posteriorgram).
 """
 

@@ -1,4 +1,4 @@
-"""Posteriorgrams: what an acoustic model heard, and their file.
+"""Posteriorgrams: what an acoustic model outputs, and their file.
 
 Is: the type, its checks, the `.npz` that any transcription system can write.
 Is not: a model, or the way from probabilities to notes.
@@ -55,7 +55,7 @@ class Posteriorgram:
     lowest: int = LOWEST  # MIDI pitch of column 0
     duration: float = 0.0  # seconds, length of the recording
     source: str = ""  # the recording
-    model: str = ""  # what listened
+    model: str = ""  # the acoustic model's name
     held: NDArray[np.float32] | None = None  # (T, 88) the key is down, whatever the pedal lets sound
     logits: InitVar[bool] = False  # the planes given, but for velocity, are logits
 

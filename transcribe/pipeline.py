@@ -19,9 +19,11 @@ from symbolic.pitch import pitch_at
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
+from transcribe.doubt import warning
 from transcribe.outputs import POSTERIORGRAM
 from transcribe.presets import FOREIGN, MODEL, PRIOR, TRACK, Choice
 from transcribe.settings import Settings, read_settings
+from transcribe.threads import one_thread
 from transcribe.tracking import TrackOptions, track_notes
 
 if TYPE_CHECKING:  # the audio side is imported where audio is read: a posteriorgram needs none of it
@@ -80,15 +82,16 @@ class Transcriber:
     device: str = "auto"
     bfloat16: bool = False  # of the acoustic model: faster where the processor has it, a little less exact
     tuning: float | None = None  # Hz of A4; None: estimated, within half a semitone of 440
-    onset_shift: float | None = (
-        None  # seconds added to every onset; None: what the acoustic model's card says
-    )
+    onset_shift: float | None = None  # seconds added to every onset; None: that of the acoustic model's card
     start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
     stop: float | None = None  # seconds
     _loaded_model: Listener | Frontend | None = field(default=None, init=False, repr=False)
     _loaded_prior: Prior | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        known = self.prior is None or isinstance(self.prior, Prior | str | PathLike)
+        self._check("prior", "a Prior, its name or file, or None", holds=known)
+        self._check("model", "a name or file", holds=isinstance(self.model, str | PathLike))
         self._check("device", f"one of {', '.join(DEVICES)}", holds=self.device in DEVICES)
         low, high = A4_RANGE_HZ
         good = self.tuning is None or low <= self.tuning <= high
@@ -140,21 +143,33 @@ class Transcriber:
             progress: is called with the fraction of the recording that was read, 0..1.
             damage: is called with what is wrong with a cut or damaged recording, whose notes are those of
                 what is there; None raises instead.
-            notice: is called with what a user should know of the recording, say that its channels cancel.
+            notice: is called with what a user should know of the recording: its channels cancel, its tuning
+                is a tie, it does not sound like a piano.
 
         Raises:
             NotebeamError: what is wrong with the file, or with the models.
             OSError: the file cannot be read.
         """
         if not isinstance(audio, str | PathLike):
+            if isinstance(audio, list | tuple) and any(isinstance(one, str | PathLike) for one in audio):
+                raise NotebeamError("transcribe(audio)", f"a {type(audio).__name__} of files", "one file")
             if rate is None:
                 raise NotebeamError("transcribe(rate)", None, "samples a second, in Hz, of samples")
-            return self.transcribe_posteriorgram(self._acoustic_model()(audio, rate=rate, notice=notice))
+            posteriorgram = self._acoustic_model()(audio, rate=rate, notice=notice)
+            return self.transcribe_posteriorgram(self._noticed(posteriorgram, notice))
         path = Path(audio)
         if path.suffix.lower() == POSTERIORGRAM:
             return self.transcribe_posteriorgram(read_posteriorgram(path), place=str(path))
         posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage, notice)
-        return self._decoded(posteriorgram)
+        return self._decoded(self._noticed(posteriorgram, notice))
+
+    def _noticed(self, posteriorgram: Posteriorgram, notice: Callable[[str], None] | None) -> Posteriorgram:
+        """The same; a notice where it does not sound like a piano, which only our own models can tell."""
+        if notice is not None and self.frontend is None and posteriorgram.onset is not None:
+            line = warning(posteriorgram.onset)
+            if line is not None:
+                notice(line)
+        return posteriorgram
 
     def load(self, *, audio: bool) -> None:
         """Load the models now: the prior, and with `audio` the acoustic model too."""
@@ -175,7 +190,8 @@ class Transcriber:
         prior, options = self._load_prior(), self._options(settings)
         if isinstance(options, Beam) and posteriorgram.count * posteriorgram.hop > LONG:
             options = replace(options, look_back=options.look_back or LOOK_BACK)
-        decoding = decode(posteriorgram, prior, options)
+        with one_thread():
+            decoding = decode(posteriorgram, prior, options)
         notes = track_notes(decoding, posteriorgram, self._track(settings, posteriorgram.model))
         return Transcription(notes, posteriorgram, decoding)
 

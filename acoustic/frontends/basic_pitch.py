@@ -67,7 +67,7 @@ class BasicPitch:
         from acoustic.inference import mono_samples  # torch's side, which files need none of
 
         mono = mono_samples(samples, rate, RATE_HZ, notice or (lambda _: None))
-        return self._heard(iter([mono]), 0.0, len(mono) / RATE_HZ, "samples", None)
+        return self._posteriorgram(iter([mono]), 0.0, len(mono) / RATE_HZ, "samples", None)
 
     def file(
         self,
@@ -88,9 +88,9 @@ class BasicPitch:
                 progress(min(1.0, seconds / max(end - start, 1e-9)))
 
         blocks = read_blocks(path, start, stop, RATE_HZ, damage, notice)
-        return self._heard(blocks, start, known, path.name, tell)
+        return self._posteriorgram(blocks, start, known, path.name, tell)
 
-    def _heard(
+    def _posteriorgram(
         self,
         blocks: Iterator[Samples],
         start: float,

@@ -31,7 +31,7 @@ from symbolic.pitch import HIGHEST, LOWEST
 
 Item = TypeVar("Item")
 
-# Drawn from evenly, so that what stands here twice is heard twice as often. The player piano is out of tune
+# Drawn from evenly, so that what stands here twice is drawn twice as often. The player piano is out of tune
 # and has one layer of velocity; of the soundfonts one answers velocity with brightness.
 PIANOS = (
     *("headroom-close", "splendid", "salamander") * 3,
@@ -153,7 +153,7 @@ def played(notes: Notes, draw: np.random.Generator, *, soft: bool) -> Notes:
 
 @lru_cache(maxsize=1)
 def player(piano: str, tuning: Tuning) -> Instrument:
-    """The instrument of that name, kept until another is asked for: its samples take long to decode."""
+    """The instrument of that name, kept until the next: its samples take long to decode."""
     return instrument(piano, tuning)
 
 

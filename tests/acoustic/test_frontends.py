@@ -33,9 +33,9 @@ class Sampler:
     def run(self, names: list[str], inputs: dict[str, Any]) -> list[Any]:
         windows = inputs[INPUT][:, :, 0]
         assert windows.shape[1] == WINDOW_SAMPLES and len(windows) <= BATCH
-        heard = np.zeros((len(windows), KEPT + 2 * EDGE, 88), dtype=np.float32)
-        heard[:, :, 0] = windows[:, : (KEPT + 2 * EDGE) * HOP_SAMPLES : HOP_SAMPLES]
-        return [heard, heard / 2]
+        plane = np.zeros((len(windows), KEPT + 2 * EDGE, 88), dtype=np.float32)
+        plane[:, :, 0] = windows[:, : (KEPT + 2 * EDGE) * HOP_SAMPLES : HOP_SAMPLES]
+        return [plane, plane / 2]
 
 
 @pytest.fixture

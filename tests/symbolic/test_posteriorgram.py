@@ -26,8 +26,8 @@ def good_file() -> dict[str, Any]:
 
 def test_a_posteriorgram_comes_back_from_its_file(tmp_path: Path) -> None:
     planes = random_planes(400)
-    heard = Posteriorgram(**planes, hop=0.02, start=0.013, duration=8.01, source="ä.wav", model="m")
-    heard.save(tmp_path / "a.posteriors")  # the name is kept, whatever its suffix
+    posteriorgram = Posteriorgram(**planes, hop=0.02, start=0.013, duration=8.01, source="ä.wav", model="m")
+    posteriorgram.save(tmp_path / "a.posteriors")  # the name is kept, whatever its suffix
     again = Posteriorgram.load(tmp_path / "a.posteriors")
     for name, plane in planes.items():
         assert (getattr(again, name) == plane).all() and getattr(again, name).dtype == np.float32
@@ -52,9 +52,9 @@ def test_missing_planes_stay_missing(tmp_path: Path) -> None:
 
 
 def test_arrays_are_read_only() -> None:
-    heard = Posteriorgram(**random_planes(2), hop=0.02)
+    posteriorgram = Posteriorgram(**random_planes(2), hop=0.02)
     with pytest.raises(ValueError, match="read-only"):
-        heard.frame[0, 0] = 1.0
+        posteriorgram.frame[0, 0] = 1.0
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
@@ -72,9 +72,14 @@ def test_times_overrule_a_hop_that_drifts(tmp_path: Path) -> None:
 def test_hop_and_first_do_without_times_and_the_rest_has_defaults(tmp_path: Path) -> None:
     kept = {key: value for key, value in good_file().items() if key in ("frame", "onset", "hop", "first")}
     np.savez(tmp_path / "a.npz", **kept)
-    heard = Posteriorgram.load(tmp_path / "a.npz")
-    assert (heard.hop, heard.start, heard.source, heard.model) == (0.02, 0.01, "", "")
-    assert heard.duration == pytest.approx(0.11)  # 5 frames from 0.01
+    posteriorgram = Posteriorgram.load(tmp_path / "a.npz")
+    assert (posteriorgram.hop, posteriorgram.start, posteriorgram.source, posteriorgram.model) == (
+        0.02,
+        0.01,
+        "",
+        "",
+    )
+    assert posteriorgram.duration == pytest.approx(0.11)  # 5 frames from 0.01
 
 
 def test_half_and_double_precision_are_read(tmp_path: Path) -> None:
@@ -221,9 +226,9 @@ def test_a_posteriorgram_is_checked_where_it_is_made() -> None:
 
 
 def test_an_unwritable_target_is_named(tmp_path: Path) -> None:
-    heard = Posteriorgram(**random_planes(1), hop=0.02)
+    posteriorgram = Posteriorgram(**random_planes(1), hop=0.02)
     with pytest.raises(FileNotFoundError) as caught:
-        heard.save(tmp_path / "missing" / "a.npz")
+        posteriorgram.save(tmp_path / "missing" / "a.npz")
     assert caught.value.filename == str(tmp_path / "missing" / "a.npz")
 
 
