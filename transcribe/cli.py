@@ -25,8 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code. Wrong usage leaves by `SystemExit(2)`, as argparse does."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    if args.clock != "frames":
-        parser.error(f"--clock {args.clock}: not available yet, expected frames")
+    if args.tempo is not None and (args.beats is not None or args.clock == "beats"):
+        parser.error(f"--tempo: got {args.tempo:g}, expected none: the beats make the file's tempo")
     if args.stop is not None and args.stop <= (args.start or 0.0):
         parser.error(f"--stop: got {args.stop:g} s, expected more than --start, {args.start or 0.0:g} s")
     with ending_at_signals(PROGRAM):
@@ -50,6 +50,7 @@ def _run(args: argparse.Namespace) -> int:
     )
     try:
         transcriber = transcriber_of(args)
+        check_beats(args)
         todo = plan(args.inputs, wanted)
         jobs = [job for job in todo.jobs if not (args.skip_existing and job.is_done)]
         if jobs:
@@ -70,6 +71,18 @@ def _run(args: argparse.Namespace) -> int:
     return FAILED if failed or End.DAMAGED in ends else DONE
 
 
+def check_beats(args: argparse.Namespace) -> None:
+    """Refuse a file of beats that is none, before any work."""
+    if args.beats in (None, "auto"):
+        return
+    from symbolic.errors import NotebeamError
+    from symbolic.metre import read_beats_file
+
+    if len(args.inputs) > 1 or args.inputs[0].is_dir():
+        raise NotebeamError(f"--beats {args.beats}", "several inputs", "one recording, or --beats auto")
+    read_beats_file(args.beats)
+
+
 class End(Enum):
     """How an input ended: written, written as far as it goes, or not written."""
 
@@ -82,6 +95,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
 
     from symbolic.decoding.options import METHODS, Beam
     from symbolic.errors import NotebeamError
+    from symbolic.priors.loading import priors_with_steps_of
     from transcribe.pipeline import Transcriber
     from transcribe.presets import METHOD, TRACK, preset
 
@@ -93,7 +107,11 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
     if args.prior_weight and (args.prior == "none" or method not in readers):
         expected = f"a prior to weigh, and {' or '.join(readers)}"
         raise NotebeamError("--prior-weight", args.prior_weight, expected)
-    decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight)
+    if args.clock == "beats" and (method not in readers or args.prior in (None, "none")):
+        got = f"--decoder {method}" if method not in readers else "no prior"
+        fitting = ", ".join(priors_with_steps_of("beats"))
+        raise NotebeamError("--clock beats", got, f"--decoder beam or greedy, and --prior, one of {fitting}")
+    decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight, clock=args.clock)
     for flag, field, value in (
         ("--beam-width", "width", args.beam_width),
         ("--candidates", "candidates", args.candidates),
@@ -111,6 +129,8 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         "start": args.start,
         "stop": args.stop,
         "prior": args.prior,
+        "clock": args.clock,
+        "beats": args.beats,
         "decoder": decoder,
         "onset_shift": None if args.onset_shift is None else args.onset_shift / 1000,
         "track": None if args.min_note is None else replace(TRACK, min_note=args.min_note / 1000),
@@ -193,12 +213,14 @@ def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool)
         save_picture(job.picture, result.posteriorgram, result.notes, job.source.name)
     if job.posteriorgram is not None:
         result.posteriorgram.save(job.posteriorgram)
-    result.notes.save(job.midi, TEMPO if tempo is None else tempo, pedal=pedal)
+    result.notes.save(job.midi, TEMPO if tempo is None else tempo, pedal=pedal, beats=result.beats)
 
 
 def _report(job: Job, result: Transcription, seconds: float) -> None:
     length = result.posteriorgram.count * result.posteriorgram.hop
     found = f"{len(result.notes)} notes" if len(result.notes) else "no notes found, an empty file"
+    if result.beats is not None:
+        found += f", {result.beats.beats_a_bar} beats a bar, {result.beats.tempo:.0f} a minute"
     _say(f"{job.source} -> {job.midi}: {found} ({length:.1f} s of music in {seconds:.1f} s)")
 
 

@@ -18,7 +18,7 @@ from symbolic.notes import Notes
 from symbolic.pitch import pitch_at
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
-from symbolic.priors.loading import load_prior
+from symbolic.priors.loading import load_prior, priors_with_steps_of
 from transcribe.outputs import POSTERIORGRAM
 from transcribe.presets import MODEL, PRIOR, TRACK, preset
 from transcribe.tracking import TrackOptions, track_notes
@@ -27,7 +27,9 @@ if TYPE_CHECKING:  # the audio side is imported where audio is read: a posterior
     from numpy.typing import ArrayLike
 
     from acoustic.inference import Listener
+    from symbolic.metre import Beats
 
+CLOCKS = ("frames", "beats")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 A4_RANGE_HZ = (370.0, 523.0)  # three semitones either way of 440
 LONG = 1800.0  # seconds from which a recording is decoded in blocks, to bound the memory
@@ -49,6 +51,7 @@ class Transcription:
     notes: Notes
     posteriorgram: Posteriorgram
     decoding: Decoding
+    beats: Beats | None = None  # if they were asked for
 
 
 @dataclass(eq=False, kw_only=True)
@@ -69,6 +72,9 @@ class Transcriber:
     model: str | PathLike[str] = MODEL  # name or file of acoustic weights
     prior: Prior | str | PathLike[str] | None = PRIOR  # a prior, its name or file; None: acoustic alone
     decoder: object = None  # `Threshold`, `Hmm`, `Greedy` or `Beam`; None: the preset, with or without prior
+    clock: str = "frames"  # what the prior's steps are; "beats": fractions of the beat, as its card says
+    # Beats of the recording: "auto" tracks them, else `Beats` or a file; None: none, or for the clock
+    beats: Beats | str | PathLike[str] | None = None
     track: TrackOptions = TRACK
     device: str = "auto"
     bfloat16: bool = False  # of the acoustic model: faster where the processor has it, a little less exact
@@ -91,9 +97,13 @@ class Transcriber:
         self._check("start", "seconds >= 0", holds=self.start >= 0)
         good = self.stop is None or self.stop > self.start
         self._check("stop", f"seconds after start, {self.start:g}", holds=good)
+        self._check("clock", f"one of {', '.join(CLOCKS)}", holds=self.clock in CLOCKS)
         if self.decoder is None:
-            self.decoder = preset(prior=self.prior is not None)
-        method_of(self.decoder)
+            self.decoder = preset(prior=self.prior is not None, clock=self.clock)
+        reads_prior = method_of(self.decoder).reads_prior
+        if self.clock == "beats" and not (reads_prior and self.prior is not None):
+            expected = "a prior with steps of beats, and Greedy or Beam, for the clock beats"
+            raise NotebeamError("Transcriber.prior", self.prior if reads_prior else self.decoder, expected)
 
     def _check(self, name: str, expected: str, *, holds: bool) -> None:
         if not holds:
@@ -132,7 +142,7 @@ class Transcriber:
         if path.suffix.lower() == POSTERIORGRAM:
             return self.transcribe_posteriorgram(Posteriorgram.load(path), place=str(path))
         posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage)
-        return self._decoded(posteriorgram)
+        return self._decoded(posteriorgram, str(path))
 
     def load(self, *, audio: bool) -> None:
         """Load the models now: the prior, and with `audio` the acoustic model too."""
@@ -146,16 +156,38 @@ class Transcriber:
         place: what an error calls it; by default its source.
         """
         place = place or posteriorgram.source or "posteriorgram"
-        return self._decoded(between(posteriorgram, self.start, self.stop, place))
+        return self._decoded(between(posteriorgram, self.start, self.stop, place), place)
 
-    def _decoded(self, posteriorgram: Posteriorgram) -> Transcription:
+    def _decoded(self, posteriorgram: Posteriorgram, place: str) -> Transcription:
         prior, options = self._load_prior(), self.decoder
+        shift = self.track.onset_shift + self._onset_shift(posteriorgram.model)
+        track = replace(self.track, onset_shift=shift)
+        if self.clock == "beats":
+            assert prior is not None
+            return self._decoded_at_beats(posteriorgram, prior, track, place)
         if isinstance(options, Beam) and posteriorgram.count * posteriorgram.hop > LONG:
             options = replace(options, look_back=options.look_back or LOOK_BACK)
         decoding = decode(posteriorgram, prior, options)
-        shift = self.track.onset_shift + self._onset_shift(posteriorgram.model)
-        notes = track_notes(decoding, posteriorgram, replace(self.track, onset_shift=shift))
-        return Transcription(notes, posteriorgram, decoding)
+        notes = track_notes(decoding, posteriorgram, track)
+        beats = None if self.beats is None else self._beats(notes, posteriorgram, place)
+        return Transcription(notes, posteriorgram, decoding, beats)
+
+    def _decoded_at_beats(
+        self, posteriorgram: Posteriorgram, prior: Prior, track: TrackOptions, place: str
+    ) -> Transcription:
+        """Twice: without a prior for the beats, then with it at their steps."""
+        from transcribe.beat_steps import decode_at_beats, notes_at_beats
+
+        alone = track_notes(decode(posteriorgram, None, preset(prior=False)), posteriorgram, track)
+        beats = self._beats(alone, posteriorgram, place)
+        decoding = decode_at_beats(posteriorgram, prior, self.decoder, beats, alone)
+        return Transcription(notes_at_beats(decoding, posteriorgram, track), posteriorgram, decoding, beats)
+
+    def _beats(self, notes: Notes, posteriorgram: Posteriorgram, place: str) -> Beats:
+        from transcribe.beat_steps import AUTO, beats_of
+
+        start, stop = (float(posteriorgram.times[row]) for row in (0, -1))
+        return beats_of(notes, AUTO if self.beats is None else self.beats, start, stop, place)
 
     def _onset_shift(self, model: str) -> float:
         """Seconds, by the card of the acoustic model of that name, if it is one of ours."""
@@ -186,9 +218,14 @@ class Transcriber:
         if self._loaded_prior is None:
             self._loaded_prior = self._placed_prior()
             card = self._loaded_prior.card
-            if card is not None and card.clock["kind"] != "frames":
-                place, got = f"prior {card.name}", f"steps of {card.clock['kind']}"
-                raise NotebeamError(place, got, "a prior with steps of frames")
+            if card is not None and card.clock["kind"] != self.clock:
+                place, got = f"prior {card.model}/{card.name}", f"steps of {card.clock['kind']}"
+                fitting = ", ".join(priors_with_steps_of(self.clock))
+                raise NotebeamError(place, got, f"a prior with steps of {self.clock} ({fitting})")
+            if card is None and self.clock == "beats":
+                raise NotebeamError(
+                    "Transcriber.prior", "a prior without a card", "its divisions of the beat"
+                )
         return self._loaded_prior
 
     def _placed_prior(self) -> Prior:
