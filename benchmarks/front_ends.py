@@ -42,23 +42,23 @@ GRID: tuple[Setting, ...] = tuple(product((0.5, 0.6, 0.7), (0.2, 0.3), (5, 11), 
 NAMES = {"notebeam, front end unknown": "", "notebeam --frontend basic-pitch": BasicPitch.name}
 SHIFTS = (0.0, -0.01, -0.018)  # seconds
 VELOCITY = 127  # of an amplitude of 1
-Heard = tuple[Recording, Notes, Posteriorgram]
+Item = tuple[Recording, Notes, Posteriorgram]
 
 
-def hear() -> list[Heard]:
-    """All recordings, heard once for each version of the code and of the model."""
+def posteriorgrams() -> list[Item]:
+    """All recordings, computed once for each version of the code and of the model."""
     listen = BasicPitch()
     files = [listen.model, Path(str(front_end.__file__)), Path(str(audio.__file__))]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
     folder = datasets.cache_folder() / "posteriorgrams" / f"{listen.name}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
-    heard = []
+    items = []
     for recording in read_maps("real-dev"):
         kept = folder / f"{recording.name}.npz"
         if not kept.exists():
             listen.file(recording.audio).save(kept)
-        heard.append((recording, read_tsv(recording.table), Posteriorgram.load(kept)))
-    return heard
+        items.append((recording, read_tsv(recording.table), Posteriorgram.load(kept)))
+    return items
 
 
 def own_notes(creation: ModuleType, p: Posteriorgram, setting: Setting) -> Notes:
@@ -80,47 +80,47 @@ def own_notes(creation: ModuleType, p: Posteriorgram, setting: Setting) -> Notes
     return Notes.make(*seconds, pitch, np.rint(VELOCITY * level).clip(1, 127))
 
 
-def row_of(name: str, heard: Sequence[Heard], found: Sequence[Scores]) -> dict[str, str | float]:
-    low, high = interval([s.onset_f1 for s in found], [r.composition for r, _, _ in heard])
+def row_of(name: str, items: Sequence[Item], found: Sequence[Scores]) -> dict[str, str | float]:
+    low, high = interval([s.onset_f1 for s in found], [r.composition for r, _, _ in items])
     spread = {"onset_f1_low": round(low, 4), "onset_f1_high": round(high, 4)}
     return {"notes": name, **rounded(mean(found)), **spread}
 
 
-def own_rows(heard: Sequence[Heard]) -> list[dict[str, str | float]]:
+def own_rows(items: Sequence[Item]) -> list[dict[str, str | float]]:
     """basic-pitch's own notes: with its defaults, and tuned on the other compositions."""
     creation = importlib.import_module("basic_pitch.note_creation")
-    by_default = [score(ref, own_notes(creation, p, DEFAULTS), duration=r.seconds) for r, ref, p in heard]
-    notes = [[own_notes(creation, p, setting) for _, _, p in heard] for setting in GRID]
-    rows = [row_of("basic-pitch, its defaults", heard, by_default)]
+    by_default = [score(ref, own_notes(creation, p, DEFAULTS), duration=r.seconds) for r, ref, p in items]
+    notes = [[own_notes(creation, p, setting) for _, _, p in items] for setting in GRID]
+    rows = [row_of("basic-pitch, its defaults", items, by_default)]
     # It has no shift of its own; with one it is compared with ours on equal terms.
     for name, shifts in (("basic-pitch, tuned", (0.0,)), ("basic-pitch, tuned and shifted", SHIFTS)):
         tried = [[n.shifted(shift) for n in found] for found, shift in product(notes, shifts)]
-        rows.append(row_of(name, heard, held_out(heard, tried)))
+        rows.append(row_of(name, items, held_out(items, tried)))
     return rows
 
 
-def held_out(heard: Sequence[Heard], tried: Sequence[Sequence[Notes]]) -> list[Scores]:
+def held_out(items: Sequence[Item], tried: Sequence[Sequence[Notes]]) -> list[Scores]:
     """Scores of each recording's notes by the setting that is best on the other compositions."""
     scores = np.array(
-        [[onset_ratios(ref, n).f1 for (_, ref, _), n in zip(heard, found, strict=True)] for found in tried]
+        [[onset_ratios(ref, n).f1 for (_, ref, _), n in zip(items, found, strict=True)] for found in tried]
     )
-    choice = held_out_choice(scores, [r.composition for r, _, _ in heard])
+    choice = held_out_choice(scores, [r.composition for r, _, _ in items])
     return [
         score(ref, tried[best][i], duration=r.seconds)
-        for i, (best, (r, ref, _)) in enumerate(zip(choice, heard, strict=True))
+        for i, (best, (r, ref, _)) in enumerate(zip(choice, items, strict=True))
     ]
 
 
-def our_rows(heard: Sequence[Heard]) -> list[dict[str, str | float]]:
+def our_rows(items: Sequence[Item]) -> list[dict[str, str | float]]:
     """Ours, by what is known of the front end."""
     transcriber = Transcriber()
     rows = []
     for name, model in NAMES.items():
         found = []
-        for recording, reference, p in heard:
+        for recording, reference, p in items:
             notes = transcriber.transcribe_posteriorgram(replace(p, model=model)).notes
             found.append(score(reference, notes, duration=recording.seconds))
-        rows.append(row_of(name, heard, found))
+        rows.append(row_of(name, items, found))
     return rows
 
 
@@ -131,8 +131,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("front_ends", __doc__)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
     args = parsed(parser, argv)
-    heard = hear()
-    rows = [row for name in args.rows for row in ROWS[name](heard)]
+    items = posteriorgrams()
+    rows = [row for name in args.rows for row in ROWS[name](items)]
     for row in rows:
         print(row)
     settings = {"prior": PRIOR, "data": "maps/real-dev, 15 recordings", "grid": len(GRID)}

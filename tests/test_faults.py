@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from oracles_transcribe import heard, notes
+from oracles_transcribe import ideal, notes
 from safetensors.torch import load_file
 
 from acoustic.audio import RATE_HZ, DamagedRecording, read_blocks
@@ -64,7 +64,7 @@ def inputs(folder: Path, count: int) -> Path:
     """A folder of posteriorgrams."""
     folder.mkdir()
     for number in range(count):
-        heard(MUSIC).save(folder / f"{number}.npz")
+        ideal(MUSIC).save(folder / f"{number}.npz")
     return folder
 
 

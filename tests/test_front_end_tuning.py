@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles_transcribe import heard, notes
+from oracles_transcribe import ideal, notes
 
 from benchmarks.lib.front_ends import read_clips
 from benchmarks.tuning import main
@@ -23,7 +23,7 @@ LATE = 0.03  # seconds, of the front end
 
 def faulty(played: Notes, seed: int) -> Posteriorgram:
     """What was played, heard late, with onsets that no sound follows on other keys."""
-    right = heard(played.shifted(LATE), hop=0.01)
+    right = ideal(played.shifted(LATE), hop=0.01)
     assert right.onset is not None
     onset = right.onset.copy()
     random = np.random.default_rng(seed)

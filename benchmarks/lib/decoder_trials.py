@@ -157,7 +157,7 @@ def tuned_search(
 ) -> Choice:
     """Weight and note penalty of a search: on a grid, or, from the choice of another search, near it."""
     if start is None:
-        grid = product((0.5, 1.0, 1.5), (-2.0, -1.0, 0.0, 1.0))
+        grid = product((0.15, 0.3, 0.6, 1.0), (-1.5, -0.5, 0.5))
         return best_of(pieces, prior, [searched(method, *point, centre) for point in grid])
     weight, balance = _point(start.options)
     near = ((weight, balance), (0.7 * weight, balance), (weight, balance - 0.7))

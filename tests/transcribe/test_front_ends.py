@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracles_transcribe import heard, notes
+from oracles_transcribe import ideal, notes
 
 from acoustic.frontends.loading import CARDS, FRONTENDS
 from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
@@ -26,7 +26,7 @@ PLAYED = notes((0.50, 0.90, 60, 64), (0.70, 1.20, 64, 64), (1.00, 1.40, 60, 64))
 
 def with_silent_onset(model: str = "") -> Posteriorgram:
     """What was played, and an onset of key 72 at 0.8 s that sounds for a frame."""
-    right = heard(PLAYED)
+    right = ideal(PLAYED)
     assert right.onset is not None
     onset, frame = right.onset.copy(), right.frame.copy()
     onset[40, 51], frame[40, 51] = 0.95, 0.9
@@ -67,7 +67,7 @@ def test_settings_say_shift_penalty_and_threshold() -> None:
         temperature=2.0,
         threshold=0.9,
     )
-    late = heard(PLAYED.shifted(0.1))
+    late = ideal(PLAYED.shifted(0.1))
     tuned = found(replace(late, model="mine"), settings=settings)
     assert np.allclose(tuned.onset, PLAYED.onset, atol=0.02)
     assert len(found(replace(late, model="mine"), settings=replace(settings, threshold=0.98), decoder=Choice(
@@ -84,7 +84,7 @@ def test_settings_say_shift_penalty_and_threshold() -> None:
 
 
 def test_what_a_caller_says_goes_before_settings() -> None:
-    late = heard(PLAYED.shifted(0.1))
+    late = ideal(PLAYED.shifted(0.1))
     settings = Settings(front_end="oracle", onset_shift=-0.1)
     said = found(late, settings=settings, onset_shift=0.0, decoder=Threshold())
     assert np.allclose(said.onset, PLAYED.onset + 0.1, atol=0.02)
@@ -96,7 +96,7 @@ def test_what_a_caller_says_goes_before_settings() -> None:
 def test_every_front_end_has_settings_that_its_posteriorgrams_take_by_themselves(name: str) -> None:
     card = read_settings(CARDS / f"{name}.json")
     assert card.front_end == name
-    p = replace(heard(PLAYED.shifted(0.3)), model=name)
+    p = replace(ideal(PLAYED.shifted(0.3)), model=name)
     shifted = found(p)
     assert np.allclose(shifted.onset, PLAYED.onset + 0.3 + card.onset_shift, atol=0.02)
     # One that does not say is taken for the front end that the caller names.
@@ -160,7 +160,7 @@ def test_the_command_refuses_what_does_not_go_together(
 
 
 def test_the_command_reads_what_basic_pitch_saved(tmp_path: Path) -> None:
-    right = heard(PLAYED.shifted(1.0), hop=256 / 22_050)
+    right = ideal(PLAYED.shifted(1.0), hop=256 / 22_050)
     saved = {"note": right.frame, "onset": right.onset, "contour": np.zeros((right.count, 264), np.float32)}
     np.savez(tmp_path / "a_basic_pitch.npz", basic_pitch_model_output=saved)  # type: ignore[arg-type]
     # A folder's walk takes it for an input as well.

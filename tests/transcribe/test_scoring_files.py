@@ -183,7 +183,7 @@ def test_help_needs_no_torch() -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
-    write_csv(tmp_path / "a.csv", HEARD)
+    write_csv(tmp_path / "a.csv", ESTIMATE)
     words = [sys.executable, "-m", "transcribe.scoring", tmp_path / "a.csv", tmp_path / "a.csv"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
