@@ -8,7 +8,7 @@ from pathlib import Path
 
 from symbolic.decoding.options import METHODS
 
-CLOCKS = ("frames", "beats", "onsets")
+CLOCKS = ("frames", "beats")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 EPILOG = """\
@@ -20,6 +20,7 @@ examples:
   transcribe recordings/ -o midi/ --skip-existing  a whole folder, resumable
   transcribe song.mp3 --start 1:30 --stop 2:00 --picture song.png
   transcribe probabilities.npz --prior none        another system's posteriorgram
+  transcribe waltz.wav --beats auto                bars, metre and key for a score program
 """
 
 
@@ -65,6 +66,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_outputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument("-o", "--output", type=Path, metavar="PATH", help="MIDI (default: beside the input)")
+    group.add_argument(
+        "--beats", metavar="FILE|auto", help="bars in the MIDI: beats of a file, a line each, or tracked"
+    )
     group.add_argument("--csv", type=Path, metavar="PATH", help="the notes as a table, with confidence")
     group.add_argument(
         "--picture", type=Path, metavar="PATH", help="PNG of the posteriorgram with the notes over it"
@@ -92,7 +96,7 @@ def _add_models(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--beam-width", type=count, metavar="N", help="hypotheses a step (default: 8)")
     group.add_argument("--candidates", type=count, metavar="K", help="rows of keys a step (default: 16)")
     group.add_argument(
-        "--clock", choices=CLOCKS, default="frames", help="what a step is; only frames is available yet"
+        "--clock", choices=CLOCKS, default="frames", help="what the prior's steps are (default: frames)"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 import traceback
@@ -14,6 +15,8 @@ from transcribe.arguments import build_parser
 from transcribe.report import End
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
+    from pathlib import Path
+
     from symbolic.errors import NotebeamError
     from transcribe.outputs import Job
     from transcribe.pipeline import Transcriber, Transcription
@@ -35,12 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code. Wrong usage leaves by `SystemExit(2)`, as argparse does."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    if args.clock != "frames":
-        parser.error(f"--clock {args.clock}: not available yet, expected frames")
     if not args.inputs and args.manifest is None:
         parser.error("got no INPUT and no --manifest, expected at least one")
     if args.resume and args.report is None:
         parser.error("--resume: expected --report, the file that says what is done")
+    if args.tempo is not None and (args.beats is not None or args.clock == "beats"):
+        parser.error(f"--tempo: got {args.tempo:g}, expected none: the beats make the file's tempo")
     if args.stop is not None and args.stop <= (args.start or 0.0):
         parser.error(f"--stop: got {args.stop:g} s, expected more than --start, {args.start or 0.0:g} s")
     with ending_at_signals(PROGRAM):
@@ -72,6 +75,7 @@ def _run(args: argparse.Namespace) -> int:
     try:
         transcriber = transcriber_of(args)
         listed, notices = read_manifest(args.manifest) if args.manifest else ([], [])
+        check_beats(args.beats, [*args.inputs, *listed])
         todo = plan([*args.inputs, *listed], wanted, set(listed))
         wanted_jobs, failures = shard_of(todo.jobs, args.shard), shard_of(todo.failures, args.shard)
         report = None if args.report is None else Report(args.report, options_of(args))
@@ -94,6 +98,19 @@ def _run(args: argparse.Namespace) -> int:
     if 0 < failed_count < count:
         _say(f"{failed_count} of {count} inputs failed, the others are written")
     return FAILED if {End.FAILED, End.DAMAGED} & set(ends) else DONE
+
+
+def check_beats(beats: str | None, inputs: Sequence[Path]) -> None:
+    """Refuse a file of beats that is none, or is not for one recording, before any work."""
+    if beats in (None, "auto"):
+        return
+    from symbolic.errors import NotebeamError
+    from symbolic.metre import read_beats_file
+
+    assert beats is not None
+    if len(inputs) > 1 or os.path.isdir(inputs[0]):
+        raise NotebeamError(f"--beats {beats}", "several inputs", "one recording, or --beats auto")
+    read_beats_file(beats)
 
 
 def _is_done(job: Job, report: Report | None, args: argparse.Namespace) -> bool:
@@ -132,6 +149,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
 
     from symbolic.decoding.options import METHODS
     from symbolic.errors import NotebeamError
+    from symbolic.priors.loading import priors_with_steps_of
     from transcribe.pipeline import Transcriber
     from transcribe.presets import METHOD, Choice, preset
 
@@ -143,7 +161,11 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
     if args.prior_weight and (args.prior == "none" or method not in readers):
         expected = f"a prior to weigh, and {' or '.join(readers)}"
         raise NotebeamError("--prior-weight", args.prior_weight, expected)
-    decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight)
+    if args.clock == "beats" and (method not in readers or args.prior in (None, "none")):
+        got = f"--decoder {method}" if method not in readers else "no prior"
+        fitting = ", ".join(priors_with_steps_of("beats"))
+        raise NotebeamError("--clock beats", got, f"--decoder beam or greedy, and --prior, one of {fitting}")
+    decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight, clock=args.clock)
     numbers = {}
     for flag, name in SETTINGS.items():
         value = getattr(args, flag[2:].replace("-", "_"))
@@ -162,7 +184,9 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         "start": args.start,
         "stop": args.stop,
         "prior": args.prior,
-        "decoder": Choice(method=method, weight=args.prior_weight, numbers=numbers),
+        "clock": args.clock,
+        "beats": args.beats,
+        "decoder": Choice(method=method, weight=args.prior_weight, clock=args.clock, numbers=numbers),
         "frontend": args.frontend,
         "settings": args.settings,
         "onset_shift": None if args.onset_shift is None else args.onset_shift / 1000,
@@ -193,7 +217,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
         line = line if str(job.source) in line else f"{job.source}: {line}"
         elapsed = time.monotonic() - begin
         return Outcome(source=str(job.source), end=End.FAILED, errors=(line,), elapsed=elapsed)
-    notes, posteriorgram = result.notes, result.posteriorgram
+    notes, posteriorgram, beats = result.notes, result.posteriorgram, result.beats
     sure = notes.confidence
     return Outcome(
         source=str(job.source),
@@ -205,6 +229,8 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
         elapsed=time.monotonic() - begin,
         notes=len(notes),
         mean_confidence=None if sure is None or not len(sure) else float(sure.mean()),
+        beats_a_bar=None if beats is None else beats.beats_a_bar,
+        tempo_bpm=None if beats is None else beats.tempo,
     )
 
 
@@ -267,7 +293,7 @@ def _write(
         _write_sound(job, result, notice)
     if job.posteriorgram is not None:
         result.posteriorgram.save(job.posteriorgram)
-    result.notes.save(job.midi, TEMPO if tempo is None else tempo, pedal=pedal)
+    result.notes.save(job.midi, TEMPO if tempo is None else tempo, pedal=pedal, beats=result.beats)
 
 
 def _write_sound(job: Job, result: Transcription, notice: Callable[[str], None]) -> None:

@@ -18,10 +18,10 @@ from symbolic.notes import Notes
 from symbolic.pitch import pitch_at
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
-from symbolic.priors.loading import load_prior
+from symbolic.priors.loading import load_prior, priors_with_steps_of
 from transcribe.doubt import warning
 from transcribe.outputs import POSTERIORGRAM
-from transcribe.presets import FOREIGN, MODEL, PRIOR, TRACK, Choice
+from transcribe.presets import FOREIGN, MODEL, PRIOR, TRACK, Choice, preset
 from transcribe.settings import Settings, read_settings
 from transcribe.threads import one_thread
 from transcribe.tracking import TrackOptions, track_notes
@@ -31,7 +31,9 @@ if TYPE_CHECKING:  # the audio side is imported where audio is read: a posterior
 
     from acoustic.frontends.loading import Frontend
     from acoustic.inference import Listener
+    from symbolic.metre import Beats
 
+CLOCKS = ("frames", "beats")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 A4_RANGE_HZ = (370.0, 523.0)  # three semitones either way of 440
 LONG = 1800.0  # seconds from which a recording is decoded in blocks, to bound the memory
@@ -53,6 +55,7 @@ class Transcription:
     notes: Notes
     posteriorgram: Posteriorgram
     decoding: Decoding
+    beats: Beats | None = None  # if they were asked for
 
 
 @dataclass(eq=False, kw_only=True)
@@ -74,6 +77,9 @@ class Transcriber:
     prior: Prior | str | PathLike[str] | None = PRIOR  # a prior, its name or file; None: acoustic alone
     # `Threshold`, `Hmm`, `Greedy` or `Beam`, or a `Choice`; None: the preset, with or without prior.
     decoder: object = None
+    clock: str = "frames"  # what the prior's steps are; "beats": fractions of the beat, as its card says
+    # Beats of the recording: "auto" tracks them, else `Beats` or a file; None: none, or for the clock
+    beats: Beats | str | PathLike[str] | None = None
     track: TrackOptions | None = None  # None: the preset
     min_note: float | None = None  # seconds; shorter notes are dropped; None: what `track` says
     frontend: str | None = None  # another system that listens (acoustic.frontends); `model` is then its file
@@ -103,11 +109,17 @@ class Transcriber:
         self._check("stop", f"seconds after start, {self.start:g}", holds=good)
         good = self.min_note is None or self.min_note >= 0
         self._check("min_note", "seconds >= 0", holds=good)
+        self._check("clock", f"one of {', '.join(CLOCKS)}", holds=self.clock in CLOCKS)
+        good = not isinstance(self.decoder, Choice) or self.decoder.clock == self.clock
+        self._check("decoder", f"a choice for the clock {self.clock}", holds=good)
         if isinstance(self.settings, str | PathLike):
             self.settings = read_settings(self.settings)
         if self.frontend is not None:
             self._check_frontend()
-        method_of(self._options(self.settings))
+        reads_prior = method_of(self._options(self.settings)).reads_prior
+        if self.clock == "beats" and not (reads_prior and self.prior is not None):
+            expected = "a prior with steps of beats, and Greedy or Beam, for the clock beats"
+            raise NotebeamError("Transcriber.prior", self.prior if reads_prior else self.decoder, expected)
 
     def _check(self, name: str, expected: str, *, holds: bool) -> None:
         if not holds:
@@ -161,7 +173,7 @@ class Transcriber:
         if path.suffix.lower() == POSTERIORGRAM:
             return self.transcribe_posteriorgram(read_posteriorgram(path), place=str(path))
         posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage, notice)
-        return self._decoded(self._noticed(posteriorgram, notice))
+        return self._decoded(self._noticed(posteriorgram, notice), str(path))
 
     def _noticed(self, posteriorgram: Posteriorgram, notice: Callable[[str], None] | None) -> Posteriorgram:
         """The same; a notice where it does not sound like a piano, which only our own models can tell."""
@@ -183,17 +195,39 @@ class Transcriber:
         place: what an error calls it; by default its source.
         """
         place = place or posteriorgram.source or "posteriorgram"
-        return self._decoded(between(posteriorgram, self.start, self.stop, place))
+        return self._decoded(between(posteriorgram, self.start, self.stop, place), place)
 
-    def _decoded(self, posteriorgram: Posteriorgram) -> Transcription:
+    def _decoded(self, posteriorgram: Posteriorgram, place: str) -> Transcription:
         settings = self._settings_of(posteriorgram)
         prior, options = self._load_prior(), self._options(settings)
-        if isinstance(options, Beam) and posteriorgram.count * posteriorgram.hop > LONG:
-            options = replace(options, look_back=options.look_back or LOOK_BACK)
+        track = self._track(settings, posteriorgram.model)
         with one_thread():
-            decoding = decode(posteriorgram, prior, options)
-        notes = track_notes(decoding, posteriorgram, self._track(settings, posteriorgram.model))
-        return Transcription(notes, posteriorgram, decoding)
+            if self.clock == "beats":
+                return self._decoded_at_beats(posteriorgram, settings, track, place)
+            decoding = decode(posteriorgram, prior, in_blocks(options, posteriorgram))
+            notes = track_notes(decoding, posteriorgram, track)
+            beats = None if self.beats is None else self._beats(notes, posteriorgram, place)
+        return Transcription(notes, posteriorgram, decoding, beats)
+
+    def _decoded_at_beats(
+        self, posteriorgram: Posteriorgram, settings: Settings | None, track: TrackOptions, place: str
+    ) -> Transcription:
+        """Twice: without a prior for the beats, then with it at their steps."""
+        from transcribe.beat_steps import decode_at_beats, notes_at_beats
+
+        prior = self._load_prior()
+        assert prior is not None
+        alone = in_blocks(preset(prior=False, settings=settings), posteriorgram)
+        played = track_notes(decode(posteriorgram, None, alone), posteriorgram, track)
+        beats = self._beats(played, posteriorgram, place)
+        decoding = decode_at_beats(posteriorgram, prior, self._options(settings), beats, played)
+        return Transcription(notes_at_beats(decoding, posteriorgram, track), posteriorgram, decoding, beats)
+
+    def _beats(self, notes: Notes, posteriorgram: Posteriorgram, place: str) -> Beats:
+        from transcribe.beat_steps import AUTO, beats_of
+
+        start, stop = (float(posteriorgram.times[row]) for row in (0, -1))
+        return beats_of(notes, AUTO if self.beats is None else self.beats, start, stop, place)
 
     def _settings_of(self, posteriorgram: Posteriorgram) -> Settings | None:
         """What is known of the front end whose posteriorgram it is; None of this package's models."""
@@ -215,7 +249,7 @@ class Transcriber:
     def _options(self, settings: Settings | str | PathLike[str] | None) -> object:
         """Options of the decoder for posteriorgrams of a front end."""
         assert settings is None or isinstance(settings, Settings)
-        choice = Choice() if self.decoder is None else self.decoder
+        choice = Choice(clock=self.clock) if self.decoder is None else self.decoder
         return (
             choice.options(settings, prior=self.prior is not None) if isinstance(choice, Choice) else choice
         )
@@ -265,9 +299,14 @@ class Transcriber:
         if self._loaded_prior is None:
             self._loaded_prior = self._placed_prior()
             card = self._loaded_prior.card
-            if card is not None and card.clock["kind"] != "frames":
-                place, got = f"prior {card.name}", f"steps of {card.clock['kind']}"
-                raise NotebeamError(place, got, "a prior with steps of frames")
+            if card is not None and card.clock["kind"] != self.clock:
+                place, got = f"prior {card.model}/{card.name}", f"steps of {card.clock['kind']}"
+                fitting = ", ".join(priors_with_steps_of(self.clock))
+                raise NotebeamError(place, got, f"a prior with steps of {self.clock} ({fitting})")
+            if card is None and self.clock == "beats":
+                raise NotebeamError(
+                    "Transcriber.prior", "a prior without a card", "its divisions of the beat"
+                )
         return self._loaded_prior
 
     def _placed_prior(self) -> Prior:
@@ -300,6 +339,13 @@ def read_posteriorgram(path: Path) -> Posteriorgram:
     from acoustic.frontends.basic_pitch_output import is_basic_pitch, read_basic_pitch
 
     return read_basic_pitch(path) if is_basic_pitch(path) else Posteriorgram.load(path)
+
+
+def in_blocks(options: object, posteriorgram: Posteriorgram) -> object:
+    """Options for a posteriorgram: of a long one a beam settles its rows on the way, to bound the memory."""
+    if isinstance(options, Beam) and posteriorgram.count * posteriorgram.hop > LONG:
+        return replace(options, look_back=options.look_back or LOOK_BACK)
+    return options
 
 
 def between(posteriorgram: Posteriorgram, start: float, stop: float | None, place: str) -> Posteriorgram:

@@ -23,6 +23,11 @@ PRESETS: dict[str, Options] = {
     "greedy": Greedy(prior_weight=0.1, note_penalty=-0.2),
     "beam": Beam(prior_weight=0.1, note_penalty=-0.2),
 }
+# At steps of beats, whose rows are sounding keys; a step is worth as much acoustic evidence as many frames.
+AT_BEATS: dict[str, Greedy | Beam] = {
+    "greedy": Greedy(prior_weight=0.2),
+    "beam": Beam(prior_weight=0.2),
+}
 # For an HMM whose transitions are counted in performances, which the user must bring (`Hmm.counted`).
 HMM_COUNTED = Hmm(prior_weight=0.2, note_penalty=-0.6)
 # Nats that the prior charges for a note that is right, about: a penalty takes back what a weight adds.
@@ -40,13 +45,13 @@ class Choice:
 
     method: str = METHOD
     weight: float | None = None  # factor on the prior
+    clock: str = "frames"  # or "beats": what the prior's steps are
     numbers: Mapping[str, Any] = field(default_factory=dict)  # fields of its options
 
     def options(self, settings: Settings | None, *, prior: bool) -> Options:
         """The options; `settings` of a front end, None for this package's models."""
-        return replace(
-            preset(self.method, prior=prior, weight=self.weight, settings=settings), **self.numbers
-        )
+        options = preset(self.method, prior=prior, weight=self.weight, settings=settings, clock=self.clock)
+        return replace(options, **self.numbers)
 
 
 def preset(
@@ -55,6 +60,7 @@ def preset(
     prior: bool = True,
     weight: float | None = None,
     settings: Settings | None = None,
+    clock: str = "frames",
 ) -> Options:
     """Tuned options of a method, with the built-in prior or without any.
 
@@ -63,12 +69,15 @@ def preset(
         prior: whether there will be one.
         weight: factor on the prior, None for the tuned one; the note penalty goes with it.
         settings: of a front end; None: of this package's acoustic models.
+        clock: "frames" or "beats", what the prior's steps are.
 
     Raises:
         NotebeamError: no method of that name, or a bad weight.
     """
     if method not in PRESETS:
         raise NotebeamError("preset(method)", method, f"one of {', '.join(PRESETS)}")
+    if clock == "beats" and method in AT_BEATS:
+        return _at_beats(AT_BEATS[method], weight, settings)
     options = PRESETS[method] if settings is None else settings.applied(PRESETS[method])
     if not isinstance(options, Greedy | Beam):
         return options
@@ -79,3 +88,10 @@ def preset(
         return options
     penalty = options.note_penalty - NOTE_PRICE * (weight - options.prior_weight)
     return replace(options, prior_weight=weight, note_penalty=penalty)
+
+
+def _at_beats(options: Greedy | Beam, weight: float | None, settings: Settings | None) -> Options:
+    """Of a front end only the temperature holds there: its weight and penalties are those of strokes."""
+    if settings is not None:
+        options = replace(options, temperature=settings.temperature)
+    return options if weight is None else replace(options, prior_weight=weight)

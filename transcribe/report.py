@@ -52,11 +52,15 @@ class Outcome:
     elapsed: float | None = None  # seconds that it took
     notes: int | None = None
     mean_confidence: float | None = None  # of the notes
+    beats_a_bar: int | None = None  # with --beats or --clock beats
+    tempo_bpm: float | None = None  # beats a minute, likewise
 
     @property
     def line(self) -> str:
         """What people read of an input that was written."""
         found = f"{self.notes} notes" if self.notes else "no notes found, an empty file"
+        if self.beats_a_bar is not None:
+            found += f", {self.beats_a_bar} beats a bar, {self.tempo_bpm:.0f} a minute"
         return (
             f"{self.source} -> {self.output}: {found} ({self.seconds:.1f} s of music in {self.elapsed:.1f} s)"
         )
@@ -111,6 +115,8 @@ class Report:
             "elapsed_s": _rounded(outcome.elapsed, 3),
             "notes": outcome.notes,
             "mean_confidence": _rounded(outcome.mean_confidence, 4),
+            "beats_a_bar": outcome.beats_a_bar,
+            "tempo_bpm": _rounded(outcome.tempo_bpm, 1),
             "error": "; ".join(outcome.errors) or None,
             "notices": list(outcome.notices),
             "file": _file_state(outcome.source),

@@ -1,14 +1,19 @@
 """ASAP: performances by pianists, with pedal.
 
-Is: the performances as notes, with composer, title and a split by composition.
-Is not: their scores, beats and downbeats.
+Is: the performances as notes, with composer, title and a split by composition; their beats.
+Is not: their scores.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from symbolic.datasets import data_file, unpacked
 from symbolic.datasets.tables import read_table
+from symbolic.errors import NotebeamError
+from symbolic.files import read_text
 from symbolic.midi import read_midi
 from symbolic.notes import Notes
 
@@ -42,3 +47,37 @@ def read_asap(folder: Path | None = None) -> list[Performance]:
         )
         for row in table
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """What ASAP says of each of the N beats of a performance."""
+
+    times: NDArray[np.float64]  # (N,) seconds, increasing
+    downbeat: NDArray[np.bool_]  # (N,) begins a bar
+    thirds: NDArray[np.bool_]  # (N,) the beat is three thirds, as in 6/8
+    fifths: NDArray[np.int64]  # (N,) sharps of the key signature, flats below 0
+
+
+def read_annotation(performance: Performance) -> Annotation:
+    """The beats that lie beside a performance.
+
+    A line is a time, twice, and a label: `db` or `b`, then, where they change, time signature and sharps.
+    """
+    path = performance.path.with_name(performance.path.stem + "_annotations.txt")
+    rows: list[tuple[float, bool, bool, int]] = []
+    thirds, fifths = False, 0
+    for number, line in enumerate(read_text(path, "annotations").splitlines(), start=1):
+        try:
+            first, _, label = line.split("\t")
+            kind, signature, key = [*label.split(","), "", ""][:3]
+            if signature:
+                upper = int(signature.split("/")[0])
+                thirds = upper > 3 and upper % 3 == 0
+            fifths = int(key) if key else fifths
+            rows.append((float(first), kind == "db", thirds, fifths))
+        except ValueError as error:
+            raise NotebeamError(f"{path} line {number}", line, "a beat, as in 1.5 1.5 db,3/4,-2") from error
+    rows = [row for row, before in zip(rows, [(-1.0,), *rows], strict=False) if row[0] > before[0]]
+    times, downbeat, is_thirds, sharps = zip(*rows, strict=True)
+    return Annotation(np.array(times), np.array(downbeat), np.array(is_thirds), np.array(sharps))

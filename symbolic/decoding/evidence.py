@@ -82,15 +82,23 @@ def struck_evidence(onset: NDArray[np.float32], times: NDArray[np.float64], cloc
 
 
 def sounding_evidence(posteriorgram: Posteriorgram, clock: Clock) -> Evidence:
-    """Mean of the frame plane over the frames nearest to each step; the nearest frame where there is none."""
+    """Mean of the frame plane over the frames nearest to each step; the nearest frame where there is none.
+
+    A step of beats says what sounds as it begins, as scores do: of it the frames of its first half count.
+    """
     times, sounding = posteriorgram.times, posteriorgram.frame
     evidence = _silent(times, clock, sounding.shape[1], "active")
     if not len(clock) or not len(times):
         return evidence
-    # Steps of successive frames never fall, so a step's frames are one run first..stop.
-    step = clock.steps_of(times - TIE)
-    first = np.searchsorted(step, np.arange(len(clock)), side="left")
-    stop = np.searchsorted(step, np.arange(len(clock)), side="right")
+    if clock.kind == "beats":
+        half = (np.append(clock.times[1:], clock.end) - clock.times) / 2
+        first = np.searchsorted(times, clock.times - TIE)
+        stop = np.searchsorted(times, clock.times + half - TIE)
+    else:
+        # Steps of successive frames never fall, so a step's frames are one run first..stop.
+        step = clock.steps_of(times - TIE)
+        first = np.searchsorted(step, np.arange(len(clock)), side="left")
+        stop = np.searchsorted(step, np.arange(len(clock)), side="right")
     empty = first == stop
     first = np.where(empty, evidence.frame[:, 0], first)
     stop = np.where(empty, first + 1, stop)

@@ -37,6 +37,12 @@ def list_priors() -> list[str]:
     )
 
 
+def priors_with_steps_of(kind: str) -> list[str]:
+    """Those of `list_priors` whose steps are of a kind: "frames" or "beats"."""
+    cards = {name: read_card(weights_folder() / f"{name}.json") for name in list_priors()}
+    return [name for name, card in cards.items() if card.clock["kind"] == kind]
+
+
 def load_prior(name_or_path: str | PathLike[str], device: str | torch.device = "cpu") -> Prior:
     """Trained prior in evaluation mode.
 

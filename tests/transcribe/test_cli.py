@@ -74,6 +74,7 @@ def test_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_the_lists_of_words_are_those_of_the_pipeline() -> None:
     assert arguments.DEVICES == pipeline.DEVICES
+    assert arguments.CLOCKS == pipeline.CLOCKS
     assert list(METHODS) == list(presets.PRESETS)
 
 
@@ -267,8 +268,8 @@ def test_wrong_settings_are_one_line_and_exit_2(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--clock", "beats"], "--clock beats: not available yet, expected frames"),
-        (["--clock", "onsets"], "--clock onsets: not available yet, expected frames"),
+        (["--clock", "onsets"], "--clock: invalid choice: 'onsets'"),
+        (["--beats", "auto", "--tempo", "90"], "--tempo: got 90, expected none: the beats make"),
         (["--device", "tpu"], "--device: invalid choice: 'tpu'"),
         (["--start", "1:75"], "--start: got '1:75', expected seconds or m:ss"),
         (["--start", "-3"], "--start: got '-3', expected seconds or m:ss"),

@@ -1,0 +1,92 @@
+"""What the network of beats reads: notes that are struck together, and how they stand to their neighbours."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbolic.notes import Notes
+
+TOGETHER = 0.03  # seconds within which notes are struck together
+LONGEST, SHORTEST = 4.0, 0.01  # seconds, of gaps and lengths as the network sees them
+NEAR = 2.0  # seconds around a chord whose lowest note says what the bass is
+BASS = 7  # semitones above the lowest note around that still are bass
+FEATURES = 14 + 12 + 12
+
+
+@dataclass(frozen=True, eq=False)
+class Chords:
+    """C groups of notes that begin together, in time."""
+
+    time: NDArray[np.float64]  # (C,) seconds of the first note
+    features: NDArray[np.float32]  # (C, FEATURES)
+
+
+def chords_of(notes: Notes) -> Chords:
+    """Chords: each begins with the first note more than 30 ms after the beginning of the one before."""
+    group = _groups(notes.onset)
+    count = int(group[-1]) + 1 if len(group) else 0
+    if not count:
+        return Chords(np.zeros(0), np.zeros((0, FEATURES), dtype=np.float32))
+    first = np.searchsorted(group, np.arange(count))
+    time = notes.onset[first]
+    size = np.bincount(group, minlength=count)
+    length = _log(notes.offset - notes.onset)
+    lowest, highest = np.minimum.reduceat(notes.pitch, first), np.maximum.reduceat(notes.pitch, first)
+    gaps, above = np.diff(time), lowest - _lowest_around(time, lowest)
+    usual = np.exp2(2 * _log(_usual_gap(time))) * 0.25
+    columns = [
+        _log(np.append(LONGEST, gaps)),
+        _log(np.append(gaps, LONGEST)),
+        size / 4,
+        np.maximum.reduceat(notes.velocity, first) / 64 - 1,
+        np.add.reduceat(notes.velocity, first) / size / 64 - 1,
+        (lowest - 60) / 24,
+        (highest - 60) / 24,
+        above / 12,
+        np.maximum.reduceat(length, first),
+        np.minimum.reduceat(length, first),
+        *(_log(gap) for gap in _gaps_between(time, above <= BASS)),
+        _log(0.25 * np.append(LONGEST, gaps) / usual),
+        _log(0.25 * np.append(gaps, LONGEST) / usual),
+    ]
+    chroma, bass = np.zeros((2, count, 12))
+    chroma[group, notes.pitch % 12] = 1
+    bass[np.arange(count), lowest % 12] = 1
+    features = np.concatenate([np.stack(columns, axis=1), chroma, bass], axis=1)
+    return Chords(time, features.astype(np.float32))
+
+
+def _groups(onset: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(N,) chord of each note of increasing onsets."""
+    group, begins, current = np.zeros(len(onset), dtype=np.int64), -np.inf, -1
+    for row, time in enumerate(onset.tolist()):
+        if time > begins + TOGETHER:
+            begins, current = time, current + 1
+        group[row] = current
+    return group
+
+
+def _log(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Seconds as the network sees them: about -2 to 2."""
+    return np.log2(np.clip(seconds, SHORTEST, LONGEST) / 0.25) / 2
+
+
+def _lowest_around(time: NDArray[np.float64], lowest: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(C,) lowest pitch of all chords within 2 s of each."""
+    first, stop = np.searchsorted(time, time - NEAR), np.searchsorted(time, time + NEAR, side="right")
+    return np.array([lowest[a:b].min() for a, b in zip(first, stop, strict=True)])
+
+
+def _usual_gap(time: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(C,) seconds from one chord to the next, the mean within 2 s of each."""
+    first, stop = np.searchsorted(time, time - NEAR), np.searchsorted(time, time + NEAR, side="right") - 1
+    return np.asarray((time[stop] - time[first]) / np.maximum(1, stop - first))
+
+
+def _gaps_between(
+    time: NDArray[np.float64], chosen: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(C,) seconds since the chosen chord before each and until the chosen one after it."""
+    at = np.concatenate([[-np.inf], time[chosen], [np.inf]])
+    return time - at[np.searchsorted(at, time) - 1], at[np.searchsorted(at, time, side="right")] - time

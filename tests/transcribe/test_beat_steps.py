@@ -1,0 +1,214 @@
+"""Bars in the MIDI, and priors whose steps are fractions of the beat, as a user asks for them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+from oracles_transcribe import assert_same_notes, ideal
+
+from symbolic.clock import Clock, PianoRoll
+from symbolic.errors import NotebeamError
+from symbolic.metre import Beats
+from symbolic.midi import read_midi
+from symbolic.notes import Notes
+from symbolic.posteriorgram import Posteriorgram
+from transcribe.beat_steps import beats_of, notes_at_beats, steps_of_beats, transposed
+from transcribe.cli import main
+from transcribe.pipeline import Transcriber
+from transcribe.presets import TRACK
+
+BEAT = 0.55  # seconds
+# Four voices, a step a beat, in D; the chorales' prior knows C.
+CHORALE = [
+    (50, 57, 66, 74), (57, 61, 64, 76), (50, 57, 66, 78), (55, 59, 67, 79),
+    (50, 57, 66, 78), (52, 59, 67, 76), (57, 61, 64, 73), (57, 61, 64, 73),
+    (47, 62, 66, 74), (55, 62, 67, 71), (52, 59, 67, 76), (57, 64, 67, 73),
+    (50, 62, 66, 74), (50, 62, 66, 74), (50, 62, 66, 74), (50, 62, 66, 74),
+]  # fmt: skip
+
+
+def sung() -> tuple[Notes, Beats]:
+    """The chorale by a choir that hurries and drags, and its beats."""
+    times = 0.4 + BEAT * np.arange(len(CHORALE)) + 0.04 * np.sin(np.arange(len(CHORALE)))
+    roll = np.zeros((len(CHORALE), 88), dtype=np.bool_)
+    for step, pitches in enumerate(CHORALE):
+        roll[step, np.array(pitches) - 21] = True
+    clock = Clock(times, "beats")
+    return clock.notes_of(PianoRoll(roll, clock)), Beats(times, np.arange(len(times)) % 4 == 0)
+
+
+def command(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "transcribe", *map(str, args)]
+    return subprocess.run(words, capture_output=True, text=True)
+
+
+def rendered(notes: Notes, path: Path) -> None:
+    """Decaying tones of ten harmonics: enough of a piano for the acoustic model."""
+    import soundfile
+
+    rate = 16_000
+    audio = np.zeros(round((float(notes.offset.max()) + 1) * rate))
+    for onset, offset, pitch in zip(notes.onset, notes.offset, notes.pitch, strict=True):
+        time = np.arange(round((offset - onset + 0.08) * rate)) / rate
+        pitch_hz = 440 * 2 ** ((pitch - 69) / 12)
+        tone = sum(
+            np.sin(2 * np.pi * pitch_hz * h * time) * 0.6**h * np.exp(-time * (1 + h)) for h in range(1, 11)
+        )
+        damped = tone * np.clip((offset - onset + 0.08 - time) / 0.08, 0, 1) * np.clip(time / 0.004, 0, 1)
+        first = round(onset * rate)
+        audio[first : first + len(time)] += 0.08 * damped
+    soundfile.write(path, audio, rate)
+
+
+def test_a_rendered_chorale_by_the_chorales_prior(tmp_path: Path) -> None:
+    notes, beats = sung()
+    rendered(notes, tmp_path / "chorale.wav")
+    beats.save(tmp_path / "beats.txt")
+    options = ["--clock", "beats", "--prior", "rnn-rbm/jsb", "--beats", tmp_path / "beats.txt"]
+    done = command(tmp_path / "chorale.wav", *options)
+    assert done.returncode == 0, done.stderr
+    assert "4 beats a bar" in done.stderr
+    found = read_midi(tmp_path / "chorale.mid")
+    wanted = {(round((on - 0.4) / BEAT), int(p)) for on, p in zip(notes.onset, notes.pitch, strict=True)}
+    got = {(round((on - 0.4) / BEAT), int(p)) for on, p in zip(found.onset, found.pitch, strict=True)}
+    assert len(wanted & got) / len(wanted | got) > 0.8, (wanted - got, got - wanted)
+    metres = [m for m in mido.MidiFile(tmp_path / "chorale.mid").tracks[0] if m.type == "time_signature"]
+    # A bar that leads in, then four beats a bar, quarters or, if the tracker takes them so, dotted ones.
+    assert [(m.numerator, m.denominator) for m in metres[1:]] in ([(4, 4)], [(12, 8)])
+
+
+@pytest.mark.parametrize("prior", ["lstm-nade/jsb", "rnn-nade/nottingham"])
+def test_clear_evidence_comes_back_at_the_beats(prior: str) -> None:
+    notes, beats = sung()
+    found = Transcriber(clock="beats", prior=prior, beats=beats).transcribe_posteriorgram(ideal(notes))
+    assert_same_notes(found.notes, notes, seconds=0.03)
+    assert found.decoding.clock.kind == "beats" and found.decoding.plane == "active"
+    assert found.beats is beats
+    # In the recording's key, whatever the prior was shown.
+    sounding = {int(key) + 21 for key in np.flatnonzero(found.decoding.roll.any(axis=0))}
+    assert sounding == set(notes.pitch.tolist())
+
+
+def test_a_prior_trained_in_c_serves_every_key() -> None:
+    notes, beats = sung()
+    costs = []
+    for up in (0, 1, -3):
+        played = ideal(notes.transposed(up))
+        found = Transcriber(clock="beats", prior="lstm-nade/jsb", beats=beats).transcribe_posteriorgram(
+            played
+        )
+        assert found.decoding.prior_log_prob is not None
+        costs.append(found.decoding.prior_log_prob[0])
+    assert costs == pytest.approx([costs[0]] * 3, rel=1e-4)
+
+
+def test_quick_notes_between_the_steps_stay() -> None:
+    notes, beats = sung()
+    at = float((beats.times[5] + beats.times[6]) / 2)
+    quick = Notes.make(
+        [*notes.onset, at], [*notes.offset, at + 0.2], [*notes.pitch, 81], [*notes.velocity, 64]
+    )
+    found = Transcriber(clock="beats", prior="lstm-nade/jsb", beats=beats).transcribe_posteriorgram(
+        ideal(quick)
+    )
+    assert np.abs(found.notes.onset[found.notes.pitch == 81] - at) == pytest.approx([0.0], abs=0.02)
+
+
+def test_steps_go_on_before_the_first_beat_and_after_the_last() -> None:
+    beats = Beats(np.array([2.0, 2.5, 3.1]), np.array([True, False, False]))
+    clock = steps_of_beats(beats, 2, 0.0, 4.0)
+    assert clock.times[0] <= 0.0 and clock.end > 4.0
+    assert set(np.round([1.75, 2.0, 2.25, 2.5, 2.8, 3.1, 3.4, 3.7], 6)) <= set(clock.times.round(6))
+
+
+def test_planes_are_shifted_without_coming_round() -> None:
+    frame = np.zeros((1, 88), dtype=np.float32)
+    frame[0, [0, 40, 87]] = 0.5
+    moved = transposed(Posteriorgram(frame=frame, onset=frame, hop=0.02), 3)
+    assert np.flatnonzero(moved.frame[0]).tolist() == [3, 43] == np.flatnonzero(moved.onset[0]).tolist()
+    moved = transposed(Posteriorgram(frame=frame, hop=0.02), -3)
+    assert np.flatnonzero(moved.frame[0]).tolist() == [37, 84]
+
+
+def test_tracked_beats_change_no_times(tmp_path: Path) -> None:
+    notes, _ = sung()
+    ideal(notes).save(tmp_path / "c.npz")
+    assert main([str(tmp_path / "c.npz"), "-q", "-o", str(tmp_path / "plain.mid")]) == 0
+    assert main([str(tmp_path / "c.npz"), "-q", "--beats", "auto", "-o", str(tmp_path / "bars.mid")]) == 0
+    plain, bars = read_midi(tmp_path / "plain.mid"), read_midi(tmp_path / "bars.mid")
+    assert_same_notes(bars, plain, seconds=1e-3)
+    kinds = [message.type for message in mido.MidiFile(tmp_path / "bars.mid").tracks[0]]
+    assert kinds.count("set_tempo") > 3 and "key_signature" in kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        ("1.0\n0.5\n", 2, "b.txt line 2: got '0.5', expected a beat after the one before, 1 s"),
+        ("1.0\n", 2, "b.txt: got '1 beats', expected two at least"),
+        ("1.0\n2.0\n30.0\n", 1, "b.txt: got 'a beat at 30 s', expected beats of the recording, 0 to 9."),
+    ],
+)
+def test_bad_beats_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, code: int, line: str
+) -> None:
+    ideal(sung()[0]).save(tmp_path / "c.npz")
+    (tmp_path / "b.txt").write_text(text)
+    assert main([str(tmp_path / "c.npz"), "--beats", str(tmp_path / "b.txt")]) == code
+    error = capsys.readouterr().err
+    assert line in error and len(error.splitlines()) == 1
+    assert not (tmp_path / "c.mid").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            ["--clock", "beats"],
+            "--clock beats: got 'no prior', expected --decoder beam or greedy, and --prior",
+        ),
+        (["--clock", "beats", "--prior", "rnn-rbm/jsb", "--decoder", "hmm"], "--prior: got 'rnn-rbm/jsb'"),
+        (
+            ["--prior", "rnn-rbm/jsb"],
+            "got 'steps of beats', expected a prior with steps of frames (event-rnn",
+        ),
+        (["--clock", "beats", "--prior", "event-rnn-nade/piano"], "with steps of beats (biaxial/jsb, "),
+        (["--beats", "nowhere.txt"], "nowhere.txt"),
+    ],
+)
+def test_what_does_not_fit_the_clock_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], line: str
+) -> None:
+    ideal(sung()[0]).save(tmp_path / "c.npz")
+    assert main([str(tmp_path / "c.npz"), *options]) == 2
+    error = capsys.readouterr().err
+    assert line in error and len(error.splitlines()) == 1
+
+
+def test_one_file_of_beats_is_for_one_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "b.txt").write_text("1\n2\n")
+    assert main([str(tmp_path), "--beats", str(tmp_path / "b.txt")]) == 2
+    assert "got 'several inputs', expected one recording, or --beats auto" in capsys.readouterr().err
+
+
+def test_silence_has_no_beats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Posteriorgram(frame=np.zeros((100, 88)), onset=np.zeros((100, 88)), hop=0.02).save(tmp_path / "c.npz")
+    assert main([str(tmp_path / "c.npz"), "--beats", "auto"]) == 1
+    assert "c.npz: beats: got '0 notes', expected more, or given beats" in capsys.readouterr().err
+
+
+def test_beats_in_python_are_checked_against_the_recording() -> None:
+    beats = Beats(np.array([1.0, 50.0]), np.array([True, False]))
+    with pytest.raises(NotebeamError, match=r"beats: got 'a beat at 50 s'"):
+        beats_of(Notes.empty(), beats, 0.0, 10.0)
+
+
+def test_a_posteriorgram_without_onsets_gives_notes_of_whole_steps() -> None:
+    notes, beats = sung()
+    frames = Posteriorgram(frame=ideal(notes).frame, hop=0.02)
+    found = Transcriber(clock="beats", prior="lstm-nade/jsb", beats=beats).transcribe_posteriorgram(frames)
+    again = notes_at_beats(found.decoding, frames, TRACK)
+    assert np.abs(again.onset[:, None] - beats.times).min(axis=1).max() < 1e-6
