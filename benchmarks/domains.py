@@ -10,6 +10,7 @@ on the renderings of 0.2.0 or earlier may know their notes, but not these instru
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -87,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 low, high = interval([s.onset_f1_aligned for s in found], [item.name for item in items])
                 kind = {**dict.fromkeys(HELD_OUT, "left out"), **dict.fromkeys(OTHER, "no piano")}
                 row = {
-                    "model": name,
+                    "model": Path(name).stem if name.endswith(".safetensors") else name,
                     "instrument": instrument,
                     "training": kind.get(instrument, "used"),
                     "chain": chain,
