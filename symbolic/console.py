@@ -45,8 +45,10 @@ def end_at_signals(program: str, hint: str = NOTHING_LOST) -> dict[int, Any]:
         if os.getpid() != mine:  # a worker, whom Ctrl-C reaches too: one line is enough
             os._exit(code)
         try:
-            if (files := sys.modules.get("symbolic.files")) is not None:
-                files.remove_unfinished()
+            # Not there before its import, nor in the middle of it: then nothing is unfinished.
+            remove = getattr(sys.modules.get("symbolic.files"), "remove_unfinished", None)
+            if remove is not None:
+                remove()
             if sys.stderr is not None:
                 # Not by print: the signal may have come while stderr was being written to.
                 end_of_bar = "\r\n" if sys.stderr.isatty() else ""
