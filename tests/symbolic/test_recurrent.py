@@ -86,7 +86,5 @@ def test_a_bad_option_is_refused_by_name(option: str, value: float, expected: st
 
 
 def test_a_bad_size_of_the_estimator_is_refused_with_the_model() -> None:
-    with pytest.raises(
-        NotebeamError, match=r"rnn-nade options: NadeOptions\.hidden: got 0"
-    ):
+    with pytest.raises(NotebeamError, match=r"rnn-nade options: NadeOptions\.hidden: got 0"):
         build_prior("rnn-nade", {"hidden": 0})

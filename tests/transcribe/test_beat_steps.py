@@ -1,7 +1,9 @@
 """Bars in the MIDI, and priors whose steps are fractions of the beat, as a user asks for them."""
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import mido
@@ -18,7 +20,8 @@ from symbolic.posteriorgram import Posteriorgram
 from transcribe.beat_steps import beats_of, notes_at_beats, steps_of_beats, transposed
 from transcribe.cli import main
 from transcribe.pipeline import Transcriber
-from transcribe.presets import TRACK
+from transcribe.presets import AT_BEATS, PRESETS, TRACK, Choice
+from transcribe.settings import Settings
 
 BEAT = 0.55  # seconds
 # Four voices, a step a beat, in D; the chorales' prior knows C.
@@ -190,8 +193,67 @@ def test_what_does_not_fit_the_clock_is_refused(
 
 def test_one_file_of_beats_is_for_one_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "b.txt").write_text("1\n2\n")
-    assert main([str(tmp_path), "--beats", str(tmp_path / "b.txt")]) == 2
-    assert "got 'several inputs', expected one recording, or --beats auto" in capsys.readouterr().err
+    for name in ("c", "d"):
+        ideal(sung()[0]).save(tmp_path / f"{name}.npz")
+    (tmp_path / "two").write_text(f"{tmp_path / 'c.npz'}\n{tmp_path / 'd.npz'}\n")
+    (tmp_path / "folder").write_text(f"{tmp_path}\n")
+    (tmp_path / "one").write_text(f"{tmp_path / 'c.npz'}\n")
+    beats = ["--beats", str(tmp_path / "b.txt"), "-o", str(tmp_path / "out"), "-q"]
+    several = [["c.npz", "d.npz"], ["."], ["--manifest", "two"], ["--manifest", "folder"]]
+    for words in [*several, ["c.npz", "--manifest", "one"]]:
+        inputs = [word if word.startswith("--") else str(tmp_path / word) for word in words]
+        assert main([*inputs, *beats]) == 2
+        assert "got 'several inputs', expected one recording, or --beats auto" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert main(["--manifest", str(tmp_path / "one"), *beats]) == 0
+    assert len(list((tmp_path / "out").rglob("c.mid"))) == 1
+
+
+def test_the_report_says_metre_and_tempo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    notes, beats = sung()
+    ideal(notes).save(tmp_path / "c.npz")
+    beats.save(tmp_path / "b.txt")
+    words = [str(tmp_path / "c.npz"), "--decoder", "threshold", "--report", str(tmp_path / "r")]
+    assert main([*words, "--beats", str(tmp_path / "b.txt")]) == 0
+    assert f"notes, 4 beats a bar, {beats.tempo:.0f} a minute (" in capsys.readouterr().err
+    assert main(words) == 0
+    assert "a bar" not in capsys.readouterr().err
+    with_beats, without = map(json.loads, (tmp_path / "r").read_text().splitlines())
+    assert (with_beats["beats_a_bar"], with_beats["tempo_bpm"]) == (4, pytest.approx(beats.tempo, abs=0.06))
+    assert without["beats_a_bar"] is without["tempo_bpm"] is None
+
+
+def test_of_a_front_ends_settings_the_temperature_holds_at_beats() -> None:
+    settings = Settings(front_end="mine", temperature=1.7, prior_weight=0.4, note_penalty=3.0)
+    tuned = AT_BEATS["beam"]
+    assert Choice(clock="beats").options(None, prior=True) == tuned
+    assert Choice(clock="beats").options(settings, prior=True) == replace(tuned, temperature=1.7)
+    chosen = Choice(clock="beats", weight=0.5, numbers={"width": 3, "temperature": 2.0})
+    assert chosen.options(settings, prior=True) == replace(tuned, prior_weight=0.5, width=3, temperature=2.0)
+    with pytest.raises(
+        NotebeamError, match=r"Transcriber\.decoder: .* expected a choice for the clock beats"
+    ):
+        Transcriber(clock="beats", prior="rnn-nade/jsb", decoder=Choice())
+
+
+def test_the_decoder_that_is_left_out_is_the_preset_at_beats() -> None:
+    notes, beats = sung()
+    costs = [
+        Transcriber(clock="beats", prior="rnn-nade/jsb", beats=beats, decoder=decoder)
+        .transcribe_posteriorgram(ideal(notes))
+        .decoding.costs[0]
+        for decoder in (None, AT_BEATS["beam"], PRESETS["beam"])
+    ]
+    assert costs[0] == costs[1] != costs[2]
+
+
+def test_another_systems_posteriorgram_at_beats() -> None:
+    notes, beats = sung()
+    played = replace(ideal(notes), model="mine")
+    settings = Settings(front_end="mine", onset_shift=0.1)
+    transcriber = Transcriber(clock="beats", prior="rnn-nade/jsb", beats=beats, settings=settings)
+    found = transcriber.transcribe_posteriorgram(played).notes
+    assert_same_notes(replace(found, onset=found.onset - 0.1), notes, seconds=0.03)
 
 
 def test_silence_has_no_beats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
