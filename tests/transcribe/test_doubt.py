@@ -30,17 +30,27 @@ def test_a_share_in_doubt_is_said() -> None:
     assert line is not None and "50%" in line and "piano" in line
 
 
-def test_a_voice_is_not_a_piano() -> None:
-    time = np.arange(24_000) / 16_000
-    swell, vibrato = np.sin(np.pi * time / 1.5), 0.01 * np.sin(2 * np.pi * 5 * time) / (2 * np.pi * 5)
+def choir() -> np.ndarray:
+    """Five voices in unison that swell, each with a vibrato and a tuning of its own."""
+    draw, time = np.random.default_rng(0), np.arange(24_000) / 16_000
     sung = np.zeros(0)
     for hertz in [262.0, 330.0, 392.0, 523.0, 294.0, 349.0, 440.0] * 3:
-        voices = (hertz * detuned * h for detuned in (1, 1.005) for h in range(1, 6))
-        sung = np.append(
-            sung, swell * sum(np.sin(2 * np.pi * f * (time + vibrato)) * hertz / f for f in voices)
-        )
+        note = np.zeros(len(time))
+        for _ in range(5):
+            detuned, rate, phase = (
+                2 ** (draw.normal(0, 0.12) / 12),
+                draw.uniform(4.5, 6.5),
+                draw.uniform(0, 6),
+            )
+            bent = time + 0.02 * np.sin(2 * np.pi * rate * time + phase) / (2 * np.pi * rate)
+            note += sum(np.sin(2 * np.pi * hertz * detuned * h * bent + h * phase) / h for h in range(1, 6))
+        sung = np.append(sung, np.sin(np.pi * time / 1.5) * note)
+    return 0.01 * sung
+
+
+def test_a_choir_is_not_a_piano() -> None:
     notices: list[str] = []
-    Transcriber(prior=None)(0.05 * sung, 16_000, notice=notices.append)
+    Transcriber(prior=None)(choir(), 16_000, notice=notices.append)
     assert len(notices) == 1 and "not the sound of a piano" in notices[0]
     notices.clear()
     Transcriber(prior=None)(EXAMPLE, notice=notices.append)
