@@ -5,7 +5,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.reporting import acoustic_tables, decoding_tables, symbolic_tables, transcription_tables
+from benchmarks.reporting import (
+    acoustic_tables,
+    decoding_tables,
+    paper_tables,
+    symbolic_tables,
+    transcription_tables,
+)
 from benchmarks.reporting.form import ROOT
 from benchmarks.reporting.markdown import filled
 from symbolic.errors import NotebeamError
@@ -16,6 +22,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **acoustic_tables.TABLES,
     **symbolic_tables.TABLES,
     **decoding_tables.TABLES,
+    **paper_tables.TABLES,
 }
 
 
