@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from acoustic import ffmpeg
+from acoustic import ffmpeg, pyav
+from acoustic.channels import CANCELLED, Mixer
 from acoustic.containers import Layout, Part, View, layout, looks_like_audio
 from symbolic.errors import NotebeamError
 from symbolic.files import open_file
@@ -20,7 +21,9 @@ from symbolic.files import open_file
 Samples = npt.NDArray[np.float32]
 
 RATE_HZ = 16_000
+RATES_HZ = 100, 3_000_000  # of recordings
 BLOCK_SECONDS = 10.0
+BLOCK_VALUES = 1 << 24  # of all channels of a block, at most: rate and channels are what a file claims
 # Of the files of a folder; what a file is shows in its content, and others are looked into (`is_audio`).
 SUFFIXES = frozenset(
     ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .ogv .ogx .opus .spx .mp3 .mp2 .mp1 .mpga .aif .aiff .aifc "
@@ -56,12 +59,14 @@ def read_blocks(
     stop: float | None = None,
     rate_hz: int = RATE_HZ,
     damage: Callable[[DamagedRecording], None] | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> Iterator[Samples]:
     """Mono blocks (S,) float32 of a recording at `rate_hz`, in order, a few seconds each.
 
-    Any rate and channel count; channels are averaged. The recording is read to its true end, whatever its
-    header claims. What libsndfile cannot open is piped through ffmpeg where that is installed. Memory does
-    not grow with the file's length.
+    Any rate and channel count; channels are averaged, where they do not cancel (`channels.Mixer`). The
+    recording is read to its true end, whatever its header claims. What libsndfile cannot open is piped
+    through ffmpeg, or decoded by PyAV, where one of them is installed. Memory does not grow with the
+    file's length.
 
     Args:
         path: the recording.
@@ -69,6 +74,7 @@ def read_blocks(
         stop: seconds at which to end; None reads to the end.
         rate_hz: rate of the samples returned.
         damage: called at the end of a recording that is cut or damaged; None raises.
+        notice: called at the end with what a user should know of the channels.
 
     Raises:
         DamagedRecording: at the end, after all that can be read, of a recording that is cut or damaged.
@@ -77,16 +83,18 @@ def read_blocks(
     import soxr
 
     stream: soxr.ResampleStream | None = None
-    stream_hz, found = 0, False
+    stream_hz, found, mixer = 0, False, Mixer()
     faults: list[str] = []
     for native_hz, block in _native_blocks(path, start, stop, faults):
         found = True
-        mono = block.mean(axis=1, dtype=np.float32)
-        if not np.isfinite(mono).all():
+        if not RATES_HZ[0] <= native_hz <= RATES_HZ[1]:
+            raise NotebeamError(str(path), f"{native_hz} samples a second", f"{RATES_HZ[0]} to {RATES_HZ[1]}")
+        if not np.isfinite(block).all():
             raise NotebeamError(str(path), "NaN or infinite samples", "finite samples")
-        peak = float(np.abs(mono).max(initial=0.0))
+        peak = float(np.abs(block).max(initial=0.0))
         if peak > LOUDEST:
             raise NotebeamError(str(path), f"samples up to {peak:.0f}", "samples whose full scale is 1")
+        mono = mixer(block)
         if stream is not None and native_hz != stream_hz:  # files of two rates were joined
             yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
             stream = None
@@ -102,6 +110,8 @@ def read_blocks(
         raise NotebeamError(str(path), f"no samples{why}", f"audio between {start:g} s and {_named(stop)}")
     if stream is not None:
         yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+    if notice is not None and mixer.taken is not None:
+        notice(CANCELLED)
     if faults:
         error = DamagedRecording(str(path), f"a cut or damaged file ({faults[0]})", "a whole recording")
         if damage is None:
@@ -185,7 +195,8 @@ class _Opened:
             self.position = min(first, self.file.frames)
             self.file.seek(self.position)
         while last is None or self.position < last:
-            block, complaint = self._read(round(BLOCK_SECONDS * self.rate_hz), last)
+            size = min(round(BLOCK_SECONDS * self.rate_hz), BLOCK_VALUES // self.file.channels)
+            block, complaint = self._read(size, last)
             begin = max(0, first - self.position)
             self.position += len(block)
             if len(block) > begin:
@@ -219,12 +230,23 @@ def _native_blocks(
     path: Path, start: float, stop: float | None, faults: list[str]
 ) -> Iterator[tuple[int, Samples]]:
     """(rate, block (S, channels)) in the file's own rate; what is wrong with the file goes to `faults`."""
-    import soundfile
-
     with open_file(path, EXPECTED) as file:
         head = file.read(512)
-    if not head:
-        raise NotebeamError(str(path), "an empty file", EXPECTED)
+        if not head:
+            raise NotebeamError(str(path), "an empty file", EXPECTED)
+        before = os.fstat(file.fileno())
+        yield from _parts(path, head, start, stop, faults)
+        after = os.fstat(file.fileno())
+        if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            faults.append("it changed while it was read")
+
+
+def _parts(
+    path: Path, head: bytes, start: float, stop: float | None, faults: list[str]
+) -> Iterator[tuple[int, Samples]]:
+    """`_native_blocks` of a file that begins with `head`."""
+    import soundfile
+
     found = _layout(path)
     if found.fault:
         faults.append(found.fault)
@@ -236,9 +258,10 @@ def _native_blocks(
             if number:
                 faults.append(f"its part {number + 1} cannot be read")
                 continue
-            if _is_text(head) or not ffmpeg.is_installed():
+            other = next((way for way in (ffmpeg, pyav) if way.is_installed()), None)
+            if _is_text(head) or other is None:
                 raise _unreadable(path, head) from error
-            yield from ffmpeg.blocks(path, start, stop, faults)
+            yield from other.blocks(path, start, stop, faults)
             return
         with opened as sound:
             first = max(0, round((start - passed) * sound.rate_hz))
@@ -253,8 +276,9 @@ def _native_blocks(
 def _unreadable(path: Path, head: bytes) -> NotebeamError:
     reason = "not a format that can be read"
     if looks_like_audio(head):
-        return NotebeamError(str(path), f"{reason} without ffmpeg", "ffmpeg to be installed")
-    expected = "wav, flac, ogg, opus, mp3 or aiff (others through ffmpeg, where it is installed)"
+        expected = f"ffmpeg to be installed, or PyAV (pip install '{pyav.EXTRA}')"
+        return NotebeamError(str(path), f"{reason} without ffmpeg", expected)
+    expected = "wav, flac, ogg, opus, mp3 or aiff (others through ffmpeg or notebeam[video], where installed)"
     return NotebeamError(str(path), reason, expected)
 
 

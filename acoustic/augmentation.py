@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from acoustic.chains import coded, decibels, loudspeaker, microphone, old_record, uniform
+from acoustic.chains import coded, decibels, line_hertz, loudspeaker, microphone, old_record, uniform
 from symbolic.errors import NotebeamError
 
 SILENCE = 1e-4  # amplitude below which a clip gets no louder noise than that of silence
@@ -31,7 +31,7 @@ class AugmentOptions:
     room_chance: float = 0.5
     decay_seconds: tuple[float, float] = (0.15, 1.4)  # until the reverberation is 60 dB down
     direct_db: tuple[float, float] = (-2.0, 18.0)  # direct sound above the reverberation
-    band_chance: float = 0.2  # of hearing a part of the spectrum alone, as through a telephone
+    band_chance: float = 0.2  # of keeping one band of the spectrum, as a telephone does
     lowest_hz: tuple[float, float] = (30.0, 300.0)  # of that band
     highest_hz: tuple[float, float] = (2500.0, 7000.0)
     compression_chance: float = 0.2
@@ -72,17 +72,17 @@ def augment(
     response = response * bands(clips, size // 2 + 1, options, rate_hz, generator)
     free = torch.ones(clips, dtype=torch.bool) if plain is None else ~plain
     played = through(loudspeaker, audio, options.loudspeaker_chance, free, rate_hz, generator)
-    heard = compressed(
+    changed = compressed(
         torch.fft.irfft(torch.fft.rfft(played, size) * response, size)[:, :samples], options, generator
     )
-    heard = through(old_record, heard, options.record_chance, free, rate_hz, generator)
-    heard = torch.where(free[:, None], heard, audio)
-    level = heard.square().mean(dim=1, keepdim=True).sqrt().clamp(min=SILENCE)
+    changed = through(old_record, changed, options.record_chance, free, rate_hz, generator)
+    changed = torch.where(free[:, None], changed, audio)
+    level = changed.square().mean(dim=1, keepdim=True).sqrt().clamp(min=SILENCE)
     amount = level * decibels(uniform(clips, options.noise_db, generator))
-    heard = heard + amount * coloured_noise(clips, samples, generator)
-    heard = through(microphone, heard, options.microphone_chance, free, rate_hz, generator)
-    heard = through(coded, heard, options.codec_chance, free, rate_hz, generator)
-    result: Tensor = heard * decibels(uniform(clips, options.gain_db, generator))
+    changed = changed + amount * coloured_noise(clips, samples, generator)
+    changed = through(microphone, changed, options.microphone_chance, free, rate_hz, generator)
+    changed = through(coded, changed, options.codec_chance, free, rate_hz, generator)
+    result: Tensor = changed * decibels(uniform(clips, options.gain_db, generator))
     return result
 
 
@@ -123,8 +123,9 @@ def equaliser(clips: int, lines: int, spread_db: float, generator: torch.Generat
 def bands(
     clips: int, lines: int, options: AugmentOptions, rate_hz: int, generator: torch.Generator
 ) -> Tensor:
-    """(B, lines) gains of bands with slopes of 24 dB an octave; 1 for clips that are heard whole."""
-    hertz = torch.arange(lines).clamp(min=0.5) * (rate_hz / 2 / (lines - 1))
+    """(B, lines) gains of bands with slopes of 24 dB an octave; 1 for clips kept whole."""
+    hertz = line_hertz(rate_hz, 2 * (lines - 1))
+    hertz[0] = hertz[1] / 2  # of a division
     lowest, highest = (
         uniform(clips, bounds, generator) for bounds in (options.lowest_hz, options.highest_hz)
     )
@@ -187,7 +188,7 @@ def reflections(tail: Tensor, arrival: Tensor, most: int, rate_hz: int, generato
     size = sign * there / (1 + (time - arrival) / 0.02)
     result = torch.zeros_like(tail)
     result.scatter_add_(1, (time * rate_hz).long().clamp(max=tail.shape[1] - 1), size)
-    wanted, power = (x.square().sum(dim=1, keepdim=True) for x in (tail, result))
+    energy, power = (x.square().sum(dim=1, keepdim=True) for x in (tail, result))
     return result * (
-        (wanted / power.clamp(min=1e-9)).sqrt() * decibels(uniform(clips, (-6.0, 6.0), generator))
+        (energy / power.clamp(min=1e-9)).sqrt() * decibels(uniform(clips, (-6.0, 6.0), generator))
     )

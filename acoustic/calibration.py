@@ -23,8 +23,8 @@ EPSILON = 1e-6  # probabilities are kept this far from 0 and 1 where a logarithm
 class Scaling:
     """Log-odds x become x / temperature + bias (Platt 1999; without bias Guo et al. 2017)."""
 
-    temperature: float = 1.0  # above 1 less sure, below 1 surer
-    bias: float = 0.0  # below 0 for what is said too often
+    temperature: float = 1.0  # above 1 less confident, below 1 more
+    bias: float = 0.0  # below 0 where probabilities are too high
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < math.inf or not math.isfinite(self.bias):
@@ -68,23 +68,23 @@ def fit_scaling(prob: Floats, truth: Truth) -> Scaling:
 
 @dataclass(frozen=True)
 class Reliability:
-    """What came true of what was said, by bins of what was said."""
+    """Observed frequency in bins of predicted probability."""
 
-    said: npt.NDArray[np.float64]  # (bins,) mean probability
-    true: npt.NDArray[np.float64]  # (bins,) share that came true
+    predicted: npt.NDArray[np.float64]  # (bins,) mean probability
+    observed: npt.NDArray[np.float64]  # (bins,) observed frequency
     count: npt.NDArray[np.int64]  # (bins,)
 
     @property
     def error(self) -> float:
-        """Expected calibration error: mean |said - true| over everything said (Naeini et al. 2015)."""
-        return float((np.abs(self.said - self.true) * self.count).sum() / max(1, self.count.sum()))
+        """Expected calibration error: mean |predicted - observed| over predictions (Naeini et al. 2015)."""
+        return float((np.abs(self.predicted - self.observed) * self.count).sum() / max(1, self.count.sum()))
 
 
 def reliability(prob: Floats, truth: Truth, bins: int = 10) -> Reliability:
     """Reliability diagram in bins of equal width; empty bins are left out."""
     index = np.minimum((prob * bins).astype(int), bins - 1)
     count = np.bincount(index, minlength=bins)
-    said = np.bincount(index, weights=prob, minlength=bins)
-    true = np.bincount(index, weights=truth, minlength=bins)
+    predicted = np.bincount(index, weights=prob, minlength=bins)
+    observed = np.bincount(index, weights=truth, minlength=bins)
     kept = count > 0
-    return Reliability(said[kept] / count[kept], true[kept] / count[kept], count[kept])
+    return Reliability(predicted[kept] / count[kept], observed[kept] / count[kept], count[kept])

@@ -1,6 +1,6 @@
 """Recording chains: what loudspeakers, webcams, codecs and old records make of a sound, at random.
 
-Is: functions of clips (B, S) and a generator, each of which spoils every clip it is given, no two alike.
+Is: functions of clips (B, S) and a generator, each of which degrades every clip it is given, no two alike.
 Is not: which clips go through which chain, rooms, noise and gain (acoustic.augmentation).
 
 None moves an onset by more than a few milliseconds. Filters are those of circuits, evaluated on the
@@ -68,11 +68,11 @@ def filtered(audio: Tensor, response: Tensor) -> Tensor:
     return result[:, :samples]
 
 
-def line_hertz(rate_hz: int) -> Tensor:
-    """(RINGING // 2 + 1,) frequencies at which responses are evaluated."""
+def line_hertz(rate_hz: int, size: int = RINGING) -> Tensor:
+    """(size // 2 + 1,) frequencies of the lines of a spectrum, by default those of responses."""
     from librosa import fft_frequencies  # slow to import: only training needs it
 
-    return torch.from_numpy(fft_frequencies(sr=rate_hz, n_fft=RINGING)).float()
+    return torch.from_numpy(fft_frequencies(sr=rate_hz, n_fft=size)).float()
 
 
 def loudspeaker(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tensor:
@@ -86,11 +86,11 @@ def loudspeaker(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tens
         centre = log_uniform(clips, (120.0, 5000.0), generator)
         quality = log_uniform(clips, (1.5, 10.0), generator)
         response = response * peaking(hertz, centre, quality, uniform(clips, (-9.0, 9.0), generator))
-    heard = filtered(audio, response)
-    peak = heard.abs().amax(dim=1, keepdim=True).clamp(min=TINY)
+    linear = filtered(audio, response)
+    peak = linear.abs().amax(dim=1, keepdim=True).clamp(min=TINY)
     drive, skew = log_uniform(clips, (0.2, 3.0), generator), uniform(clips, (-0.2, 0.2), generator)
     # A cone that moves further one way than the other adds even harmonics.
-    bent = torch.tanh(drive * (heard / peak) + skew) - torch.tanh(skew)
+    bent = torch.tanh(drive * (linear / peak) + skew) - torch.tanh(skew)
     return bent * peak / torch.tanh(drive)
 
 
@@ -111,8 +111,7 @@ def automatic_gain(audio: Tensor, rate_hz: int, generator: torch.Generator) -> T
     amount = uniform(clips, (0.3, 0.9), generator)  # 1 would leave one level
     gain = torch.maximum(torch.stack(followed, dim=1), floor[:, None]) ** -amount
     smooth = F.interpolate(gain[:, None], scale_factor=float(block), mode="linear")[:, 0, :samples]
-    heard = audio * smooth
-    return _as_loud(heard, audio)
+    return _at_level_of(audio, audio * smooth)
 
 
 def suppressed(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tensor:
@@ -128,8 +127,8 @@ def suppressed(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tenso
     least = decibels(uniform(clips, (-25.0, -6.0), generator))[:, :, None]
     gain = torch.maximum(1 - strength * going / (magnitude + TINY), least)
     gain = F.avg_pool1d(F.pad(gain, (1, 1), mode="replicate"), 3, 1)
-    heard: Tensor = torch.istft(spectrum * gain, size, size // 2, window=taper, length=samples)
-    return _as_loud(heard, audio)
+    result: Tensor = torch.istft(spectrum * gain, size, size // 2, window=taper, length=samples)
+    return _at_level_of(audio, result)
 
 
 def microphone(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tensor:
@@ -143,11 +142,11 @@ def microphone(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tenso
     response = response * peaking(
         hertz, log_uniform(clips, (1500.0, 5000.0), generator), torch.tensor(1.5), presence
     )
-    heard = automatic_gain(filtered(audio, response), rate_hz, generator)
-    some = torch.rand(clips, generator=generator) < 0.5
-    if some.any():
-        heard[some] = suppressed(heard[some], rate_hz, generator)
-    return heard
+    result = automatic_gain(filtered(audio, response), rate_hz, generator)
+    chosen = torch.rand(clips, generator=generator) < 0.5
+    if chosen.any():
+        result[chosen] = suppressed(result[chosen], rate_hz, generator)
+    return result
 
 
 def coded(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tensor:
@@ -174,16 +173,16 @@ def coded(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tensor:
     real, imaginary = ((part / step).round() * step for part in (spectrum.real, spectrum.imag))
     highest = log_uniform(clips, (3500.0, 8000.0), generator)[:, :, None]
     kept = (torch.arange(lines) * rate_hz / size)[None, :, None] < highest
-    heard: Tensor = torch.istft(
+    result: Tensor = torch.istft(
         torch.complex(real, imaginary) * kept, size, size // 2, window=taper, length=samples
     )
-    return heard
+    return result
 
 
 def old_record(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tensor:
     """An old record or tape: 4 kHz, wow and flutter, hiss and crackle."""
     clips, samples = audio.shape
-    heard = _wavering(audio, rate_hz, generator)
+    wavering = _wavering(audio, rate_hz, generator)
     hertz = line_hertz(rate_hz)
     response = high_pass(hertz, log_uniform(clips, (60.0, 250.0), generator), torch.tensor(0.8))
     top = log_uniform(clips, (2500.0, 6000.0), generator)
@@ -197,7 +196,7 @@ def old_record(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tenso
     struck = torch.rand(clips, samples, generator=generator) < rate
     size = level * decibels(uniform(clips, (0.0, 22.0), generator))
     crackle = struck * torch.randn(clips, samples, generator=generator) * size
-    return filtered(heard + crackle, response) + hiss * torch.randn(clips, samples, generator=generator)
+    return filtered(wavering + crackle, response) + hiss * torch.randn(clips, samples, generator=generator)
 
 
 def _wavering(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tensor:
@@ -225,7 +224,7 @@ def _wavering(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tensor
     return b + 0.5 * part * (c - a + part * curve)
 
 
-def _as_loud(heard: Tensor, as_before: Tensor) -> Tensor:
-    """`heard` (B, S) at the level of `as_before`."""
-    before, after = (x.square().mean(dim=1, keepdim=True).sqrt() for x in (as_before, heard))
-    return heard * (before / after.clamp(min=TINY))
+def _at_level_of(reference: Tensor, audio: Tensor) -> Tensor:
+    """`audio` (B, S) scaled to the root mean square of `reference` (B, S)."""
+    before, after = (x.square().mean(dim=1, keepdim=True).sqrt() for x in (reference, audio))
+    return audio * (before / after.clamp(min=TINY))

@@ -19,8 +19,41 @@ from symbolic.pitch import pitch_at
 WINDOW_SECONDS = 0.5  # lines of 2 Hz, between which peaks are interpolated
 BAND_HZ = (100.0, 1500.0)  # below, lines are wider than cents; above, strings are stiff
 FAINT = 0.05  # of a frame's loudest line in the band: peaks below it are not counted
-SILENCE = 1e-6  # amplitude of a line below which nothing is
+SILENCE = 1e-7  # amplitude of a line below which nothing is
+BLOCK_SECONDS = 60.0  # looked at together: memory stays bounded
 AGREEMENT = 0.2  # length of the mean, 1 where all peaks agree: below it nothing is in tune with anything
+
+
+class Tuning:
+    """The estimate over a recording of any length, block by block.
+
+    A moment whose peaks agree on a tuning counts more than applause, speech or noise, whose peaks do not.
+    """
+
+    def __init__(self, rate_hz: int) -> None:
+        self.rate_hz = rate_hz
+        self._parts: list[Samples] = []  # not looked at yet
+        self._sum, self._weight = 0j, 0.0
+
+    def add(self, block: Samples) -> None:
+        """Samples (S,) that follow those before."""
+        self._parts.append(block)
+        if sum(map(len, self._parts)) >= BLOCK_SECONDS * self.rate_hz:
+            self._look()
+
+    @property
+    def cents(self) -> float:
+        """See `estimate_cents`; of all that was added."""
+        self._look()
+        if abs(self._sum) <= AGREEMENT * self._weight:
+            return 0.0
+        return float(100 * np.angle(self._sum) / (2 * math.pi))
+
+    def _look(self) -> None:
+        if any(map(len, self._parts)):
+            total, weight = _agreed(np.concatenate(self._parts), self.rate_hz)
+            self._sum, self._weight = self._sum + total, self._weight + weight
+        self._parts = []
 
 
 def estimate_cents(audio: Samples, rate_hz: int) -> float:
@@ -28,6 +61,13 @@ def estimate_cents(audio: Samples, rate_hz: int) -> float:
 
     A few cents low for tones with many partials: the fifth and the seventh lie 14 and 31 below their keys.
     """
+    tuning = Tuning(rate_hz)
+    tuning.add(audio)
+    return tuning.cents
+
+
+def _agreed(audio: Samples, rate_hz: int) -> tuple[complex, float]:
+    """Sum over moments of their mean around the circle of a semitone, and of the weights of these means."""
     size = 2 ** round(math.log2(WINDOW_SECONDS * rate_hz))
     taper = torch.hann_window(size)
     spectrum = torch.stft(
@@ -38,13 +78,19 @@ def estimate_cents(audio: Samples, rate_hz: int) -> float:
     level = (spectrum[lowest - 1 : highest + 2].abs() / (taper.sum() / 2)).numpy()
     below, middle, above = level[:-2], level[1:-1], level[2:]
     loud = middle > np.maximum(FAINT * middle.max(axis=0, keepdims=True), SILENCE)
-    peak = loud & (middle > below) & (middle >= above)
-    if not peak.any():
-        return 0.0
+    line, moment = np.nonzero(loud & (middle > below) & (middle >= above))
     # The top of a parabola through log levels.
-    left, top, right = (np.log(part[peak].astype(np.float64) + 1e-12) for part in (below, middle, above))
-    place = lowest + np.nonzero(peak)[0] + (left - right) / (2 * (left - 2 * top + right))
-    mean = np.average(np.exp(2j * math.pi * pitch_at(place * rate_hz / size)), weights=middle[peak])
-    if abs(mean) < AGREEMENT:
-        return 0.0
-    return float(100 * np.angle(mean) / (2 * math.pi))
+    left, top, right = (
+        np.log(part[line, moment].astype(np.float64) + 1e-12) for part in (below, middle, above)
+    )
+    place = lowest + line + (left - right) / (2 * (left - 2 * top + right))
+    angle = 2 * math.pi * pitch_at(place * rate_hz / size)
+    count = middle.shape[1]
+    weight = np.bincount(moment, middle[line, moment], minlength=count)
+    across, up = (
+        np.bincount(moment, middle[line, moment] * part, minlength=count)
+        for part in (np.cos(angle), np.sin(angle))
+    )
+    mean = across + 1j * up
+    agreement = np.abs(mean) / np.maximum(weight, 1e-12)
+    return complex((agreement * mean).sum()), float((agreement * weight).sum())

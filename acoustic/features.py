@@ -1,4 +1,4 @@
-"""Log-frequency spectra on torch: what the network sees of the sound.
+"""Log-frequency spectra on torch: the network's input.
 
 Is: two short-time spectra, one fine in pitch and one fine in time, on one log-frequency axis.
 Is not: the stacking of harmonics, which belongs to the network.

@@ -75,7 +75,7 @@ def _au_blocks(stream: IO[bytes]) -> Iterator[tuple[int, npt.NDArray[np.float32]
         return
     body, _, _, rate_hz, channels = struct.unpack(">4x5I", head)
     stream.read(body - 24)
-    size = max(1, round(SECONDS * rate_hz)) * channels * 4
+    size = max(1, min(round(SECONDS * rate_hz), LARGEST_BLOCK // 4 // max(channels, 1) // 4)) * channels * 4
     while data := stream.read(size):
         whole = data[: len(data) // (4 * channels) * 4 * channels]
         yield rate_hz, np.frombuffer(whole, dtype=">f4").astype(np.float32).reshape(-1, channels)

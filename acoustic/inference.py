@@ -4,10 +4,10 @@ Is: chunks with enough context that the result does not depend on them.
 Is not: reading audio (audio), spectra (features), the weights' files (loading).
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,16 @@ from torch import Tensor
 
 from acoustic.audio import LOUDEST, DamagedRecording, Samples, duration, read_blocks
 from acoustic.calibration import Scaling
-from acoustic.concert_pitch import estimate_cents
+from acoustic.channels import CANCELLED, Mixer
 from acoustic.features import frame_count, margin_samples, spectra
 from acoustic.loading import load_network
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
+from acoustic.survey import Survey
 from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
 
 CHUNK_SECONDS = 20.0
-TUNING_SECONDS = 120.0  # of a recording, from which its tuning is estimated
+TIE_CENTS = 40.0  # beyond which a recording may as well be taken for one a semitone away
 MEAN_VELOCITY = 64 / 127  # of every recording: what is heard tells how its notes differ, not how loud it was
 Planes = npt.NDArray[np.float32]  # (5, T, 88), in the order of HEADS
 
@@ -43,10 +44,12 @@ class Listener:
     cents: float | None = None  # of a recording's A4 above 440 Hz; None: estimated from the recording
     onset_shift: float = 0.0  # seconds, of its card
 
-    def __call__(self, samples: npt.ArrayLike, *, rate: float) -> Posteriorgram:
+    def __call__(
+        self, samples: npt.ArrayLike, *, rate: float, notice: Callable[[str], None] | None = None
+    ) -> Posteriorgram:
         """What the network hears in samples (S,), or (S, channels), full scale 1, at `rate` samples a second.
 
-        Times and velocities as in `file`.
+        Times, velocities and notices as in `file`.
 
         Raises:
             NotebeamError: no samples, samples that are not finite, or a rate that is none.
@@ -56,9 +59,10 @@ class Listener:
             >>> listen(np.zeros(44_100), rate=44_100).onset.shape
             (50, 88)
         """
-        mono = _mono(samples, rate, self.network.features.rate_hz)
+        notice = notice or _nobody
+        mono = mono_samples(samples, rate, self.network.features.rate_hz, notice)
         seconds = len(mono) / self.network.features.rate_hz
-        return self._heard(iter([mono]), 0.0, seconds, "samples", None)
+        return self._predicted(iter([mono]), 0.0, seconds, "samples", _nobody, notice)
 
     def file(
         self,
@@ -67,16 +71,18 @@ class Listener:
         stop: float | None = None,
         progress: Callable[[float], None] | None = None,
         damage: Callable[[DamagedRecording], None] | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> Posteriorgram:
         """What the network hears in a recording between `start` and `stop` seconds.
 
-        Frame 0 is centred on `start`, so the times are those of the recording. Velocities are relative to
-        the mean of what was read; the tuning, unless told, is that of the first two minutes read. Memory
-        grows only with the result (90 kB a second), not with the spectra.
+        Frame 0 is centred on `start`, so the times are those of the recording. Level and tuning are
+        estimated over all that is read (`survey`); velocities are relative to its mean. Memory grows only
+        with the result (90 kB a second), not with the spectra.
 
         Args:
             progress: called after each chunk with the part done, 0 to 1, as far as the file tells its length.
             damage: called of a cut or damaged recording, whose result is what is there; None raises.
+            notice: called with what a user should know: channels that cancel, a tuning that is a tie.
 
         Raises:
             NotebeamError: see `acoustic.audio.read_blocks`.
@@ -89,36 +95,38 @@ class Listener:
             if progress is not None and end < float("inf"):
                 progress(min(1.0, seconds / max(end - start, 1e-9)))
 
-        blocks = read_blocks(path, start, stop, self.network.features.rate_hz, damage)
-        return self._heard(blocks, start, known, path.name, tell)
+        blocks = read_blocks(path, start, stop, self.network.features.rate_hz, damage, notice)
+        return self._predicted(blocks, start, known, path.name, tell, notice or _nobody)
 
-    def _heard(
+    def _predicted(
         self,
         blocks: Iterator[Samples],
         start: float,
         known: float | None,
         source: str,
-        tell: Callable[[float], None] | None,
+        tell: Callable[[float], None],
+        notice: Callable[[str], None],
     ) -> Posteriorgram:
         """Of blocks at the network's rate; `known` is the length of their recording, seconds."""
-        rate_hz, cents = self.network.features.rate_hz, self.cents
-        if cents is None:
-            first = _first(blocks, round(TUNING_SECONDS * rate_hz))
-            cents, blocks = estimate_cents(first, rate_hz), chain([first], blocks)
-        parts: list[Planes] = []
-        seconds = 0.0
-        for planes, reached in listen(blocks, replace(self, cents=cents)):
-            parts.append(planes)
-            seconds = reached
-            if tell is not None:
+        with Survey(self.network.features.rate_hz, tuning=self.cents is None) as survey:
+            for block in blocks:
+                survey.add(block)
+            cents = self.cents if survey.tuning is None else survey.tuning.cents
+            assert cents is not None
+            if survey.tuning is not None and abs(cents) > TIE_CENTS:
+                notice(_tie(cents))
+            parts: list[Planes] = []
+            seconds = 0.0
+            for part, seconds in listen(survey.blocks(), replace(self, cents=cents)):
+                parts.append(part)
                 tell(seconds)
-        heard: dict[str, Any] = {name: np.concatenate([p[i] for p in parts]) for i, name in enumerate(HEADS)}
+        planes: dict[str, Any] = {name: np.concatenate([p[i] for p in parts]) for i, name in enumerate(HEADS)}
         del parts  # an hour of it is 300 MB
         for head, scaling in self.scalings.items():
-            heard[head] = scaling(heard[head])
-        heard["velocity"] = centred(heard["velocity"], heard["onset"])
+            planes[head] = scaling(planes[head])
+        planes["velocity"] = centred(planes["velocity"], planes["onset"])
         return Posteriorgram(
-            **heard,
+            **planes,
             hop=self.network.features.hop,
             start=start,
             duration=start + seconds if known is None else known,
@@ -127,8 +135,8 @@ class Listener:
         )
 
 
-def _mono(samples: npt.ArrayLike, rate: float, rate_hz: int) -> Samples:
-    """(S,) the mean of the channels at `rate_hz`."""
+def mono_samples(samples: npt.ArrayLike, rate: float, rate_hz: int, notice: Callable[[str], None]) -> Samples:
+    """(S,) the channels as one at `rate_hz`."""
     import soxr
 
     if not 1000 <= rate <= 1e6:
@@ -138,21 +146,28 @@ def _mono(samples: npt.ArrayLike, rate: float, rate_hz: int) -> Samples:
         raise NotebeamError("samples", str(given.dtype), "floating-point samples, full scale 1")
     if given.ndim not in (1, 2) or not given.size:
         raise NotebeamError("samples", given.shape, "samples (S,) or (S, channels), at least one")
-    mono = given.astype(np.float32) if given.ndim == 1 else given.mean(axis=1, dtype=np.float32)
-    if not np.isfinite(mono).all() or (peak := float(np.abs(mono).max())) > LOUDEST:
-        found = f"up to {peak:.0f}" if np.isfinite(mono).all() else "NaN or infinite"
+    block = given.astype(np.float32).reshape(len(given), -1)
+    if not np.isfinite(block).all() or (peak := float(np.abs(block).max())) > LOUDEST:
+        found = f"up to {peak:.0f}" if np.isfinite(block).all() else "NaN or infinite"
         raise NotebeamError("samples", found, "finite samples whose full scale is 1")
+    mixer = Mixer()
+    mono = mixer(block)
+    if mixer.taken is not None:
+        notice(CANCELLED)
     if rate == rate_hz:
         return np.asarray(mono)
     return np.asarray(soxr.resample(mono, rate, rate_hz), dtype=np.float32)
 
 
-def _first(blocks: Iterator[Samples], wanted: int) -> Samples:
-    """Blocks that hold the first `wanted` samples, as one; no more are taken."""
-    found = [np.zeros(0, dtype=np.float32)]
-    while sum(map(len, found)) < wanted and (block := next(blocks, None)) is not None:
-        found.append(block)
-    return np.concatenate(found)
+def _nobody(_: object) -> None:
+    """Where nobody wants to know."""
+
+
+def _tie(cents: float) -> str:
+    """Of a recording that lies about as near to one key as to the next."""
+    other = 440 * 2 ** ((cents - math.copysign(100, cents)) / 1200)
+    side, way = ("above", "higher") if cents > 0 else ("below", "lower")
+    return f"{abs(cents):.0f} cents {side} A4 = 440 Hz; --tuning {other:.1f} reads it a semitone {way}"
 
 
 def load_acoustic(

@@ -5,7 +5,6 @@ Is not: the playing (acoustic.rendering, acoustic.soundfonts), or what is render
 (acoustic.training.renderings).
 """
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from acoustic.audio import Samples
 from acoustic.rendering import AS_RECORDED, SampledPiano, Touch, Tuning
 from acoustic.soundfonts import SoundFont
 from symbolic import datasets
+from symbolic.datasets.tables import read_table
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 
@@ -37,6 +37,7 @@ class Source:
 
 _FLUID = "Fluid R3 by Frank Wen", "MIT"
 _MUSESCORE = "MuseScore General by S. Christian Collins", "MIT"
+_TIMGM = "TimGM6mb by Tim Brechbill", "GPL-2"
 SOURCES = {
     "headroom-close": Source("Headroom Piano by Bengt Nilsson", "CC BY 4.0"),
     "headroom-decca": Source("Headroom Piano by Bengt Nilsson", "CC BY 4.0"),
@@ -53,9 +54,13 @@ SOURCES = {
     "musescore-electric": Source(
         *_MUSESCORE, SoundFont(file="MuseScore_General_Lite.sf3", program=2, delay_seconds=0.0039)
     ),
-    "timgm-grand": Source(
-        "TimGM6mb by Tim Brechbill", "GPL-2", SoundFont(file="TimGM6mb.sf2", delay_seconds=0.0048)
-    ),
+    "timgm-grand": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", delay_seconds=0.0048)),
+    # No pianos, by their programs of General MIDI: for benchmarks.domains.
+    "timgm-organ": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", program=19)),
+    "timgm-guitar": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", program=24)),
+    "timgm-strings": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", program=48)),
+    "timgm-choir": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", program=52)),
+    "timgm-brass": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", program=61)),
 }
 LICENCES = "licences.csv"  # beside the `samples.csv` of other sampled pianos: piano,credit,licence
 
@@ -69,12 +74,8 @@ def source(name: str, folder: Path | None = None) -> Source:
     if name in SOURCES:
         return SOURCES[name]
     table = (folder or datasets.root() / "pianos") / LICENCES
-    rows: list[dict[str, str]] = []
-    if table.is_file():
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    for row in rows:
-        if row.get("piano") == name and row.get("licence"):
+    for row in read_table(table, ("piano",)) if table.exists() else ():
+        if row["piano"] == name and row.get("licence"):
             return Source(row.get("credit") or name, row["licence"])
     known = ", ".join(SOURCES)
     raise NotebeamError(

@@ -18,7 +18,7 @@ from torch import Tensor
 from acoustic.audio import RATE_HZ, Samples
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
-from symbolic.pitch import KEYS, LOWEST, hertz
+from symbolic.pitch import KEYS, LOWEST
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,16 +63,18 @@ def rises(samples: Samples) -> npt.NDArray[np.float32]:
         piece = padded[first * HOP : (first + count + RISE - 1) * HOP + WINDOW]
         audio = torch.from_numpy(np.ascontiguousarray(piece, dtype=np.float32)) / level
         spectrum = torch.stft(audio, WINDOW, HOP, window=taper, center=False, return_complex=True).abs()
-        heard = torch.log1p(spectrum * (10 ** (LOUDEST_DB / 20) / WINDOW))
-        parts.append(comb.T @ (heard[:, RISE:] - heard[:, :-RISE]).clamp(min=0))
+        log_level = torch.log1p(spectrum * (10 ** (LOUDEST_DB / 20) / WINDOW))
+        parts.append(comb.T @ (log_level[:, RISE:] - log_level[:, :-RISE]).clamp(min=0))
     return np.asarray(torch.cat(parts, dim=1).T.numpy() if parts else np.zeros((0, KEYS)), dtype=np.float32)
 
 
 def _comb() -> Tensor:
     """(lines, 88) weights of each key's partials, the first the heaviest, 1 in all."""
-    lines = torch.arange(WINDOW // 2 + 1) * (RATE_HZ / WINDOW)
+    from librosa import fft_frequencies, midi_to_hz  # slow to import: only training needs it
+
+    lines = torch.from_numpy(fft_frequencies(sr=RATE_HZ, n_fft=WINDOW)).float()
     comb = torch.zeros(len(lines), KEYS)
-    pitch = torch.from_numpy(hertz(np.arange(KEYS) + LOWEST)).float()
+    pitch = torch.from_numpy(midi_to_hz(np.arange(KEYS) + LOWEST)).float()
     for harmonic in range(1, HARMONICS + 1):
         place = harmonic * pitch
         weight = (1 - (lines[:, None] - place).abs() / (RATE_HZ / WINDOW)).clamp(min=0)

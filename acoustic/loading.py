@@ -10,9 +10,10 @@ import torch
 from acoustic.calibration import Scaling
 from acoustic.features import FeatureOptions
 from acoustic.network import PROBABILITIES, HarmonicNet, NetworkOptions
-from symbolic.checkpoints import read_json, read_tensors, shapes_of, write_json, write_tensors
+from symbolic.checkpoints import read_tensors, shapes_of, write_json, write_tensors
 from symbolic.config import options_from
 from symbolic.errors import NotebeamError
+from symbolic.files import read_json
 
 WEIGHTS = Path(__file__).parent / "weights"
 KIND = "notebeam acoustic model"
@@ -21,7 +22,7 @@ WEIGHTS_EXPECTED = "weights of an acoustic model"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What a user must know of a file of weights, and what the code must know to use it."""
+    """What a file of weights is, for users, and what the code needs to use it."""
 
     name: str
     features: FeatureOptions = field(default_factory=FeatureOptions)
@@ -42,7 +43,7 @@ class ModelCard:
 
 
 def list_models() -> list[str]:
-    """Names that `load_network` knows."""
+    """Names for `load_network`."""
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
@@ -103,6 +104,8 @@ def read_card(path: Path) -> ModelCard:
     table["features"] = options_from(FeatureOptions, table.get("features", {}), f"{path}: features")
     table["network"] = options_from(NetworkOptions, table.get("network", {}), f"{path}: network")
     scalings = table.get("scalings", {})
+    if not isinstance(scalings, dict):
+        raise NotebeamError(f"{path}: scalings", scalings, "a table")
     table["scalings"] = {
         head: options_from(Scaling, value, f"{path}: scalings.{head}") for head, value in scalings.items()
     }

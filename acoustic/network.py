@@ -9,7 +9,7 @@ convolutions tied across pitch then see all partials of a key at one place. Not 
 register, and the place on the keyboard from which velocities are read.
 
 How hard a key was struck is read apart, from levels: the trunk learns under random equalisers and rooms to
-hear a note whatever its level, and so to forget what a velocity is read from.
+detect a note whatever its level, and so to forget what a velocity is read from.
 """
 
 import copy
@@ -81,15 +81,20 @@ def stack_harmonics(spectrum: Tensor, harmonics: tuple[float, ...], bins_per_sem
     return torch.cat([padded[..., below + s : below + s + width] for s in shifts], dim=1)
 
 
+def _shifted(x: Tensor, shifts: tuple[int, ...]) -> Tensor:
+    """Copies of (B, C, T, 88) shifted along the keys, as channels; 0 comes in from beyond the keyboard."""
+    reach = max(map(abs, shifts))
+    padded = F.pad(x, (reach, reach))
+    return torch.cat([padded[..., reach + s : reach + s + x.shape[-1]] for s in shifts], dim=1)
+
+
 class _Shifted(torch.autograd.Function):
-    """Copies of (B, C, T, 88) shifted along the keys, as channels; autograd would pad one tensor for each."""
+    """`_shifted` with a gradient in one tensor; autograd would pad one for each copy."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, shifts: tuple[int, ...]) -> Tensor:
         ctx.shifts = shifts
-        reach = max(map(abs, shifts))
-        padded = F.pad(x, (reach, reach))
-        return torch.cat([padded[..., reach + s : reach + s + x.shape[-1]] for s in shifts], dim=1)
+        return _shifted(x, shifts)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
@@ -104,7 +109,7 @@ class _Shifted(torch.autograd.Function):
 class Gather(nn.Module):
     """What lies at the partials of each key and at the keys whose partial it is, mixed by a 1x1.
 
-    Begins as 0, so that a network that is given one still knows what it knew.
+    Begins as 0, so that a network that is given one still computes what it did.
     """
 
     def __init__(self, channels: int, gathered: int) -> None:
@@ -118,7 +123,9 @@ class Gather(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, 88) -> the same; beyond the keyboard lies 0."""
         sent = F.relu(self.send(x), inplace=True)
-        mixed: Tensor = self.mix(_Shifted.apply(sent, self.shifts))  # type: ignore[no-untyped-call]
+        # Without gradients the plain function, which can be exported.
+        shift = _Shifted.apply if torch.is_grad_enabled() else _shifted
+        mixed: Tensor = self.mix(shift(sent, self.shifts))
         return mixed
 
 
@@ -227,7 +234,7 @@ class HarmonicNet(nn.Module):
 
 
 def fused(network: HarmonicNet) -> HarmonicNet:
-    """A copy for listening whose convolutions hold the normalisations that follow them: the same, sooner."""
+    """A copy for inference, normalisations folded into the convolutions before them: equal, and faster."""
     result = copy.deepcopy(network).eval()
     pairs = [(result, "fine", "fine_norm"), (result, "to_keys", "keys_norm")]
     for module, convolution, norm in [*pairs, *((block, "keys", "norm") for block in result.blocks)]:

@@ -4,7 +4,6 @@ Is: a sampler (pick, transpose, scale, ring, damp, add) for folders of single no
 Is not: rooms, noise and equalisers (augmentation), or the choice of what to render (training.renderings).
 """
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,13 +11,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from acoustic.audio import RATE_HZ, Samples
+from acoustic.audio import RATE_HZ, Samples, read_audio
+from symbolic.datasets.tables import number, read_table
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import KEYS, LOWEST
 
 ATTACK_SECONDS = 0.005  # every sample is cut so that its attack comes this long after its start
 UNDAMPED_PITCH = 90  # strings above have no damper
+COLUMNS = ("piano", "file", "pitch", "low_key", "high_key", "low_velocity", "high_velocity", "gain_db")
+MOST_GAIN_DB = 200.0
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,11 @@ class SampledPiano:
         """Read the rows of piano `name` from `folder/samples.csv`.
 
         Raises:
-            NotebeamError: no such table, or no such piano in it.
+            NotebeamError: no such table, damage in it, no such piano, or a recording that cannot be read.
         """
         table = folder / "samples.csv"
-        if not table.is_file():
-            raise NotebeamError(str(table), "no such file", "the table of sampled pianos")
-        with table.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        self.samples = [_sample(row, folder) for row in rows if row["piano"] == name]
+        rows = read_table(table, COLUMNS)
+        self.samples = [_sample(row, table) for row in rows if row["piano"] == name]
         if not self.samples:
             raise NotebeamError(
                 str(table), name, f"one of {', '.join(sorted({row['piano'] for row in rows}))}"
@@ -88,6 +87,8 @@ class SampledPiano:
         # Around middle C, where every maker recorded.
         middle = sorted((s for s in self.samples if s.velocities == layer), key=lambda s: abs(s.pitch - 60))
         peaks = [np.abs(_recorded(sample)).max() for sample in middle[:9]]
+        if not min(peaks) > 0:
+            raise NotebeamError(str(middle[int(np.argmin(peaks))].path), "silence", "the sound of a key")
         return float(np.median(peaks))
 
     def _find(self, pitch: int, velocity: int) -> Sample:
@@ -134,20 +135,24 @@ class SampledPiano:
         return audio
 
 
-def _sample(row: dict[str, str], folder: Path) -> Sample:
-    keys = int(row["low_key"]), int(row["high_key"])
-    velocities = int(row["low_velocity"]), int(row["high_velocity"])
-    return Sample(folder / row["file"], int(row["pitch"]), keys, velocities, float(row["gain_db"]))
+def _sample(row: dict[str, str], table: Path) -> Sample:
+    pitch, *bounds = (_midi_number(row, column, table) for column in COLUMNS[2:-1])
+    gain_db = number(row, "gain_db", table, -MOST_GAIN_DB)
+    if gain_db > MOST_GAIN_DB:
+        raise NotebeamError(f"{table}: gain_db", gain_db, f"{MOST_GAIN_DB:g} at most")
+    return Sample(table.parent / row["file"], pitch, (bounds[0], bounds[1]), (bounds[2], bounds[3]), gain_db)
+
+
+def _midi_number(row: dict[str, str], column: str, table: Path) -> int:
+    value = number(row, column, table, 0)
+    if value > 127 or value != int(value):
+        raise NotebeamError(f"{table}: {column}", row[column], "an integer from 0 to 127")
+    return int(value)
 
 
 @lru_cache(maxsize=1024)
 def _recorded(sample: Sample) -> Samples:
     """(S,) the file with its normalisation undone; read-only."""
-    import soundfile
-
-    audio, rate_hz = soundfile.read(str(sample.path), dtype="float32")
-    if rate_hz != RATE_HZ:
-        raise NotebeamError(str(sample.path), f"{rate_hz} Hz", f"{RATE_HZ} Hz")
-    audio = np.asarray(audio * 10 ** (sample.gain_db / 20), dtype=np.float32)
+    audio = np.asarray(read_audio(sample.path) * 10 ** (sample.gain_db / 20), dtype=np.float32)
     audio.flags.writeable = False
     return audio

@@ -1,8 +1,8 @@
-"""What does each part of the acoustic model pay?
+"""What does each part of the acoustic model contribute?
 
-Is: the small model trained a short time again and again, each time with one thing changed, what each hears
+Is: the small model trained a short time again and again, each time with one thing changed, how each scores
 on the development recordings by plain thresholds, its probabilities scaled first (so that what changes is not
-just how sure it is), and the difference to the unchanged one with its interval over compositions.
+just how confident it is), and the difference to the unchanged one with its interval over compositions.
 Variants that are there already (in runs/ablations) are only scored, broken ones go on: it may be interrupted.
 Is not: the shipped models (benchmarks.acoustic_models), which train longer.
 """
@@ -22,8 +22,8 @@ from acoustic.calibration import fit_scaling
 from acoustic.network import PROBABILITIES
 from acoustic.training.__main__ import train
 from benchmarks.acoustic_models import SCORES, counts, scored
-from benchmarks.calibration import joined, said_and_true, scaled
-from benchmarks.development import Heard, hear
+from benchmarks.calibration import doubtful, joined, scaled
+from benchmarks.development import DevRecording, read_development
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from benchmarks.tuning import interval
 from symbolic.config import read_toml
@@ -77,14 +77,14 @@ def weights_of(name: str, steps: int) -> Path:
     return path
 
 
-def heard_by(weights: Path) -> list[Heard]:
+def calibrated(weights: Path) -> list[DevRecording]:
     """The development recordings, with scalings fitted on them."""
-    heard = hear(str(weights), cached=True)
-    pairs = [said_and_true(h) for h in heard]
-    said = {head: joined([p[head] for p in pairs]) for head in PROBABILITIES}
-    # A head that was not trained says nothing.
-    scalings = {head: fit_scaling(prob, true) for head, (prob, true) in said.items() if len(prob)}
-    return [replace(h, posteriorgram=scaled(h.posteriorgram, scalings)) for h in heard]
+    recordings = read_development(str(weights), cached=True)
+    pairs = [doubtful(item) for item in recordings]
+    doubts = {head: joined([p[head] for p in pairs]) for head in PROBABILITIES}
+    # A head that was not trained has no probabilities.
+    scalings = {head: fit_scaling(prob, true) for head, (prob, true) in doubts.items() if len(prob)}
+    return [replace(item, posteriorgram=scaled(item.posteriorgram, scalings)) for item in recordings]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,10 +94,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parsed(parser, argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = {"config": str(CONFIG), "data": "maps/real-dev", **counts()}
-    question = "What does each part of the acoustic model pay?"
+    question = "What does each part of the acoustic model contribute?"
     base: list[float] = []
     for name in dict.fromkeys(["as it is", *args.variants]):
-        average, each, compositions = scored(heard_by(weights_of(name, args.steps)))
+        average, each, compositions = scored(calibrated(weights_of(name, args.steps)))
         base = base or each
         difference = list(np.subtract(each, base))
         low, high = interval(difference, compositions)

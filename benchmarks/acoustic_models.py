@@ -1,7 +1,7 @@
-"""What does each acoustic model hear, by plain thresholds, and what does it cost?
+"""How well does each acoustic model transcribe with plain thresholds, and what does it cost?
 
 Is: every score on the development recordings with one setting for all of them and all models, parameters,
-real-time factor, memory and start-up of listening alone. `--write-cards` puts the scores on the cards.
+real-time factor, memory and start-up of that model alone. `--write-cards` puts the scores on the cards.
 Is not: the decoders (benchmarks.transcription) or the whole command (benchmarks.command).
 """
 
@@ -17,7 +17,7 @@ import torch
 
 from acoustic.inference import load_acoustic
 from acoustic.loading import list_models, load_network, update_card, weights_path
-from benchmarks.development import Heard, hear, rounded
+from benchmarks.development import DevRecording, read_development, rounded
 from benchmarks.reporting.form import benchmark_parser, merge_report, origin, parsed, peak_memory_mb
 from benchmarks.tuning import interval
 from symbolic.datasets.maps import read_maps
@@ -31,23 +31,27 @@ SCORES = ("onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offse
           "onset_offset_velocity_f1", "frame_f1")  # fmt: skip
 
 
-def scored(heard: Sequence[Heard]) -> tuple[dict[str, float], list[float], list[str]]:
+def scored(recordings: Sequence[DevRecording]) -> tuple[dict[str, float], list[float], list[str]]:
     """Average of every score by plain thresholds; onset F and composition of each recording."""
     transcriber = Transcriber(decoder=preset("threshold"), prior=None)
     found = [
         score(
-            h.reference,
-            transcriber.transcribe_posteriorgram(h.posteriorgram).notes,
-            duration=h.recording.seconds,
+            item.reference,
+            transcriber.transcribe_posteriorgram(item.posteriorgram).notes,
+            duration=item.recording.seconds,
         )
-        for h in heard
+        for item in recordings
     ]
-    return rounded(mean(found)), [s.onset_f1 for s in found], [h.recording.composition for h in heard]
+    return (
+        rounded(mean(found)),
+        [s.onset_f1 for s in found],
+        [item.recording.composition for item in recordings],
+    )
 
 
-def listening(model: str, repeats: int, *, half: bool) -> tuple[float, int]:
-    """(least real-time factor of the passes, peak MB) of listening to all recordings, one after the other."""
-    listener = load_acoustic(model, bfloat16=half)
+def speed(model: str, repeats: int, *, bfloat16: bool) -> tuple[float, int]:
+    """(least real-time factor of the passes, peak MB) over all recordings, one after the other."""
+    listener = load_acoustic(model, bfloat16=bfloat16)
     recordings = read_maps("real-dev")
     length = sum(recording.seconds for recording in recordings)
     walls = []
@@ -67,17 +71,17 @@ def start_up(model: str) -> float:
     return time.perf_counter() - begun
 
 
-def row_of(model: str, repeats: int, *, half: bool) -> Row:
+def row_of(model: str, repeats: int, *, bfloat16: bool) -> Row:
     """The table's row of one model."""
     network, _ = load_network(model)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        factor, peak = pool.submit(listening, model, repeats, half=half).result()
+        factor, peak = pool.submit(speed, model, repeats, bfloat16=bfloat16).result()
     path = weights_path(model)
-    average, each, compositions = scored(hear(model, cached=True, half=half))
+    average, each, compositions = scored(read_development(model, cached=True, bfloat16=bfloat16))
     low, high = interval(each, compositions)
     return {
         "model": path.stem,
-        "precision": "bfloat16" if half else "float32",
+        "precision": "bfloat16" if bfloat16 else "float32",
         "parameters": sum(p.numel() for p in network.parameters()),
         "megabytes": round(path.stat().st_size / 1e6, 2),
         **{name: average[name] for name in SCORES},
@@ -105,10 +109,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--write-cards", action="store_true")
     args = parsed(parser, argv)
     rows = []
-    for model, half in product(args.models, (False, True)):
-        rows.append(row_of(model, args.repeats, half=half))
+    for model, bfloat16 in product(args.models, (False, True)):
+        rows.append(row_of(model, args.repeats, bfloat16=bfloat16))
         print(rows[-1], flush=True)
-        if args.write_cards and not half:
+        if args.write_cards and not bfloat16:
             kept = {name: rows[-1][name] for name in SCORES} | {
                 "on": "maps/real-dev (MAPS ENSTDkCl and ENSTDkAm); none of its compositions is in training",
                 **counts(),
@@ -119,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     decoder = preset("threshold")
     assert isinstance(decoder, Threshold)
     settings = {"data": "maps/real-dev", **counts(), "threshold": decoder.threshold}
-    question = "What does each acoustic model hear, by plain thresholds, and what does it cost?"
+    question = "How well does each acoustic model transcribe with plain thresholds, and what does it cost?"
     merge_report(args.output, question, settings, rows, ("model", "precision"))
     return 0
 

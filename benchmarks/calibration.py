@@ -5,7 +5,7 @@ not fitted on, and the bins of a reliability diagram. `--write-card` keeps the s
 Is not: a choice of thresholds (benchmarks.tuning).
 
 An onset is right if a note of its key was struck within 100 ms of it, the recording's median deviation taken
-off: whether it was heard, not how exactly. Other heads are compared frame by frame. Only what is in doubt
+off: whether it was detected, not how exactly. Other heads are compared frame by frame. Only what is in doubt
 counts, probabilities of at least 0.02.
 """
 
@@ -19,7 +19,7 @@ from acoustic.calibration import Scaling, fit_scaling, log_loss, reliability
 from acoustic.loading import list_models, read_card, update_card, weights_path
 from acoustic.network import PROBABILITIES
 from acoustic.training.corpus import targets
-from benchmarks.development import Heard, hear
+from benchmarks.development import DevRecording, read_development
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from symbolic.decoding.evidence import find_peaks
 from symbolic.notes import Notes
@@ -29,12 +29,12 @@ from transcribe.scoring.matching import WIDE_TOLERANCE, median_deviation
 
 DOUBT = 0.02
 Row = dict[str, str | float]
-Pairs = tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]  # what was said (N,), what is true (N,)
+Pairs = tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]  # predicted probabilities (N,), truth (N,)
 
 
-def said_and_true(heard: Heard) -> dict[str, Pairs]:
+def doubtful(item: DevRecording) -> dict[str, Pairs]:
     """The doubtful probabilities of each head on one recording, and the truth."""
-    p, reference = heard.posteriorgram, heard.reference
+    p, reference = item.posteriorgram, item.reference
     assert p.onset is not None and p.offset is not None and p.held is not None
     peaks = find_peaks(p.onset)
     sure = peaks.value >= DOUBT
@@ -46,8 +46,8 @@ def said_and_true(heard: Heard) -> dict[str, Pairs]:
     planes = targets(reference.shifted(deviation), p.count, p.hop)
     for head in ("frame", "offset", "held"):
         plane = getattr(p, head)
-        doubtful = plane >= DOUBT
-        pairs[head] = plane[doubtful], planes[head][doubtful] > 0.5
+        kept = plane >= DOUBT
+        pairs[head] = plane[kept], planes[head][kept] > 0.5
     return pairs
 
 
@@ -87,13 +87,13 @@ def rows_of(head: str, pairs: Sequence[Pairs], compositions: Sequence[str]) -> l
     summary: Row = {"head": head, "part": "summary", "doubtful": len(prob)}
     summary |= {"temperature": round(scaling.temperature, 3), "bias": round(scaling.bias, 3)}
     rows = [summary]
-    for stage, said in stages.items():
-        diagram = reliability(said, true)
-        summary[f"log_loss_{stage}"] = round(log_loss(said, true), 4)
+    for stage, predicted in stages.items():
+        diagram = reliability(predicted, true)
+        summary[f"log_loss_{stage}"] = round(log_loss(predicted, true), 4)
         summary[f"calibration_error_{stage}"] = round(diagram.error, 4)
         rows += [
-            {"head": head, "part": stage, "said": round(s, 4), "true": round(t, 4), "count": int(n)}
-            for s, t, n in zip(diagram.said, diagram.true, diagram.count, strict=True)
+            {"head": head, "part": stage, "predicted": round(p, 4), "observed": round(o, 4), "count": int(n)}
+            for p, o, n in zip(diagram.predicted, diagram.observed, diagram.count, strict=True)
         ]
     return rows
 
@@ -108,9 +108,12 @@ def calibrated(model: str, *, write_card: bool) -> tuple[list[Row], int, int]:
     """(rows, recordings, compositions) of one model."""
     card = weights_path(model).with_suffix(".json")
     undo = {head: scaling.inverse for head, scaling in read_card(card).scalings.items()}
-    heard = [replace(h, posteriorgram=scaled(h.posteriorgram, undo)) for h in hear(model, cached=True)]
-    pairs = [said_and_true(h) for h in heard]
-    compositions = [h.recording.composition for h in heard]
+    recordings = [
+        replace(item, posteriorgram=scaled(item.posteriorgram, undo))
+        for item in read_development(model, cached=True)
+    ]
+    pairs = [doubtful(item) for item in recordings]
+    compositions = [item.recording.composition for item in recordings]
     rows = [row for head in PROBABILITIES for row in rows_of(head, [p[head] for p in pairs], compositions)]
     if write_card:
         kept = {
@@ -120,7 +123,7 @@ def calibrated(model: str, *, write_card: bool) -> tuple[list[Row], int, int]:
         }
         update_card(card, scalings=kept)
     name = weights_path(model).stem
-    return [{"model": name, **row} for row in rows], len(heard), len(set(compositions))
+    return [{"model": name, **row} for row in rows], len(recordings), len(set(compositions))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

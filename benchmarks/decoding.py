@@ -65,7 +65,7 @@ def measured(
     ramp: int = 0,
     count: bool = True,
 ) -> Row:
-    """Time of a batch, the best of three, less that of its first `ramp` steps; and its work, if asked."""
+    """Time of a batch, the best of three, less that of its first `ramp` steps; and its work, on request."""
 
     def run(steps: int | None = None) -> None:
         decode_evidence([evidence(clip.prob[:steps]) for clip in clips], prior, options)
@@ -181,9 +181,9 @@ def priors(device: torch.device) -> Iterator[Row]:
 
 def real(device: torch.device) -> Iterator[Row]:
     """Recordings of `maps/real-dev` at 20 ms, the first alone and the first eight together."""
-    from benchmarks.development import hear
+    from benchmarks.development import read_development
 
-    heard = [one.posteriorgram for one in hear(MODEL, cached=True)[:8]]
+    posteriorgrams = [one.posteriorgram for one in read_development(MODEL, cached=True)[:8]]
     planes: tuple[tuple[Plane, str], ...] = (
         ("struck", "event-rnn-nade/piano"),
         ("struck", "lstm-nade/jsb"),
@@ -192,7 +192,7 @@ def real(device: torch.device) -> Iterator[Row]:
     for plane, name in planes:
         prior = free(load_prior(name)).to(device)
         options = Beam(width=16, candidates=32, prior_weight=0.5)
-        clips = [evidence_of(one, frames_clock(one, STEP), plane) for one in heard]
+        clips = [evidence_of(one, frames_clock(one, STEP), plane) for one in posteriorgrams]
         for count in (1, 8):
             row: Row = {
                 "part": "real",

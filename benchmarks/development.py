@@ -1,4 +1,4 @@
-"""The recordings on which transcription is measured and tuned, heard once.
+"""The recordings on which transcription is measured and tuned, with their posteriorgrams.
 
 Is: `maps/real-dev` as posteriorgrams with their references, and scores averaged over recordings.
 Is not: a question of its own (benchmarks.transcription, benchmarks.tuning).
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
-from acoustic import audio, concert_pitch, features, inference, network
+from acoustic import audio, channels, concert_pitch, features, inference, network, survey
 from acoustic.inference import Listener, load_acoustic
 from acoustic.loading import weights_path
 from symbolic import datasets
@@ -24,50 +24,47 @@ from symbolic.notes import Notes, read_tsv
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.scoring import Scores
 
-LISTENING = (audio, concert_pitch, features, inference, network)  # the code that hears
+# The code that a posteriorgram depends on.
+ACOUSTIC = (audio, channels, concert_pitch, features, inference, network, survey)
 STEP = 0.04  # seconds, of the piano prior
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """One recording: what is true, and what the acoustic model heard."""
+class DevRecording:
+    """One recording: its true notes, and its posteriorgram by the acoustic model."""
 
     recording: Recording
     reference: Notes  # sounding offsets
     posteriorgram: Posteriorgram
-    seconds: float  # of work to hear it; 0 where it came from the cache
+    seconds: float  # to compute the posteriorgram; 0 where it came from the cache
 
 
-def hear(model: str, *, cached: bool, half: bool = False) -> list[Heard]:
+def read_development(model: str, *, cached: bool, bfloat16: bool = False) -> list[DevRecording]:
     """All recordings; with `cached`, those of the same weights and code are kept between calls."""
-    listener = load_acoustic(model, bfloat16=half)
-    name = listening_name(model, listener) + ("-half" if half else "")
+    listener = load_acoustic(model, bfloat16=bfloat16)
+    name = posteriorgram_key(model, listener) + ("-bfloat16" if bfloat16 else "")
     folder = datasets.cache_folder() / "posteriorgrams" / name
     folder.mkdir(parents=True, exist_ok=True)
-    heard = []
+    recordings = []
     for recording in read_maps("real-dev"):
         kept = folder / f"{recording.name}.npz"
         begun = time.perf_counter()
         if cached and kept.exists():
             posteriorgram, seconds = Posteriorgram.load(kept), 0.0
         else:
-            posteriorgram = _listened(listener, recording)
+            posteriorgram = listener.file(recording.audio)
             seconds = time.perf_counter() - begun
             posteriorgram.save(kept)
-        heard.append(Heard(recording, read_tsv(recording.table), posteriorgram, seconds))
-    return heard
+        recordings.append(DevRecording(recording, read_tsv(recording.table), posteriorgram, seconds))
+    return recordings
 
 
-def listening_name(model: str, listener: Listener, others: Sequence[ModuleType] = ()) -> str:
+def posteriorgram_key(model: str, listener: Listener, others: Sequence[ModuleType] = ()) -> str:
     """A name that no other weights, scalings or code have; `others`: more code that the result depends on."""
     weights = weights_path(model)
     parts = [weights.read_bytes(), repr(sorted(listener.scalings.items())).encode()]
-    parts += [Path(str(module.__file__)).read_bytes() for module in (*LISTENING, *others)]
+    parts += [Path(str(module.__file__)).read_bytes() for module in (*ACOUSTIC, *others)]
     return f"{weights.stem}-{hashlib.sha256(b''.join(parts)).hexdigest()[:12]}"
-
-
-def _listened(listener: Listener, recording: Recording) -> Posteriorgram:
-    return listener.file(recording.audio)
 
 
 def counted_transitions() -> Hmm:

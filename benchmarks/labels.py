@@ -1,7 +1,7 @@
 """Where do labels lie against the sound, and does moving them onto it bring them nearer?
 
 Is: renderings, whose onsets are known, with labels scattered as a player piano scatters them; and recordings
-of MAPS, whose labels are judged by the onsets that an acoustic model hears, as nobody knows the truth. A row
+of MAPS, whose labels are judged by the onsets an acoustic model detects, as nobody knows the truth. A row
 for each instrument: median deviation, its spread, and the share of notes off by more than 30 ms.
 Is not: training (acoustic.training), or a claim about single notes.
 """
@@ -30,7 +30,7 @@ EXCERPTS = 4  # of performances, on each piano
 LATE_SECONDS, SCATTER_SECONDS, SOFT_SCATTER_SECONDS = 0.02, 0.012, 0.035  # what scattered labels lack
 SOFT = 45  # velocities below which player pianos answer unevenly
 FAR = 0.03  # seconds
-NEAR = 0.1  # seconds within which a heard onset is taken for a label's
+NEAR = 0.1  # seconds within which a detected onset is taken for a label's
 Floats = npt.NDArray[np.float64]
 Row = dict[str, str | float]
 
@@ -96,7 +96,7 @@ def rendered_rows(options: SnapOptions) -> Iterator[Row]:
 
 
 def recorded_rows(options: SnapOptions, each: int) -> Iterator[Row]:
-    """Of MAPS, against what the acoustic model hears; `each` recordings of an instrument."""
+    """Of MAPS, against what the acoustic model detects; `each` recordings of an instrument."""
     listener = load_acoustic(MODEL)
     for part in ("synth", "real-dev"):
         recordings = read_maps(part)
@@ -116,16 +116,16 @@ def recorded_rows(options: SnapOptions, each: int) -> Iterator[Row]:
 
 
 def deviations(notes: Notes, onset: npt.NDArray[np.float32], hop: float) -> Floats:
-    """(N,) label minus the nearest heard onset of its key, seconds; nan where none is near."""
+    """(N,) label minus the nearest detected onset of its key, seconds; nan where none is near."""
     peaks = find_peaks(onset)
     sure = peaks.value > 0.5
     times, keys = peaks.place[sure] * hop, peaks.key[sure]
     result = np.full(len(notes), np.nan)
     for pitch in np.unique(notes.pitch):
-        heard = np.sort(times[keys == pitch - LOWEST])
+        detected = np.sort(times[keys == pitch - LOWEST])
         rows = np.flatnonzero(notes.pitch == pitch)
-        if len(heard):
-            distance = notes.onset[rows][:, None] - heard
+        if len(detected):
+            distance = notes.onset[rows][:, None] - detected
             nearest = np.abs(distance).argmin(axis=1)
             least = distance[np.arange(len(rows)), nearest]
             result[rows] = np.where(np.abs(least) <= NEAR, least, np.nan)

@@ -1,7 +1,7 @@
 """Evidence and priors of any size, made for timings.
 
 Is: clips all of whose steps need a search, an hour of likely music, an untrained prior.
-Is not: anything that says how well a decoder does (benchmarks.transcription).
+Is not: an evaluation of decoders (benchmarks.transcription).
 """
 
 from math import inf, log2
@@ -53,7 +53,7 @@ def lstm_nade(hidden: int) -> Prior:
 
 
 def free(prior: Prior) -> Prior:
-    """The prior, to be asked at steps of any length: time does not depend on what it has learnt."""
+    """The prior, on clocks of any hop: time does not depend on what it has learnt."""
     prior.card = None
     return prior
 

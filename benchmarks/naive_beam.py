@@ -48,9 +48,9 @@ def naive_beam(prob: NDArray[np.float32], prior: RecurrentPrior, options: Beam) 
         merges = count > 1 or (options.hash_steps > 0 and forced == options.hash_steps)
         following = []
         for hypothesis in beam:
-            asked = nade_scores(prior, hypothesis.state, candidates).tolist()
+            prior_log_prob = nade_scores(prior, hypothesis.state, candidates).tolist()
             for number in range(count):
-                cost = hypothesis.cost + local[number] - options.prior_weight * asked[number]
+                cost = hypothesis.cost + local[number] - options.prior_weight * prior_log_prob[number]
                 following.append((cost, number, hypothesis))
         if merges:
             following = _kept(following, names, options)

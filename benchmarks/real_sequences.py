@@ -1,4 +1,4 @@
-"""Do priors foretell sequences other than music as the literature says: bouncing balls and motion capture?
+"""Do priors predict bouncing balls and motion capture as well as in the literature?
 
 Is: the squared error one step ahead of seven priors beside the published figures, of copying the step before,
 and of a linear map of it.
@@ -29,7 +29,7 @@ from symbolic.priors.recurrent import RecurrentPrior
 from symbolic.training.__main__ import main as train
 from symbolic.training.config import TrainingConfig, read_config
 
-QUESTION = "Do priors foretell bouncing balls and motion capture as the literature says?"
+QUESTION = "Do priors predict bouncing balls and motion capture as well as in the literature?"
 CONFIGS = Path(__file__).parent.parent / "symbolic" / "training" / "configs"
 ROWS = (
     "rtrbm-bouncing-balls",

@@ -1,6 +1,6 @@
 """How robust is the acoustic model to degraded recordings?
 
-Is: note-onset F on the development recordings, each spoilt in one way after another, by the acoustic model
+Is: note-onset F on the development recordings, degraded in one way after another, by the acoustic model
 with the shipped threshold; a table and a figure (docs/robustness.png).
 Is not: augmentation for training (acoustic.augmentation); the room here is an image-source model of another
 program, so that the network did not train on its like.
@@ -28,10 +28,11 @@ from transcribe.presets import MODEL, preset
 from transcribe.scoring import Scores, mean, score
 
 Samples = npt.NDArray[np.float32]
-MP3_HZ = 44_100  # at which mp3 knows rates from 32 to 320 kbit/s
+MP3_HZ = 44_100  # at which mp3 has rates from 32 to 320 kbit/s
 MP3_KBITS = (32, 320)
 MP3_DELAY = 1105  # samples, of LAME's encoder and the decoder
 ROOM_METRES, RT60_SECONDS = (6.5, 4.8, 2.7), 0.5  # a living room
+SILENCE_SECONDS = 120.0
 PIANO, MICROPHONE = (1.6, 1.3, 0.9), (3.7, 2.9, 1.4)  # 2.7 m apart
 
 
@@ -69,11 +70,11 @@ def room_response() -> Samples:
 
 
 def in_a_room(audio: Samples) -> Samples:
-    """Heard 2.7 m from the piano, as loud as before."""
+    """As a microphone 2.7 m from the piano records it, as loud as before."""
     from scipy.signal import fftconvolve
 
-    heard = fftconvolve(audio, room_response())[: len(audio)]
-    return np.asarray(heard / np.abs(heard).max() * np.abs(audio).max(), dtype=np.float32)
+    reverberant = fftconvolve(audio, room_response())[: len(audio)]
+    return np.asarray(reverberant / np.abs(reverberant).max() * np.abs(audio).max(), dtype=np.float32)
 
 
 def clipped(audio: Samples) -> Samples:
@@ -134,12 +135,40 @@ def moved(notes: Notes, cents: float) -> Notes:
     return Notes.make(notes.onset / speed, notes.offset / speed, notes.pitch, notes.velocity)
 
 
+def peaking(audio: Samples, path: Path, dbfs: float) -> Path:
+    """At that peak, in 24 bits."""
+    import soundfile
+
+    level = 10 ** (dbfs / 20) / max(float(np.abs(audio).max(initial=0.0)), 1e-9)
+    soundfile.write(path.with_suffix(".flac"), level * audio, RATE_HZ, subtype="PCM_24")
+    return path.with_suffix(".flac")
+
+
+def inverted(audio: Samples, path: Path) -> Path:
+    """Two channels, the second wired the wrong way round and a little fainter."""
+    import soundfile
+
+    soundfile.write(path.with_suffix(".flac"), np.stack([audio, -0.97 * audio], axis=1), RATE_HZ)
+    return path.with_suffix(".flac")
+
+
+def offset(audio: Samples, path: Path) -> Path:
+    """With an offset voltage of a tenth of full scale."""
+    return written(0.85 * audio + 0.1, path)
+
+
+def after_silence(audio: Samples, path: Path) -> Path:
+    """Behind two minutes of nothing; the notes' times move with it."""
+    return written(np.concatenate([np.zeros(round(SILENCE_SECONDS * RATE_HZ), np.float32), audio]), path)
+
+
 def changed(change: Callable[[Samples], Samples], audio: Samples, path: Path) -> Path:
     """A FLAC of changed samples."""
     return written(change(audio), path)
 
 
 AS_RECORDED = "as recorded"
+AFTER_SILENCE = "2 min silence first"
 # name -> (samples, path without suffix) -> file
 CONDITIONS: dict[str, Callable[[Samples, Path], Path]] = {
     AS_RECORDED: written,
@@ -150,13 +179,17 @@ CONDITIONS: dict[str, Callable[[Samples, Path], Path]] = {
     "telephone band": partial(changed, telephone),
     "clipping": partial(changed, clipped),
     **{f"{cents:+d} cents": partial(detuned, cents=cents) for cents in (30, -30, 50, -50)},
+    **{f"peak {db} dBFS": partial(peaking, dbfs=db) for db in (0, -30, -50, -60)},
+    "one channel inverted": inverted,
+    "offset voltage": offset,
+    AFTER_SILENCE: after_silence,
     "8 kHz": partial(written, rate_hz=8_000),
     "32 kHz": partial(written, rate_hz=32_000),
 }
 
 
 def scores(condition: str, model: str) -> Scores:
-    """Macro average of every score on recordings spoilt so."""
+    """Macro average of every score on recordings degraded so."""
     listener = load_acoustic(model)
     transcriber = Transcriber(model=model, decoder=preset("threshold"), prior=None)
     with tempfile.TemporaryDirectory() as folder:
@@ -168,12 +201,14 @@ def _score(
     recording: Recording, condition: str, listener: Listener, transcriber: Transcriber, folder: Path
 ) -> Scores:
     path = CONDITIONS[condition](read_audio(recording.audio), folder / recording.name)
-    heard = listener.file(path)
+    posteriorgram = listener.file(path)
     path.unlink()
     reference = read_tsv(recording.table)
     if condition.endswith("cents"):
         reference = moved(reference, float(condition.split()[0]))
-    return score(reference, transcriber.transcribe_posteriorgram(heard).notes)
+    if condition == AFTER_SILENCE:
+        reference = reference.shifted(SILENCE_SECONDS)
+    return score(reference, transcriber.transcribe_posteriorgram(posteriorgram).notes)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.development import counted_transitions, hear, rounded
+from benchmarks.development import counted_transitions, read_development, rounded
 from benchmarks.reporting.form import benchmark_parser, parsed, peak_memory_mb, write_report
 from symbolic.midi import read_midi
 from symbolic.midi_writing import write_midi
@@ -41,19 +41,19 @@ def shipped() -> dict[str, Transcriber]:
     }
 
 
-def rows_of(name: str, transcriber: Transcriber, listening: dict[str, float]) -> list[Row]:
-    """A row for each recording, and their average; `listening`: seconds it took to hear each recording."""
+def rows_of(name: str, transcriber: Transcriber, acoustic_seconds: dict[str, float]) -> list[Row]:
+    """A row for each recording, and their average; `acoustic_seconds`: time of the acoustic model."""
     transcriber.load(audio=False)
     rows, scores, work, length = [], [], 0.0, 0.0
-    for h in hear(MODEL, cached=True):
+    for item in read_development(MODEL, cached=True):
         begun = time.perf_counter()
-        notes = transcriber.transcribe_posteriorgram(h.posteriorgram).notes
+        notes = transcriber.transcribe_posteriorgram(item.posteriorgram).notes
         if name == PEDAL:
             notes = through_midi(notes)
-        seconds = listening[h.recording.name] + time.perf_counter() - begun
-        work, length = work + seconds, length + h.recording.seconds
-        scores.append(score(h.reference, notes, duration=h.recording.seconds))
-        rows.append(_row(name, h.recording.name, scores[-1], seconds / h.recording.seconds))
+        seconds = acoustic_seconds[item.recording.name] + time.perf_counter() - begun
+        work, length = work + seconds, length + item.recording.seconds
+        scores.append(score(item.reference, notes, duration=item.recording.seconds))
+        rows.append(_row(name, item.recording.name, scores[-1], seconds / item.recording.seconds))
     return [*rows, _row(name, "macro average", mean(scores), work / length)]
 
 
@@ -75,12 +75,12 @@ def _row(decoder: str, recording: str, scores: Scores, factor: float) -> Row:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("transcription", __doc__)
     args = parsed(parser, argv)
-    listening = {h.recording.name: h.seconds for h in hear(MODEL, cached=False)}
+    acoustic_seconds = {item.recording.name: item.seconds for item in read_development(MODEL, cached=False)}
     rows: list[Row] = []
     for name, transcriber in shipped().items():
         # A process of its own for each decoder: the system only tells the largest memory a process ever had.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            rows += pool.submit(rows_of, name, transcriber, listening).result()
+            rows += pool.submit(rows_of, name, transcriber, acoustic_seconds).result()
     for row in rows:
         if row["recording"] == "macro average":
             print(row)

@@ -2,28 +2,34 @@
 
 Is: a grid for each decoder, note-onset F at 50 ms of every setting on every recording, the setting that is
 best on all of them (what ships in transcribe.presets), and the cross-validated scores: each composition
-is scored with the setting that is best on the other compositions.
+is scored with the setting that is best on the other compositions. With --posteriorgrams and --references: the
+same of another front end's posteriorgrams, and its settings in a file for `transcribe --settings`.
 Is not: the table of the shipped settings (benchmarks.transcription).
 """
 
+import argparse
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.development import STEP, Heard, counted_transitions, hear, rounded
-from benchmarks.reporting.form import benchmark_parser, parsed, write_report
+from benchmarks.development import STEP, DevRecording, counted_transitions, read_development, rounded
+from benchmarks.lib.front_ends import fit, read_clips
+from benchmarks.reporting.form import RESULTS, benchmark_parser, command_line, parsed, write_report
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
 from symbolic.decoding.results import Decoding
+from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
+from transcribe.pipeline import Transcriber
 from transcribe.presets import MODEL, NOTE_PRICE, PRIOR, TRACK, Options
 from transcribe.scoring import mean, score
 from transcribe.scoring.matching import onset_ratios
@@ -42,7 +48,7 @@ class Setting:
     track: TrackOptions
 
     def shown(self) -> dict[str, float | int | str]:
-        """What the table says of it."""
+        """Its cells of the table."""
         d, shown = self.decode, dict[str, float | int | str]()
         if isinstance(d, Threshold):
             shown = {"threshold": d.threshold}
@@ -93,7 +99,7 @@ ROWS = ("threshold", "hmm tuned", "hmm counted", "beam alone", "greedy", "beam")
 
 
 def tried(
-    name: str, heard: Sequence[Heard], clips: Sequence[Evidence], prior: Prior
+    name: str, recordings: Sequence[DevRecording], clips: Sequence[Evidence], prior: Prior
 ) -> tuple[list[Setting], npt.NDArray[np.float64], list[list[Decoding]]]:
     """Settings, onset F (settings, recordings), and the decodings of each setting's decoder."""
     settings, scores, kept = [], [], []
@@ -101,18 +107,22 @@ def tried(
         decodings = decode_evidence(clips, prior if isinstance(options, Greedy | Beam) else None, options)
         for shift in SHIFTS:
             setting = Setting(options, replace(TRACK, onset_shift=shift))
-            notes = tracked(decodings, heard, setting)
+            notes = tracked(decodings, recordings, setting)
             settings.append(setting)
-            scores.append([onset_ratios(h.reference, n).f1 for h, n in zip(heard, notes, strict=True)])
+            scores.append(
+                [onset_ratios(item.reference, n).f1 for item, n in zip(recordings, notes, strict=True)]
+            )
             kept.append(decodings)
         log.info("%s %s: %.4f", name, settings[-1].shown(), np.mean(scores[-len(SHIFTS) :], axis=1).max())
     return settings, np.array(scores), kept
 
 
-def tracked(decodings: Sequence[Decoding], heard: Sequence[Heard], setting: Setting) -> list[Notes]:
+def tracked(
+    decodings: Sequence[Decoding], recordings: Sequence[DevRecording], setting: Setting
+) -> list[Notes]:
     """Notes of every recording."""
-    pairs = zip(decodings, heard, strict=True)
-    return [track_notes(d, h.posteriorgram, setting.track) for d, h in pairs]
+    pairs = zip(decodings, recordings, strict=True)
+    return [track_notes(d, item.posteriorgram, setting.track) for d, item in pairs]
 
 
 def held_out_choice(scores: npt.NDArray[np.float64], compositions: Sequence[str]) -> list[int]:
@@ -134,16 +144,18 @@ def interval(values: Sequence[float], compositions: Sequence[str], seed: int = 0
     return float(low), float(high)
 
 
-def row_of(name: str, heard: Sequence[Heard], clips: Sequence[Evidence], prior: Prior) -> dict[str, object]:
+def row_of(
+    name: str, recordings: Sequence[DevRecording], clips: Sequence[Evidence], prior: Prior
+) -> dict[str, object]:
     """The table's row of one decoder."""
-    compositions = [h.recording.composition for h in heard]
-    settings, scores, decodings = tried(name, heard, clips, prior)
+    compositions = [item.recording.composition for item in recordings]
+    settings, scores, decodings = tried(name, recordings, clips, prior)
     best = int(scores.mean(axis=1).argmax())
     choice = held_out_choice(scores, compositions)
     found = []
-    for index, (recording, chosen) in enumerate(zip(heard, choice, strict=True)):
-        notes = tracked([decodings[chosen][index]], [recording], settings[chosen])[0]
-        found.append(score(recording.reference, notes, duration=recording.recording.seconds))
+    for index, (item, chosen) in enumerate(zip(recordings, choice, strict=True)):
+        notes = tracked([decodings[chosen][index]], [item], settings[chosen])[0]
+        found.append(score(item.reference, notes, duration=item.recording.seconds))
     low, high = interval([s.onset_f1 for s in found], compositions)
     return {
         "decoder": name,
@@ -155,22 +167,73 @@ def row_of(name: str, heard: Sequence[Heard], clips: Sequence[Evidence], prior: 
     }
 
 
+def tune_front_end(args: argparse.Namespace) -> None:
+    """Fit settings to a folder of posteriorgrams, report what they are worth on other compositions."""
+    clips = read_clips(args.posteriorgrams, args.references, args.compositions)
+    prior = load_prior(args.prior)
+    model = clips[0].posteriorgram.model
+    settings, others = fit(clips, prior, model)
+    log.info("%s", settings)
+    found = []
+    for clip in clips:
+        transcriber = Transcriber(prior=prior, settings=others[clip.composition])
+        notes = transcriber.transcribe_posteriorgram(clip.posteriorgram).notes
+        found.append(score(clip.reference, notes, duration=clip.posteriorgram.duration))
+    low, high = interval([s.onset_f1 for s in found], [c.composition for c in clips])
+    row = {"front_end": model, **rounded(mean(found))}
+    row |= {"onset_f1_low": round(low, 4), "onset_f1_high": round(high, 4)}
+    data = f"{len(clips)} recordings of {len(others)} compositions"
+    if args.save_settings is not None:
+        scores = {"onset_f1, cross-validated": row["onset_f1"]}
+        replace(settings, data=data, command=command_line(), scores=scores).save(args.save_settings)
+    numbers = ("temperature", "prior_weight", "note_penalty", "alone_penalty", "threshold", "onset_shift",
+               "frame_threshold", "sounding")  # fmt: skip
+    row |= {name: getattr(settings, name) for name in numbers}
+    write_report(
+        args.output,
+        "Which settings of a front end are best, and what are they worth on other compositions?",
+        {"prior": args.prior, "data": data, "resamples": RESAMPLES},
+        [row],
+    )
+    print(row)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("tuning", __doc__)
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--prior", default=PRIOR)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
+    parser.add_argument(
+        "--posteriorgrams", type=Path, metavar="FOLDER", help="another front end's .npz files"
+    )
+    parser.add_argument(
+        "--references", type=Path, metavar="FOLDER", help="its notes, .mid or .tsv of the same names"
+    )
+    parser.add_argument("--compositions", type=Path, metavar="FILE.csv", help="columns name and composition")
+    parser.add_argument("--save-settings", type=Path, metavar="FILE.json", help="for transcribe --settings")
     args = parsed(parser, argv)
+    if (args.posteriorgrams is None) != (args.references is None):
+        parser.error("--posteriorgrams and --references go together")
+    if args.posteriorgrams is None and (args.compositions or args.save_settings):
+        parser.error("--compositions and --save-settings go with --posteriorgrams")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    heard, prior = hear(args.model, cached=True), load_prior(args.prior)
-    clocks = [frames_clock(h.posteriorgram, STEP) for h in heard]
-    pairs = zip(heard, clocks, strict=True)
-    clips = [evidence_of(h.posteriorgram, clock, "struck") for h, clock in pairs]
+    if args.posteriorgrams is not None:
+        if args.output == RESULTS / "tuning.json":  # which holds this package's own
+            args.output = RESULTS / "front_end_tuning.json"
+        try:
+            tune_front_end(args)
+        except (NotebeamError, OSError) as error:
+            parser.error(str(error))
+        return 0
+    recordings, prior = read_development(args.model, cached=True), load_prior(args.prior)
+    clocks = [frames_clock(item.posteriorgram, STEP) for item in recordings]
+    pairs = zip(recordings, clocks, strict=True)
+    clips = [evidence_of(item.posteriorgram, clock, "struck") for item, clock in pairs]
     with torch.inference_mode():
-        rows = [row_of(name, heard, clips, prior) for name in args.rows]
-    compositions = {h.recording.composition for h in heard}
+        rows = [row_of(name, recordings, clips, prior) for name in args.rows]
+    compositions = {item.recording.composition for item in recordings}
     settings = {"model": args.model, "prior": args.prior, "resamples": RESAMPLES}
-    settings |= {"recordings": len(heard), "compositions": len(compositions)}
+    settings |= {"recordings": len(recordings), "compositions": len(compositions)}
     question = (
         "Which settings are best on maps/real-dev, and what is each decoder worth on other compositions?"
     )

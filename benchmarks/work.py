@@ -41,7 +41,7 @@ class Counter(TorchDispatchMode):  # type: ignore[misc]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         count = flop_registry.get(func._overloadpacket)
         if count is None:
-            # Where no gradient is asked for, an operation may be made of others.
+            # Where no gradient is required, an operation may be made of others.
             with self:
                 found = func.decompose(*args, **(kwargs or {}))
             if found is not NotImplemented:

@@ -71,12 +71,13 @@ def read_arrays(
 
 
 def array_names(path: str | os.PathLike[str]) -> list[str]:
-    """Names of the arrays of an `.npz`; none of a file that is something else."""
-    try:
-        with open_file(path, "arrays") as file:
-            names = _opened(file, path, "arrays").namelist()
-    except NotebeamError:
-        return []
+    """Names of the arrays of an `.npz`.
+
+    Raises:
+        NotebeamError: it cannot be read, or is no archive.
+    """
+    with open_file(path, "arrays") as file:
+        names = _opened(file, path, "arrays").namelist()
     return [name.removesuffix(".npy") for name in names if name.endswith(".npy")]
 
 

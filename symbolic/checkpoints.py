@@ -5,15 +5,13 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from symbolic.errors import NotebeamError
-from symbolic.files import replacing
+from symbolic.files import open_file, replacing
 
 if TYPE_CHECKING:  # torch takes seconds, and the acoustic package imports this early
     from torch import Tensor
-
-MOST_JSON = 1_000_000  # bytes of a card or a header
 
 
 def write_tensors(
@@ -55,8 +53,7 @@ def read_tensors(
     """
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise NotebeamError(str(path), "no such file", expected)
+    open_file(path, expected).close()  # the library waits at pipes, and says nothing of what is wrong
     try:
         with safe_open(path, framework="pt") as file:
             names = list(file.keys())
@@ -96,30 +93,3 @@ def write_json(path: Path, content: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path, expected: str) -> Any:
-    """Content of a JSON file.
-
-    Raises:
-        NotebeamError: no such file, or no JSON of at most 1 MB.
-    """
-    if not path.is_file():
-        raise NotebeamError(str(path), "no such file", expected)
-    if path.stat().st_size > MOST_JSON:
-        raise NotebeamError(
-            str(path), f"{path.stat().st_size} bytes", f"{expected}, {MOST_JSON} bytes at most"
-        )
-    return parse_json(path.read_bytes(), str(path), expected)
-
-
-def parse_json(text: str | bytes, place: str, expected: str) -> Any:
-    """What a JSON text says.
-
-    Raises:
-        NotebeamError: it is none, or nested beyond all bounds.
-    """
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise NotebeamError(place, f"no JSON ({error})", expected) from error

@@ -14,7 +14,7 @@ from symbolic.notes import Notes
 from symbolic.pitch import KEYS, key_of, pitch_of
 
 LONE_STEP = 0.5  # seconds that a step lasts when no other step tells its length
-MADE_VELOCITY = 64  # a roll says nothing about loudness
+MADE_VELOCITY = 64  # a roll has no loudness
 
 
 @dataclass(frozen=True, eq=False)

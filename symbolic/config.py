@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from symbolic.errors import NotebeamError
+from symbolic.errors import NotebeamError, within
 from symbolic.files import read_text
 
 Options = TypeVar("Options")
@@ -56,7 +56,9 @@ def options_from(kind: type[Options], table: object, place: str) -> Options:
     for entry in fields(kind):  # type: ignore[arg-type]
         if entry.name not in table and entry.default is MISSING and entry.default_factory is MISSING:
             raise NotebeamError(f"{prefix}{entry.name}", "nothing", "a value")
-    return kind(**{name: _typed(value, hints[name], prefix + name) for name, value in table.items()})
+    typed = {name: _typed(value, hints[name], prefix + name) for name, value in table.items()}
+    with within(place):  # what the dataclass itself refuses: it does not know of the file
+        return kind(**typed)
 
 
 def _typed(value: Any, hint: Any, place: str) -> Any:

@@ -1,4 +1,4 @@
-"""What all commands do alike: messages of one line, exit codes, and an end at any moment when told to.
+"""What all commands do alike: messages of one line, exit codes, and an end at any moment on a signal.
 
 A command ends with 0 (all done), 1 (an input failed), 2 (wrong usage), 130 (Ctrl-C) or 143 (SIGTERM). An
 interrupt ends the process at once from the signal's handler, after it has deleted unfinished files: as an
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DONE, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 _SIGNALS = {"SIGINT": (INTERRUPTED, "interrupted"), "SIGTERM": (TERMINATED, "terminated")}
 NOTHING_LOST = "what is written so far is whole"
+RESUMABLE = "go on with --resume"
 
 
 def say(program: str, line: str) -> None:
@@ -35,10 +36,14 @@ def say(program: str, line: str) -> None:
 def end_at_signals(program: str, hint: str = NOTHING_LOST) -> dict[int, Any]:
     """From here on Ctrl-C and SIGTERM end the process with one line; returns the handlers that were there."""
 
+    mine = os.getpid()
+
     def end(number: int, frame: FrameType | None) -> None:
         code, word = _SIGNALS[signal.Signals(number).name]
         for name in _SIGNALS:  # a second Ctrl-C must not interrupt the tidying up
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+        if os.getpid() != mine:  # a worker, whom Ctrl-C reaches too: one line is enough
+            os._exit(code)
         try:
             if (files := sys.modules.get("symbolic.files")) is not None:
                 files.remove_unfinished()
@@ -68,13 +73,13 @@ def ending_at_signals(program: str, hint: str = NOTHING_LOST) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def outcome(program: str, work: Callable[[], int], hint: str = NOTHING_LOST) -> int:
+def outcome(program: str, work: Callable[[], None], hint: str = NOTHING_LOST) -> int:
     """Exit code of a command's work; what a user can cause is one line. Bugs keep their traceback."""
     from symbolic.errors import NotebeamError
 
     with ending_at_signals(program, hint):
         try:
-            return work()
+            work()
         except KeyboardInterrupt:
             say(program, f"interrupted; {hint}")
             return INTERRUPTED
@@ -84,6 +89,14 @@ def outcome(program: str, work: Callable[[], int], hint: str = NOTHING_LOST) -> 
         except (NotebeamError, OSError) as error:
             say(program, str(error))
             return FAILED
-        except MemoryError:
-            say(program, "not enough memory")
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            say(program, f"not enough memory ({str(error)[:100]})")
             return FAILED
+    return DONE
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was refused, which torch says by a plain RuntimeError."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "alloc" in str(error))

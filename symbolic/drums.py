@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
-from symbolic.midi import Seconds, parsed
+from symbolic.midi import Seconds, check_beats, parsed
 from symbolic.midi_writing import (
-    TICKS,
     append_events,
     microseconds_a_quarter,
     one_note_a_stroke,
     until_struck_again,
 )
+from symbolic.tempo_map import TICKS
 
 DRUMS = 9  # channel 10, counted from 0
 STROKE = 0.125  # quarter notes that a written stroke lasts at most
@@ -51,11 +51,12 @@ def read_drums(path: str | os.PathLike[str], part: Literal["drums", "all"] = "dr
     onset, _, pitch, velocity = one_note_a_stroke(
         onset[kept], (onset + length)[kept], pitch[kept], velocity[kept]
     )
+    check_beats(onset, onset, score.ticks_per_quarter, path)
     if not len(onset):
         where = "on channel 10 " if part == "drums" else ""
         raise NotebeamError(str(path), f"no notes {where}".strip(), "the strokes of a drum kit")
     quarters = onset / score.ticks_per_quarter
-    seconds_a_quarter = score.ticks_per_quarter * float(Seconds.of(score).lengths[0])
+    seconds_a_quarter = score.ticks_per_quarter * float(Seconds.of(score, path).lengths[0])
     return Strokes(quarters, pitch, velocity, 60 / seconds_a_quarter)
 
 

@@ -4,6 +4,11 @@ Is: a line that says the place, the value and what was expected.
 Is not: for bugs; those are whatever Python raises.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LONGEST_VALUE = 300  # characters of a value in a message
+
 
 class NotebeamError(ValueError):
     """One line: the place, the value, what was expected.
@@ -20,7 +25,21 @@ class NotebeamError(ValueError):
         self.place, self.value, self.expected = place, value, expected
 
     def __str__(self) -> str:
-        return f"{self.place}: got {self.value!r}, expected {self.expected}"
+        value = " ".join(repr(self.value).splitlines())  # an array's takes several lines
+        if len(value) > LONGEST_VALUE:
+            value = f"{value[:LONGEST_VALUE]}... ({len(value)} characters)"
+        return f"{self.place}: got {value}, expected {self.expected}"
+
+
+@contextmanager
+def within(place: str) -> Iterator[None]:
+    """Errors of a block that do not name `place` yet get it in front of their own."""
+    try:
+        yield
+    except NotebeamError as error:
+        if not place or error.place.startswith(place):
+            raise
+        raise NotebeamError(f"{place}: {error.place}", error.value, error.expected) from error
 
 
 def one_line(text: str) -> str:

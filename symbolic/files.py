@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from symbolic.errors import NotebeamError
 
 LARGEST = 256 << 20  # bytes of a file that is read as a whole
+LARGEST_JSON = 1 << 20  # bytes of a card
 PATH_BYTES = 255  # of a file's name, where the file system does not say
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -65,7 +66,7 @@ def read_bytes(path: str | os.PathLike[str], expected: str, largest: int = LARGE
         size = os.fstat(file.fileno()).st_size
         if size > largest:
             raise NotebeamError(str(path), f"{size} bytes", f"{expected} of at most {largest} bytes")
-        return file.read(largest)
+        return file.read(size)
 
 
 def read_text(path: str | os.PathLike[str], expected: str, largest: int = LARGEST) -> str:
@@ -78,7 +79,7 @@ def read_text(path: str | os.PathLike[str], expected: str, largest: int = LARGES
         ) from error
 
 
-def read_json(path: str | os.PathLike[str], expected: str, largest: int = LARGEST) -> Any:
+def read_json(path: str | os.PathLike[str], expected: str, largest: int = LARGEST_JSON) -> Any:
     """The value of a JSON file."""
     return parse_json(read_text(path, expected, largest), str(path), expected)
 
@@ -96,7 +97,7 @@ _unfinished: set[Path] = set()  # temporary files being written, for `remove_unf
 
 
 def remove_unfinished() -> None:
-    """Delete what `replacing` has begun: for a program that is told to end at once."""
+    """Delete what `replacing` has begun: for a program that has to end at once."""
     for path in list(_unfinished):
         path.unlink(missing_ok=True)
 
@@ -126,7 +127,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
     except OSError as error:
         if error.filename in (None, str(temporary), temporary):
-            # The user named the target and has never heard of the temporary file.
+            # The user named the target and does not know the temporary file.
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:  # an interrupt must not leave rubbish either

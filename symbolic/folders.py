@@ -1,4 +1,4 @@
-"""Folders of files as people have them: walked with all their subfolders, and nothing left out in silence."""
+"""Folders of files, walked with all their subfolders; nothing is skipped without a word."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ SHOWN = 5  # names in a message
 
 @dataclass(frozen=True)
 class Found:
-    """What a walk has come across, in the order of the names: files first, then subfolders."""
+    """The files found, in the order of the names: files first, then subfolders."""
 
     files: list[Path] = field(default_factory=list)
     passed_over: list[Path] = field(default_factory=list)  # hidden, or another kind of file
@@ -26,7 +26,7 @@ def walk(
     """The files of a folder and its subfolders that are wanted; links are followed, loops of them left out.
 
     Args:
-        wanted: whether a file is; asked of plain files, and by name of dead links, pipes and devices.
+        wanted: whether a file is; called with plain files, and by name with dead links, pipes and devices.
         without: folders that are not entered, resolved.
         kind: what a wanted file is, for errors.
     """

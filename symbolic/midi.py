@@ -5,15 +5,16 @@ Is not: drums (symbolic.drums), or writing (symbolic.midi_writing).
 
 import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symbolic.errors import NotebeamError
-from symbolic.midi_mending import mended
+from symbolic.files import read_bytes
+from symbolic.midi_mending import closed, is_whole, mended
 from symbolic.midi_writing import Ticks, one_note_a_stroke, until_struck_again
 from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, LOWEST
@@ -23,6 +24,7 @@ PEDAL_DOWN = 64  # controller value from which the dampers are lifted
 # Seconds without a strike, or of one note: more is a broken time, and would fill the memory.
 LONGEST_GAP = 4 * 3600.0
 MOST_BEATS = 1_000_000
+MOST_BEATS_APART = 100_000  # of a strike from the one before
 
 
 def read_midi(
@@ -63,7 +65,7 @@ def read_midi(
         controls = [track.controls.numpy() for track in chosen]
         rung = extended(offset, *_pedal_spans(controls, end=int(offset.max(initial=0))))
         sounding = until_struck_again(onset, rung, pitch)
-    seconds = Seconds.of(score)
+    seconds = Seconds.of(score, path)
     _check_times(seconds, onset, np.maximum(sounding, released), path)
     ends = {"offset": seconds.at(sounding), "key_offset": seconds.at(released)}
     return Notes.make(seconds.at(onset), **ends, pitch=pitch, velocity=velocity, place=str(path))
@@ -84,12 +86,24 @@ def _check_times(seconds: "Seconds", onset: Ticks, offset: Ticks, path: str | os
 def read_beats(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     """(N,) seconds of a MIDI file's quarter notes by its tempo map, from 0 until its last note has ended."""
     score = parsed(path)
-    end = max((note.end for track in score.tracks for note in track.notes), default=0)
-    if end > MOST_BEATS * score.ticks_per_quarter:
-        got = f"{end // score.ticks_per_quarter} quarter notes"
-        raise NotebeamError(f"{path}: times", got, f"{MOST_BEATS} at most")
+    columns = [track.notes.numpy() for track in score.tracks]
+    onset, length = (
+        np.concatenate([[], *(c[name] for c in columns)]).astype(np.int64) for name in ("time", "duration")
+    )
+    check_beats(onset, onset + length, score.ticks_per_quarter, path)
+    end = int((onset + length).max(initial=0))
     quarters = np.arange(-(-end // score.ticks_per_quarter) + 1) * score.ticks_per_quarter
-    return Seconds.of(score).at(quarters)
+    return Seconds.of(score, path).at(quarters)
+
+
+def check_beats(onset: Ticks, offset: Ticks, quarter: int, path: str | os.PathLike[str]) -> None:
+    """Refuse beats far beyond all other music, as `_check_times` in beats; `quarter` is a beat's ticks."""
+    beats = int(offset.max(initial=0)) // quarter
+    apart = int(np.diff(np.sort(onset), prepend=0).max(initial=0)) // quarter
+    for count, most, what in ((apart, MOST_BEATS_APART, " without a strike"), (beats, MOST_BEATS, "")):
+        if count > most:
+            expected = f"{most} at most: a broken time in the file"
+            raise NotebeamError(f"{path}: times", f"{count} quarter notes{what}", expected)
 
 
 def extended(offset: Ticks, down: Ticks, up: Ticks) -> Ticks:
@@ -107,11 +121,18 @@ def parsed(path: str | os.PathLike[str]) -> Any:
     # Imported here, as mido is below: importing `symbolic.midi` must stay light.
     import symusic
 
-    data = Path(path).read_bytes()
+    expected = "a MIDI file, which begins with b'MThd'"
+    data = read_bytes(path, expected)
     if data[:4] != b"MThd":
-        raise NotebeamError(str(path), data[:4], "a MIDI file, which begins with b'MThd'")
+        raise NotebeamError(str(path), data[:4], expected)
     if len(data) < 14 or data[12] & 0x80 or data[12:14] == b"\0\0":
         raise NotebeamError(f"{path}: division", data[12:14], "ticks a quarter note (not SMPTE time)")
+    if (copy := closed(data)) is not None:
+        score = None
+        with suppress(Exception):  # damage is named by the reader of the file itself, below
+            score = symusic.Score.from_midi(copy[0])
+        if score is not None and is_whole(score, copy[1]):
+            return score
     try:
         return symusic.Score.from_midi(mended(data))
     except Exception as error:  # symusic's C++ raises several kinds, all for damage
@@ -157,9 +178,11 @@ class Seconds:
     lengths: NDArray[np.float64]  # (P,) seconds of a tick from that point on
 
     @staticmethod
-    def of(score: Any) -> "Seconds":
+    def of(score: Any, path: str | os.PathLike[str]) -> "Seconds":
         """Integer microseconds a quarter note in double precision: symusic's own seconds are float32."""
         events = score.tempos.numpy()
+        if (events["mspq"] <= 0).any():
+            raise NotebeamError(f"{path}: tempo", 0, "microseconds a quarter note, from 1")
         tempo = {0: 500_000.0}  # the standard's 120 a minute until a file says otherwise
         tempo |= dict(zip(events["time"].tolist(), events["mspq"].tolist(), strict=True))
         ticks = np.array(sorted(tempo), dtype=np.float64)

@@ -1,6 +1,5 @@
 """Standard MIDI files out of notes: a track of tempo and metre, a track of piano."""
 
-import math
 import os
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,13 +8,13 @@ from numpy.typing import NDArray
 
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
+from symbolic.metre import Beats
+from symbolic.tempo_map import TempoMap, constant_tempo, tempo_of_beats
 
 if TYPE_CHECKING:
     import mido
 
 TEMPO = 120.0  # quarter notes a minute
-TICKS = 480  # a quarter note
-TICKS_PER_SECOND = 960  # at least, so that rounding to a tick is at most 0.52 ms
 RINGING = 0.05  # seconds that a note sounds on, from which the pedal is held responsible
 PEDAL_GAP = 0.03  # seconds without the pedal that are worth lifting it
 
@@ -45,6 +44,7 @@ def write_midi(
     *,
     pedal: bool = False,
     program: int = 0,
+    beats: Beats | None = None,
 ) -> None:
     """Write notes as a MIDI file of type 1: a track of tempo and metre, a track of piano.
 
@@ -59,24 +59,26 @@ def write_midi(
         tempo: constant quarter notes a minute, 4..1000; only bars depend on it, not the times.
         pedal: write keys and pedal, of notes that know when their keys were released.
         program: General MIDI instrument, 0 (grand piano) to 127.
+        beats: the file's beats and bars, and its key; instead of a constant tempo. They change no times.
 
     Raises:
-        NotebeamError: a bad tempo, a note that ends before 0, or a pedal wanted of notes without key offsets.
+        NotebeamError: a bad tempo, beats too far apart for MIDI, a note that ends before 0, or a pedal wanted
+            of notes without key offsets.
     """
     import mido
 
     if pedal and len(notes) and notes.key_offset is None:
         raise NotebeamError("write_midi: pedal", "notes without key offsets", "notes that have them")
 
-    microseconds = microseconds_a_quarter(tempo, "write_midi(tempo)")
-    # The usual 480 are kept unless the tempo is so slow that a tick would be too coarse.
-    ticks = TICKS * math.ceil(TICKS_PER_SECOND * microseconds / 1e6 / TICKS)
-    file = mido.MidiFile(type=1, ticks_per_beat=ticks)
+    if beats is None:
+        tempi = constant_tempo(microseconds_a_quarter(tempo, "write_midi(tempo)"))
+    else:
+        tempi = tempo_of_beats(beats)
+    file = mido.MidiFile(type=1, ticks_per_beat=tempi.ticks_a_quarter)
     head, piano = file.add_track("notebeam"), file.add_track("Piano")
-    head.append(mido.MetaMessage("set_tempo", tempo=microseconds))
-    head.append(mido.MetaMessage("time_signature", numerator=4, denominator=4))
+    tempi.append_to(head)
     piano.append(mido.Message("program_change", program=program))
-    _append_notes(piano, notes, ticks * 1e6 / microseconds, pedal=pedal)
+    _append_notes(piano, notes, tempi, pedal=pedal)
     with replacing(path) as temporary:
         file.save(temporary)
 
@@ -90,16 +92,11 @@ def microseconds_a_quarter(tempo: float, place: str) -> int:
     return int(mido.bpm2tempo(tempo))
 
 
-def _append_notes(track: "mido.MidiTrack", notes: Columns, ticks_per_second: float, *, pedal: bool) -> None:
+def _append_notes(track: "mido.MidiTrack", notes: Columns, tempi: TempoMap, *, pedal: bool) -> None:
     if (notes.offset <= 0).any():
         row = int(np.argmax(notes.offset <= 0))
         raise NotebeamError(f"write_midi: note {row} offset", float(notes.offset[row]), "seconds after 0")
-
-    def ticks(seconds: NDArray[np.float64]) -> Ticks:
-        # Rounded, never cut off: int() would begin every note half a tick early on average.
-        return np.rint(np.maximum(seconds, 0) * ticks_per_second).astype(np.int64)
-
-    stop, spans = notes.offset, None
+    ticks, stop, spans = tempi.ticks_at, notes.offset, None
     if pedal and notes.key_offset is not None:
         down, up = pedal_spans(notes)
         stop, spans = np.minimum(notes.key_offset, notes.offset), (ticks(down), ticks(up))

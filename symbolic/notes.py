@@ -5,9 +5,10 @@ Is not: MIDI files (symbolic.midi) or steps (symbolic.clock).
 """
 
 import csv
+import io
 import os
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from symbolic.errors import NotebeamError
 from symbolic.files import read_text, replacing
 from symbolic.pitch import HIGHEST, LOWEST
+
+if TYPE_CHECKING:
+    from symbolic.metre import Beats
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -81,11 +85,18 @@ class Notes:
     def __len__(self) -> int:
         return len(self.onset)
 
-    def save(self, path: str | os.PathLike[str], tempo: float = 120.0, *, pedal: bool = False) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        tempo: float = 120.0,
+        *,
+        pedal: bool = False,
+        beats: "Beats | None" = None,
+    ) -> None:
         """Write a MIDI file; arguments and errors as of `symbolic.midi_writing.write_midi`."""
         from symbolic.midi_writing import write_midi
 
-        write_midi(path, self, tempo, pedal=pedal)
+        write_midi(path, self, tempo, pedal=pedal, beats=beats)
 
     def cut(self, start: float, stop: float) -> "Notes":
         """Notes struck in [start, stop) seconds, at their old times; they sound until `stop` at most."""
@@ -217,13 +228,11 @@ def read_csv(path: str | os.PathLike[str]) -> Notes:
     Errors name the line of the file, the header being line 1.
     """
     names = {"onset": "start_time_s", "offset": "end_time_s", "pitch": "pitch_midi", "velocity": "velocity"}
+    expected = "a table of comma-separated values"
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = list(csv.reader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise NotebeamError(
-            str(path), "bytes that are not text", "a table of comma-separated values"
-        ) from error
+        lines = list(csv.reader(io.StringIO(read_text(path, expected), newline="")))
+    except csv.Error as error:
+        raise NotebeamError(str(path), str(error), expected) from error
     header = lines[0] if lines else []
     for name in names.values():
         if name not in header:

@@ -68,6 +68,7 @@ def pitch_axis(axes: Axes, low: int, high: int) -> None:
     axes.set_ylim(low - 0.5, high + 0.5)
     octaves = [pitch for pitch in range(24, HIGHEST + 1, 12) if low <= pitch <= high]
     axes.set_yticks(octaves, [name(pitch) for pitch in octaves])
+    axes.set_ylabel("pitch", fontsize=8)
     axes.tick_params(labelsize=7)
 
 

@@ -1,6 +1,6 @@
 """Pitches of the piano: MIDI numbers, keys, hertz, names.
 
-Is: the only place that knows that key 0 is MIDI pitch 21.
+Is: the only place where key 0 is MIDI pitch 21.
 Is not: a check of pitches; `symbolic.notes` does that where they enter.
 """
 

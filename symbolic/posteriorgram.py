@@ -1,12 +1,13 @@
-"""Posteriorgrams: what an acoustic model heard, and their file.
+"""Posteriorgrams: what an acoustic model outputs, and their file.
 
 Is: the type, its checks, the `.npz` that any transcription system can write.
 Is not: a model, or the way from probabilities to notes.
 """
 
 import os
-import sys
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import InitVar, dataclass, field, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,21 +16,27 @@ from numpy.typing import NDArray
 from symbolic.arrays import Array, read_arrays
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
-from symbolic.pitch import KEYS, LOWEST
+from symbolic.pitch import HIGHEST, KEYS, LOWEST
+from symbolic.planes import evened, grid_of, plain_array, plane_of, sounding_after
 
 VERSION = 1
-EVENNESS = 1e-3  # seconds that a frame may lie off the even grid
-
 LONGEST_HOP = 1.0  # seconds
 LATEST = 1e7  # seconds, 115 days
 
 PLANES = ("frame", "onset", "offset", "velocity", "held")
-FIELDS = (*PLANES, "times", "hop", "first", "lowest", "duration", "source", "model", "version")
+FIELDS = (*PLANES, "times", "hop", "first", "lowest", "logits", "duration", "source", "model", "version")
 
 
 @dataclass(frozen=True, eq=False)
 class Posteriorgram:
-    """Probabilities (T, 88) in 0..1 at T frames, `hop` seconds apart, as arrays or tensors. Read-only.
+    """Probabilities (T, 88) in 0..1 at T frames, `hop` seconds apart. Read-only.
+
+    Made of arrays or tensors of any float type or of zeros and ones; (T, 128) are all MIDI pitches, other
+    widths go with `lowest`; of them the piano's 88 keys are kept. With `logits` all planes but `velocity` are
+    logits. Without `frame` each onset sounds for 0.1 s; frames at uneven times: `at_times`.
+
+    Raises:
+        NotebeamError: another shape or type, a number outside 0..1, a hop that is none.
 
     >>> import notebeam as nb
     >>> import numpy as np
@@ -39,7 +46,7 @@ class Posteriorgram:
     np.float64(1.98)
     """
 
-    frame: NDArray[np.float32]  # (T, 88) the key sounds
+    frame: NDArray[np.float32]  # (T, 88) the key sounds; may be made of None where there is an onset plane
     onset: NDArray[np.float32] | None = None  # (T, 88) a note begins here
     offset: NDArray[np.float32] | None = None  # (T, 88) a note ends here
     velocity: NDArray[np.float32] | None = None  # (T, 88) MIDI velocity / 127 of a note that begins here
@@ -48,19 +55,17 @@ class Posteriorgram:
     lowest: int = LOWEST  # MIDI pitch of column 0
     duration: float = 0.0  # seconds, length of the recording
     source: str = ""  # the recording
-    model: str = ""  # what listened
+    model: str = ""  # the acoustic model's name
     held: NDArray[np.float32] | None = None  # (T, 88) the key is down, whatever the pedal lets sound
+    logits: InitVar[bool] = False  # the planes given, but for velocity, are logits
 
-    def __post_init__(self) -> None:
-        for name in PLANES:
-            plane = plain_array(getattr(self, name), f"Posteriorgram.{name}")
-            if name == "frame":
-                object.__setattr__(self, name, plane)
-            if plane is not None:
-                object.__setattr__(self, name, _plane(plane, f"Posteriorgram.{name}", len(self.frame)))
-            elif name == "frame":
-                raise NotebeamError("Posteriorgram.frame", None, f"probabilities (T, {KEYS})")
+    def __post_init__(self, logits: bool) -> None:  # noqa: FBT001  how dataclasses pass it
+        given = {name: getattr(self, name) for name in PLANES}
         _check_scalars(self.hop, self.start, self.lowest, self.duration, "Posteriorgram.")
+        planes = checked_planes(given, "Posteriorgram.", self.lowest, hop=self.hop, logits=logits)
+        for name, plane in planes.items():
+            object.__setattr__(self, name, plane)
+        object.__setattr__(self, "lowest", LOWEST)
 
     @property
     def count(self) -> int:
@@ -79,6 +84,37 @@ class Posteriorgram:
             name: plane if plane is None else plane[first:stop] for name, plane in planes.items()
         }
         return replace(self, **rows, start=float(self.times[first]))
+
+    @staticmethod
+    def at_times(
+        frame: Any,
+        onset: Any = None,
+        offset: Any = None,
+        velocity: Any = None,
+        *,
+        times: NDArray[np.floating],
+        held: Any = None,
+        lowest: int = LOWEST,
+        logits: bool = False,
+        **described: Any,
+    ) -> "Posteriorgram":
+        """Of planes whose frames are centred on `times` (T,) seconds, which rise and may be uneven.
+
+        Of uneven ones the frames are brought to even times, by straight lines between two frames.
+        `described`: `duration`, `source`, `model`.
+
+        Raises:
+            NotebeamError: also times that do not rise, or that leave out frames.
+
+        >>> import notebeam as nb
+        >>> import numpy as np
+        >>> nb.Posteriorgram.at_times(np.zeros((3, 88)), times=np.array([0.0, 0.012, 0.02])).hop
+        0.01
+        """
+        given = dict(zip(PLANES, (frame, onset, offset, velocity, held), strict=True))
+        arrays = {name: plain_array(value, f"Posteriorgram.{name}") for name, value in given.items()}
+        made = {"lowest": lowest, "logits": logits, **described}
+        return _timed(arrays, np.asarray(times), np.nan, "Posteriorgram.", made)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the `.npz`, compressed; the file appears whole or not at all."""
@@ -113,82 +149,73 @@ class Posteriorgram:
         version = scalar("version", VERSION)
         if version != VERSION:
             raise NotebeamError(f"{path}: version", version, str(VERSION))
-        if "frame" not in arrays:
-            raise NotebeamError(f"{path}: frame", "no such key", f"float32 (T, {KEYS})")
-        count = len(np.atleast_1d(arrays["frame"]))
-        planes: dict[str, NDArray[np.float32] | None] = dict.fromkeys(PLANES)
-        planes |= {name: _plane(arrays[name], f"{path}: {name}", count) for name in PLANES if name in arrays}
-        assert planes["frame"] is not None
-        if "times" in arrays:
-            # The authority: a hop that was computed from rounded samples drifts, times do not.
-            start, hop = _grid(arrays["times"], count, scalar("hop", np.nan), f"{path}: times")
-        else:
+        if not {"frame", "onset"} & arrays.keys():
+            raise NotebeamError(f"{path}: frame", "no such key", f"frame or onset, float32 (T, {KEYS})")
+        if "logits" in arrays and (arrays["logits"].shape != () or arrays["logits"].dtype.kind != "b"):
+            raise NotebeamError(f"{path}: logits", str(arrays["logits"].dtype), "True or False")
+        if "times" not in arrays:
             for key in ("hop", "first"):
                 if key not in arrays:
                     raise NotebeamError(f"{path}: {key}", "no such key", "times, or hop and first")
-            start, hop = scalar("first", np.nan), scalar("hop", np.nan)
-        lowest, duration = scalar("lowest", LOWEST), scalar("duration", start + hop * count)
-        _check_scalars(hop, start, lowest, duration, f"{path}: ")
-        strings = {key: scalar(key, "") for key in ("source", "model")}
-        return Posteriorgram(
-            planes["frame"],
-            planes["onset"],
-            planes["offset"],
-            planes["velocity"],
-            hop=float(hop),
-            start=float(start),
-            lowest=int(lowest),
-            duration=float(duration),
-            held=planes["held"],
-            **strings,
-        )
+        planes = {name: arrays.get(name) for name in PLANES}
+        made = {key: scalar(key, "") for key in ("source", "model")}
+        made["lowest"], made["logits"] = scalar("lowest", LOWEST), bool(arrays.get("logits", False))
+        hop, duration = scalar("hop", np.nan), scalar("duration", -1.0)
+        if "duration" in arrays:
+            made["duration"] = duration
+        # The authority: a hop that was computed from rounded samples drifts, times do not.
+        if "times" in arrays:
+            return _timed(planes, arrays["times"], hop, f"{path}: ", made)
+        return _even(planes, scalar("first", np.nan), hop, f"{path}: ", made)
 
 
-def plain_array(value: Any, place: str) -> Any:
-    """An array, or a tensor's numbers as one; None stays None."""
-    torch = sys.modules.get("torch")  # not imported: whoever has a tensor has done that
-    if torch is not None and isinstance(value, torch.Tensor):
-        return value.detach().float().cpu().numpy()
-    if value is not None and not isinstance(value, np.ndarray):
-        raise NotebeamError(place, f"a {type(value).__name__}", f"an array or tensor (T, {KEYS})")
-    return value
+Planes = Mapping[str, Any]
 
 
-def _plane(value: Array, place: str, count: int) -> NDArray[np.float32]:
-    """Checked read-only float32 (count, 88)."""
-    if value.dtype.kind != "f" or value.ndim != 2 or value.shape != (count, KEYS):
-        rows = "T" if place.endswith("frame") else str(count)
-        raise NotebeamError(place, f"{value.dtype} {value.shape}", f"float32 ({rows}, {KEYS})")
-    # Written so that nan breaks the rule as well.
-    good = (value >= 0) & (value <= 1)
-    if not good.all():
-        frame, key = (int(i) for i in np.argwhere(~good)[0])
-        raise NotebeamError(f"{place} frame {frame} key {key}", float(value[frame, key]), "a number 0..1")
-    plane = value.astype(np.float32)
-    plane.flags.writeable = False
-    return plane
+def checked_planes(
+    given: Planes, place: str, lowest: int, *, hop: float, logits: bool = False
+) -> dict[str, NDArray[np.float32] | None]:
+    """The planes by name, each float32 (T, 88) or None; `frame` is made of `onset` where it is None."""
+    arrays = {name: plain_array(given[name], f"{place}{name}") for name in PLANES}
+    first = next((name for name in ("frame", "onset") if arrays[name] is not None), None)
+    if first is None:
+        raise NotebeamError(f"{place}frame", None, f"probabilities (T, {KEYS})")
+    count = len(np.atleast_1d(arrays[first]))
+    planes = {
+        name: None
+        if array is None
+        else plane_of(array, f"{place}{name}", count, lowest=lowest, logits=logits and name != "velocity")
+        for name, array in arrays.items()
+    }
+    if planes["frame"] is None and planes["onset"] is not None:
+        planes["frame"] = sounding_after(planes["onset"], hop)
+    return planes
 
 
-def _grid(times: Array, count: int, hop: float, place: str) -> tuple[float, float]:
-    """Time of frame 0 and the hop of evenly spaced times; a single frame takes the `hop` of the file."""
-    if times.dtype.kind not in "fiu" or times.shape != (count,):
-        raise NotebeamError(place, f"{times.dtype} {times.shape}", f"float64 ({count},)")
+def _timed(planes: Planes, times: Array, hop: float, place: str, made: dict[str, Any]) -> Posteriorgram:
+    """Of frames at `times`, which are brought to even ones where they are not."""
+    some = planes["frame"] if planes["frame"] is not None else planes["onset"]
+    if some is None:
+        raise NotebeamError(f"{place}frame", None, f"probabilities (T, {KEYS})")
+    start, hop, is_even = grid_of(times, len(np.atleast_1d(some)), hop, f"{place}times")
+    result = _even(planes, start, hop, place, made)
+    if is_even:
+        return result
     seconds = times.astype(np.float64)
-    if not np.isfinite(seconds).all():
-        row = int(np.argmin(np.isfinite(seconds)))
-        raise NotebeamError(f"{place} frame {row}", float(seconds[row]), "finite seconds")
-    if count < 2:
-        return (float(seconds[0]) if count else 0.0), hop
-    if (np.diff(seconds) <= 0).any():
-        row = int(np.argmax(np.diff(seconds) <= 0)) + 1
-        raise NotebeamError(f"{place} frame {row}", float(seconds[row]), "a time after the frame before")
-    start, step = float(seconds[0]), float(seconds[-1] - seconds[0]) / (count - 1)
-    error = np.abs(seconds - (start + step * np.arange(count)))
-    if error.max() > EVENNESS:
-        row = int(np.argmax(error))
-        expected = f"{start + step * row:.4f} s within {EVENNESS * 1000:g} ms, evenly spaced"
-        raise NotebeamError(f"{place} frame {row}", float(seconds[row]), expected)
-    return start, step
+    parts = {name: getattr(result, name) for name in PLANES}
+    even: dict[str, Any] = {
+        name: None if part is None else evened(part, seconds, result.times) for name, part in parts.items()
+    }
+    return replace(result, **even)
+
+
+def _even(planes: Planes, start: float, hop: float, place: str, made: dict[str, Any]) -> Posteriorgram:
+    """Checked under the names of their file or their caller."""
+    lowest, rest = made["lowest"], {k: v for k, v in made.items() if k not in ("lowest", "logits")}
+    _check_scalars(hop, start, lowest, rest.get("duration", 0.0), place)
+    checked: dict[str, Any] = checked_planes(planes, place, lowest, hop=hop, logits=made["logits"])
+    rest.setdefault("duration", max(0.0, start + hop * len(checked["frame"])))
+    return Posteriorgram(**checked, hop=float(hop), start=float(start), **rest)
 
 
 def _check_scalars(hop: float, start: float, lowest: float, duration: float, place: str) -> None:
@@ -197,7 +224,7 @@ def _check_scalars(hop: float, start: float, lowest: float, duration: float, pla
         raise NotebeamError(f"{place}hop", hop, f"seconds > 0, {LONGEST_HOP:g} at most")
     if not abs(start) <= LATEST:
         raise NotebeamError(f"{place}first", start, f"seconds, {LATEST:g} at most")
-    if lowest != LOWEST:
-        raise NotebeamError(f"{place}lowest", lowest, f"{LOWEST}: key 0 is A0")
+    if not isinstance(lowest, Integral) or not 0 <= lowest <= HIGHEST:
+        raise NotebeamError(f"{place}lowest", lowest, f"the MIDI pitch of column 0, 0 to {HIGHEST}")
     if not 0 <= duration <= 2 * LATEST:
         raise NotebeamError(f"{place}duration", duration, f"seconds from 0 to {2 * LATEST:g}")

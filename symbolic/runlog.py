@@ -17,7 +17,7 @@ def begin_log(folder: Path, step: int) -> None:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue  # cut short by a full disk
             if isinstance(row, dict) and row.get("step", step) <= step:
                 kept.append(line + "\n")

@@ -43,7 +43,7 @@ class TablePrior(Prior):
         super().__init__()
         self.table = torch.tensor(table)
         self.visible = int(table.shape[0]).bit_length() - 1
-        self.asked, self.rows = 0, 0  # calls of log_prob, and candidates it was asked for
+        self.calls, self.rows = 0, 0  # of log_prob, and the candidates scored
 
     def number(self, rows: Tensor) -> Tensor:
         """(...) row numbers of rows (..., D)."""
@@ -58,7 +58,7 @@ class TablePrior(Prior):
 
     def log_prob(self, state: State, candidates: Tensor) -> Tensor:
         assert candidates.shape[::2] == (len(state["newer"]), self.visible)
-        self.asked, self.rows = self.asked + 1, self.rows + candidates.shape[0] * candidates.shape[1]
+        self.calls, self.rows = self.calls + 1, self.rows + candidates.shape[0] * candidates.shape[1]
         return self.table[state["older"][:, None], state["newer"][:, None], self.number(candidates)].float()
 
     def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
@@ -202,8 +202,14 @@ def naive_beam(
         following = []
         for cost, total, roll in beam:
             for local, row in rows:
-                asked = score(roll, row)
-                following.append((cost + local - options.prior_weight * asked, total + asked, [*roll, row]))
+                prior_log_prob = score(roll, row)
+                following.append(
+                    (
+                        cost + local - options.prior_weight * prior_log_prob,
+                        total + prior_log_prob,
+                        [*roll, row],
+                    )
+                )
         if len(rows) == 1 and not (options.hash_steps and forced == options.hash_steps):
             beam = following
             continue

@@ -1,4 +1,4 @@
-"""Slow and obvious: what a perfect acoustic model would hear of given notes, and what notes come back.
+"""Slow and obvious: what a perfect acoustic model would output for given notes, and what notes come back.
 
 Is: posteriorgrams made from notes, note by note and frame by frame.
 Is not: shared with the code under test.
@@ -16,10 +16,10 @@ def notes(*rows: tuple[float, float, int, int]) -> Notes:
     return Notes.make(np.array(onset), np.array(offset), np.array(pitch), np.array(velocity))
 
 
-def heard(
+def ideal(
     played: Notes, *, hop: float = 0.02, duration: float | None = None, start: float = 0.0
 ) -> Posteriorgram:
-    """A posteriorgram that says exactly what was played.
+    """The posteriorgram of exactly these notes.
 
     `frame` is 0.9 while a key sounds; `onset` is 0.97 within a frame of the time and falls to 0 at two;
     `offset` is a triangle of 2 frames' half width, at most 0.95 high; `velocity` holds the velocity / 127

@@ -18,10 +18,11 @@ FORBIDDEN = {
 }
 # What acoustic may see of symbolic: core types and data, no prior and no decoder.
 CORE = {
+    "arrays",
     "checkpoints",
     "clock",
-    "commands",
     "config",
+    "console",
     "datasets",
     "errors",
     "files",

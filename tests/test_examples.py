@@ -45,17 +45,17 @@ def test_an_example_uses_public_names_alone(name: str) -> None:
 
 
 def test_a_recording_becomes_midi(tmp_path: Path) -> None:
-    said = run("01_transcribe.py", tmp_path)
+    output = run("01_transcribe.py", tmp_path)
     notes = nb.read_midi(tmp_path / "notes.mid")
-    assert said.startswith(f"{len(notes)} notes")
+    assert output.startswith(f"{len(notes)} notes")
     # The first bass note of the piece is a low G, the first melody note an F sharp.
     assert notes.pitch[0] == 43 and 78 in notes.pitch
 
 
 def test_a_posteriorgram_of_a_scale_becomes_that_scale(tmp_path: Path) -> None:
-    said = run("02_your_posteriorgram.py", tmp_path)
-    assert said.splitlines()[0].startswith("8 notes")
-    assert said.splitlines()[-1] == "pitches: 60 62 64 65 67 69 71 72"
+    output = run("02_your_posteriorgram.py", tmp_path)
+    assert output.splitlines()[0].startswith("8 notes")
+    assert output.splitlines()[-1] == "pitches: 60 62 64 65 67 69 71 72"
 
 
 def test_a_stream_finds_the_notes_of_the_recording(tmp_path: Path) -> None:
@@ -78,6 +78,6 @@ def test_a_chorale_is_drawn_and_the_seed_decides_which(tmp_path: Path) -> None:
 
 
 def test_a_prior_is_trained_on_a_folder_and_transcribes(tmp_path: Path) -> None:
-    said = run("05_train_your_own_prior.py", tmp_path)
-    assert "validation: -" in said
-    assert int(said.splitlines()[-1].split()[0]) > 40
+    output = run("05_train_your_own_prior.py", tmp_path)
+    assert "validation: -" in output
+    assert int(output.splitlines()[-1].split()[0]) > 40

@@ -67,10 +67,10 @@ def test_decoding_own_probabilities(folder: Path) -> None:
         "for first, key in ((10, 39), (60, 43), (110, 46)):\n"
         "    frame[first : first + 25, key], onset[first, key] = 0.95, 0.95"
     )
-    said = python(
+    output = python(
         f"import notebeam as nb\n{code.replace(line, own)}\nprint(*notes.pitch, best.roll.sum())", folder
     )
-    assert said.split() == ["60", "64", "67", "3"]
+    assert output.split() == ["60", "64", "67", "3"]
 
 
 def test_training_a_prior_on_a_folder_of_midi_and_using_it(folder: Path) -> None:
@@ -99,12 +99,12 @@ def test_training_a_prior_on_a_folder_of_midi_and_using_it(folder: Path) -> None
 def test_writing_a_decoder(folder: Path) -> None:
     section = linked_section("write-a-decoder")
     code = "".join(block.code for block in blocks(section, "python"))
-    said = python(f"{code}\nprint('done')", folder)
-    assert said.splitlines()[-1] == "done"
+    output = python(f"{code}\nprint('done')", folder)
+    assert output.splitlines()[-1] == "done"
 
 
 def test_writing_a_prior(folder: Path) -> None:
     section = linked_section("write-a-prior")
     code = "".join(block.code for block in blocks(section, "python"))
-    said = python(f"{code}\nprint('done')", folder)
-    assert said.splitlines()[-1] == "done"
+    output = python(f"{code}\nprint('done')", folder)
+    assert output.splitlines()[-1] == "done"

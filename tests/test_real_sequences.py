@@ -19,7 +19,7 @@ def rotations(count: int, steps: int, seed: int) -> list[np.ndarray]:
     return [np.stack([p[i] for p in found]).astype(np.float32) + np.float32([1, 2]) for i in range(count)]
 
 
-def test_a_linear_motion_is_foretold_by_the_linear_map_and_copied_with_its_own_step() -> None:
+def test_a_linear_motion_is_predicted_by_the_linear_map_and_copied_with_its_own_step() -> None:
     data = RealSet(rotations(20, 30, 0), [], [rotations(1, n, n)[0] for n in (5, 9)])
     assert linear_error(data).per_step < 1e-5
     steps = [np.diff(sequence, axis=0) for sequence in data.test]

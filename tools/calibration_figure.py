@@ -22,7 +22,11 @@ def main() -> int:
         for part, label, style in STAGES:
             bins = [row for row in rows if row["head"] == head and row["part"] == part]
             panel.plot(
-                [row["said"] for row in bins], [row["true"] for row in bins], style, markersize=3, label=label
+                [row["predicted"] for row in bins],
+                [row["observed"] for row in bins],
+                style,
+                markersize=3,
+                label=label,
             )
         panel.set(title=head, xlabel="predicted probability", xlim=(0, 1), ylim=(0, 1), aspect="equal")
     panels[0].set_ylabel("observed frequency")

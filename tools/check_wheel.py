@@ -41,7 +41,8 @@ def main() -> int:
         python = folder / "env" / "bin" / "python"
         run([str(python), "-m", "pip", "install", "-q", "--no-deps", str(wheel)], folder)
         see_libraries(python, folder)
-        run([str(folder / "env" / "bin" / "transcribe"), str(AUDIO), "-o", "notes.mid"], folder)
+        command = str(folder / "env" / "bin" / "transcribe")
+        run([command, str(AUDIO), "-o", "notes.mid", "--html", "page.html"], folder)
         run([str(python), "-c", USE], folder)
     return 0
 

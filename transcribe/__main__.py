@@ -3,8 +3,10 @@
 import sys
 
 from symbolic.console import end_at_signals
+from transcribe.threads import wait_passively
 
 end_at_signals("transcribe")
+wait_passively()
 
 from transcribe.cli import main  # noqa: E402
 

@@ -24,7 +24,7 @@ examples:
 
 
 class Version(argparse.Action):
-    """Prints the installed version; looked up only when asked for."""
+    """Prints the installed version; looked up only on request."""
 
     def __call__(
         self,
@@ -53,8 +53,9 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,  # an option added later must not change what a script means
     )
     parser.add_argument(
-        "inputs", nargs="+", type=Path, metavar="INPUT", help="audio, a posteriorgram (.npz) or a folder"
+        "inputs", nargs="*", type=Path, metavar="INPUT", help="audio, a posteriorgram (.npz) or a folder"
     )
+    parser.add_argument("--manifest", type=Path, metavar="LIST", help="a file with an input on each line")
     _add_outputs(parser.add_argument_group("outputs (with several inputs every PATH is a folder)"))
     _add_models(parser.add_argument_group("models"))
     _add_notes(parser.add_argument_group("notes"))
@@ -68,15 +69,26 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--picture", type=Path, metavar="PATH", help="PNG of the posteriorgram with the notes over it"
     )
+    group.add_argument(
+        "--html", type=Path, metavar="PATH", help="a page to see and hear the notes beside the recording"
+    )
+    group.add_argument("--sonify", type=Path, metavar="PATH", help="WAV: the recording left, the notes right")
     group.add_argument("--save-posteriorgram", type=Path, metavar="PATH", help="the posteriorgram, as .npz")
     group.add_argument("--skip-existing", action="store_true", help="skip inputs whose outputs exist")
 
 
 def _add_models(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--model", metavar="NAME|FILE", help="acoustic model (default: built in)")
+    group.add_argument("--frontend", metavar="NAME", help="another system that listens: basic-pitch")
+    group.add_argument(
+        "--settings", type=Path, metavar="FILE", help="settings of the front end (default: its own)"
+    )
     group.add_argument("--decoder", choices=tuple(METHODS), help="how notes are decided (default: beam)")
     group.add_argument("--prior", metavar="NAME|FILE|none", help="language model; none: acoustic model alone")
     group.add_argument("--prior-weight", type=number, metavar="W", help="factor on the prior, 0 or more")
+    group.add_argument("--note-penalty", type=number, metavar="B", help="nats a note costs; below 0: rewards")
+    group.add_argument("--temperature", type=number, metavar="T", help="above 1: trust the sound less")
+    group.add_argument("--threshold", type=number, metavar="P", help="of --decoder threshold, 0 to 1")
     group.add_argument("--beam-width", type=count, metavar="N", help="hypotheses a step (default: 8)")
     group.add_argument("--candidates", type=count, metavar="K", help="rows of keys a step (default: 16)")
     group.add_argument(
@@ -103,7 +115,11 @@ def _add_notes(group: argparse._ArgumentGroup) -> None:
 def _add_running(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--device", choices=DEVICES, help="where the models run (default: auto)")
     group.add_argument("--bfloat16", action="store_true", help="faster on recent processors, less exact")
-    group.add_argument("--threads", type=count, metavar="N", help="CPU threads (default: all)")
+    group.add_argument("--threads", type=count, metavar="N", help="CPU threads of the acoustic model")
+    group.add_argument("--jobs", type=count, metavar="N", help="inputs done beside each other (default: 1)")
+    group.add_argument("--shard", type=shard, metavar="I/N", help="every N-th input only, from the I-th on")
+    group.add_argument("--report", type=Path, metavar="FILE", help="add a line of JSON for each input")
+    group.add_argument("--resume", action="store_true", help="skip what the report says is done")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     group.add_argument("--debug", action="store_true", help="show where an input failed")
     group.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
@@ -166,6 +182,18 @@ def count(text: str) -> int:
     except ValueError:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1") from None
     return value
+
+
+def shard(text: str) -> tuple[int, int]:
+    """ "3/8" is (3, 8)."""
+    try:
+        number, total = map(int, text.split("/"))
+        if not 1 <= number <= total:
+            raise ValueError
+    except ValueError:
+        expected = "I/N with whole numbers, I from 1 to N, as in 1/4"
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected {expected}") from None
+    return number, total
 
 
 def _within(value: float, low: float, high: float = math.inf) -> float:

@@ -1,4 +1,4 @@
-"""The command `transcribe INPUT... [options]`: one input after the other, files, messages, exit codes."""
+"""The command `transcribe INPUT... [options]`: inputs one by one or in processes, messages, exit codes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,28 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from symbolic.console import DONE, FAILED, INTERRUPTED, USAGE, ending_at_signals, say
+from symbolic.console import DONE, FAILED, INTERRUPTED, USAGE, ending_at_signals, is_out_of_memory, say
 from transcribe.arguments import build_parser
+from transcribe.report import End
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from symbolic.errors import NotebeamError
     from transcribe.outputs import Job
     from transcribe.pipeline import Transcriber, Transcription
+    from transcribe.progress import Progress
+    from transcribe.report import Outcome, Report
 
 PROGRAM = "transcribe"
+# Options that are a field of the decoder's, by the field's name.
+SETTINGS = {
+    "--note-penalty": "note_penalty",
+    "--temperature": "temperature",
+    "--threshold": "threshold",
+    "--beam-width": "width",
+    "--candidates": "candidates",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,6 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.clock != "frames":
         parser.error(f"--clock {args.clock}: not available yet, expected frames")
+    if not args.inputs and args.manifest is None:
+        parser.error("got no INPUT and no --manifest, expected at least one")
+    if args.resume and args.report is None:
+        parser.error("--resume: expected --report, the file that says what is done")
     if args.stop is not None and args.stop <= (args.start or 0.0):
         parser.error(f"--stop: got {args.stop:g} s, expected more than --start, {args.start or 0.0:g} s")
     with ending_at_signals(PROGRAM):
@@ -41,49 +55,85 @@ def _run(args: argparse.Namespace) -> int:
     import torch
 
     from symbolic.errors import NotebeamError
-    from transcribe.outputs import POSTERIORGRAM, Wanted, plan
+    from transcribe.manifest import read_manifest, shard_of
+    from transcribe.outputs import POSTERIORGRAM, Wanted, check_writable, plan
+    from transcribe.report import Report, options_of
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     wanted = Wanted(
-        midi=args.output, csv=args.csv, picture=args.picture, posteriorgram=args.save_posteriorgram
+        midi=args.output,
+        csv=args.csv,
+        picture=args.picture,
+        page=args.html,
+        sound=args.sonify,
+        posteriorgram=args.save_posteriorgram,
     )
     try:
         transcriber = transcriber_of(args)
-        todo = plan(args.inputs, wanted)
-        jobs = [job for job in todo.jobs if not (args.skip_existing and job.is_done)]
+        listed, notices = read_manifest(args.manifest) if args.manifest else ([], [])
+        todo = plan([*args.inputs, *listed], wanted, set(listed))
+        wanted_jobs, failures = shard_of(todo.jobs, args.shard), shard_of(todo.failures, args.shard)
+        report = None if args.report is None else Report(args.report, options_of(args))
+        if report is not None:
+            check_writable("--report", report.path)
+        jobs = [job for job in wanted_jobs if not _is_done(job, report, args)]
         if jobs:
             transcriber.load(audio=any(job.source.suffix.lower() != POSTERIORGRAM for job in jobs))
     except (NotebeamError, OSError) as error:
         _say(str(error))
         return USAGE
-    for failure in todo.failures:
-        _say(str(failure))
-    for notice in () if args.quiet else todo.notices:
+    for notice in () if args.quiet else (*notices, *todo.notices):
         _say(notice)
-    if len(jobs) < len(todo.jobs) and not args.quiet:
-        _say(f"{len(todo.jobs) - len(jobs)} of {len(todo.jobs)} inputs are done already and left as they are")
-    ends = [_transcribe(job, transcriber, args) for job in jobs]
-    failed, count = len(todo.failures) + ends.count(End.FAILED), len(todo.jobs) + len(todo.failures)
-    if 0 < failed < count:
-        _say(f"{failed} of {count} inputs failed, the others are written")
-    return FAILED if failed or End.DAMAGED in ends else DONE
+    if len(jobs) < len(wanted_jobs) and not args.quiet:
+        done, count = len(wanted_jobs) - len(jobs), len(wanted_jobs)
+        _say(f"{done} of {count} inputs are done already and left as they are")
+    ends = [_reported(_refused(failure), None, report, args) for failure in failures]
+    ends += _all_done(jobs, transcriber, report, args)
+    failed_count, count = ends.count(End.FAILED), len(wanted_jobs) + len(failures)
+    if 0 < failed_count < count:
+        _say(f"{failed_count} of {count} inputs failed, the others are written")
+    return FAILED if {End.FAILED, End.DAMAGED} & set(ends) else DONE
 
 
-class End(Enum):
-    """How an input ended: written, written as far as it goes, or not written."""
+def _is_done(job: Job, report: Report | None, args: argparse.Namespace) -> bool:
+    """Whether an input is left as it is: its outputs are there, and with --resume the report agrees."""
+    if args.resume and report is not None:
+        return report.is_done(job)
+    return args.skip_existing and job.is_done
 
-    WHOLE, DAMAGED, FAILED = range(3)
+
+def _refused(error: NotebeamError) -> Outcome:
+    """An input that was not begun."""
+    from transcribe.report import Outcome
+
+    source = error.place.partition(": output ")[0]
+    return Outcome(source=source, end=End.FAILED, errors=(str(error),))
+
+
+def _all_done(
+    jobs: Sequence[Job], transcriber: Transcriber, report: Report | None, args: argparse.Namespace
+) -> list[End]:
+    """Do all inputs, here or in processes of their own."""
+    from transcribe.progress import Progress
+    from transcribe.workers import outcomes
+
+    progress = Progress(job.source for job in jobs)
+    if (args.jobs or 1) > 1 and len(jobs) > 1:
+        found = outcomes(jobs, args, args.jobs)
+    else:
+        found = (transcribe_one(job, transcriber, args, bar=True) for job in jobs)
+    return [_reported(outcome, progress, report, args) for outcome in found]
 
 
 def transcriber_of(args: argparse.Namespace) -> Transcriber:
     """The transcriber; what the command does not say stays its default."""
-    from dataclasses import replace
+    from dataclasses import fields, replace
 
-    from symbolic.decoding.options import METHODS, Beam
+    from symbolic.decoding.options import METHODS
     from symbolic.errors import NotebeamError
     from transcribe.pipeline import Transcriber
-    from transcribe.presets import METHOD, TRACK, preset
+    from transcribe.presets import METHOD, Choice, preset
 
     method = args.decoder or METHOD
     readers = [name for name, entry in METHODS.items() if entry.reads_prior]
@@ -94,15 +144,16 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         expected = f"a prior to weigh, and {' or '.join(readers)}"
         raise NotebeamError("--prior-weight", args.prior_weight, expected)
     decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight)
-    for flag, field, value in (
-        ("--beam-width", "width", args.beam_width),
-        ("--candidates", "candidates", args.candidates),
-    ):
+    numbers = {}
+    for flag, name in SETTINGS.items():
+        value = getattr(args, flag[2:].replace("-", "_"))
         if value is None:
             continue
-        if not isinstance(decoder, Beam):
-            raise NotebeamError(flag, value, f"--decoder beam: {method} has no such setting")
-        decoder = replace(decoder, **{field: value})
+        having = [key for key, entry in METHODS.items() if name in {f.name for f in fields(entry.options)}]
+        if method not in having:
+            raise NotebeamError(flag, value, f"--decoder {' or '.join(having)}: {method} has no such setting")
+        replace(decoder, **{name: value})  # refuses a bad one
+        numbers[name] = value
     options = {
         "model": args.model,
         "device": args.device,
@@ -111,9 +162,11 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         "start": args.start,
         "stop": args.stop,
         "prior": args.prior,
-        "decoder": decoder,
+        "decoder": Choice(method=method, weight=args.prior_weight, numbers=numbers),
+        "frontend": args.frontend,
+        "settings": args.settings,
         "onset_shift": None if args.onset_shift is None else args.onset_shift / 1000,
-        "track": None if args.min_note is None else replace(TRACK, min_note=args.min_note / 1000),
+        "min_note": None if args.min_note is None else args.min_note / 1000,
     }
     options = {name: value for name, value in options.items() if value is not None}
     if args.prior == "none":
@@ -121,44 +174,61 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
     return Transcriber(**options)
 
 
-def _transcribe(job: Job, transcriber: Transcriber, args: argparse.Namespace) -> End:
+def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace, *, bar: bool) -> Outcome:
     """Do one input and write its files; whatever goes wrong is one line, and costs this input alone."""
     from symbolic.errors import NotebeamError
+    from transcribe.report import Outcome
 
     begin = time.monotonic()
     faults: list[NotebeamError] = []
+    notices: list[str] = []
     try:
-        result = _result(job, transcriber, args, faults.append)
-        _write(job, result, args.tempo, pedal=args.pedal)
-    except Exception as error:  # the next input may be good: a bug is said, and shown with --debug
+        result = _result(job, transcriber, args, faults.append, notices.append, bar=bar)
+        _write(job, result, args.tempo, notices.append, pedal=args.pedal)
+    except Exception as error:  # the next input may be good: a bug is one line, and a traceback with --debug
         if args.debug:
             traceback.print_exc()
         is_expected = isinstance(error, NotebeamError | OSError)
         line = str(error) if is_expected else _unexpected(error)
-        _say(line if str(job.source) in line else f"{job.source}: {line}")
-        return End.FAILED
-    for fault in faults:
-        _say(f"{fault}; what is there is written")
-    if not args.quiet:
-        _report(job, result, time.monotonic() - begin)
-    return End.DAMAGED if faults else End.WHOLE
+        line = line if str(job.source) in line else f"{job.source}: {line}"
+        elapsed = time.monotonic() - begin
+        return Outcome(source=str(job.source), end=End.FAILED, errors=(line,), elapsed=elapsed)
+    notes, posteriorgram = result.notes, result.posteriorgram
+    sure = notes.confidence
+    return Outcome(
+        source=str(job.source),
+        end=End.DAMAGED if faults else End.WHOLE,
+        output=str(job.midi),
+        errors=tuple(f"{fault}; what is there is written" for fault in faults),
+        notices=tuple(f"notice: {job.source}: {notice}" for notice in notices),
+        seconds=posteriorgram.count * posteriorgram.hop,
+        elapsed=time.monotonic() - begin,
+        notes=len(notes),
+        mean_confidence=None if sure is None or not len(sure) else float(sure.mean()),
+    )
 
 
 def _unexpected(error: Exception) -> str:
-    if isinstance(error, MemoryError) or "alloc" in str(error):
+    if is_out_of_memory(error):
         return f"not enough memory ({str(error)[:100]})"
     return f"internal error, {type(error).__name__}: {str(error)[:200]} (--debug shows where)"
 
 
 def _result(
-    job: Job, transcriber: Transcriber, args: argparse.Namespace, damage: Callable[[NotebeamError], None]
+    job: Job,
+    transcriber: Transcriber,
+    args: argparse.Namespace,
+    damage: Callable[[NotebeamError], None],
+    notice: Callable[[str], None],
+    *,
+    bar: bool,
 ) -> Transcription:
     """The notes of one input, with a bar on the way."""
     from tqdm import tqdm
 
     from symbolic.errors import NotebeamError, one_line
 
-    silent = args.quiet or sys.stderr is None or not sys.stderr.isatty()
+    silent = not bar or args.quiet or sys.stderr is None or not sys.stderr.isatty()
     with tqdm(
         total=1.0,
         desc=one_line(job.source.name),
@@ -166,8 +236,8 @@ def _result(
         disable=silent,
         bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining}",
         file=sys.stderr,
-    ) as bar:
-        result = transcriber(job.source, progress=lambda fraction: _advance(bar, fraction), damage=damage)
+    ) as shown:
+        result = transcriber(job.source, None, lambda done: _advance(shown, done), damage, notice)
     if args.pedal and len(result.notes) and result.notes.key_offset is None:
         expected = "a posteriorgram that has one, decoded by strokes, for --pedal"
         raise NotebeamError(str(job.source), "no plane `held`", expected)
@@ -179,7 +249,9 @@ def _advance(bar: object, fraction: float) -> None:
     bar.update(fraction - bar.n)  # type: ignore[attr-defined]
 
 
-def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool) -> None:
+def _write(
+    job: Job, result: Transcription, tempo: float | None, notice: Callable[[str], None], *, pedal: bool
+) -> None:
     """Every file wanted, each whole or not at all, the MIDI file last."""
     from symbolic.midi_writing import TEMPO
     from symbolic.notes import write_csv
@@ -191,15 +263,45 @@ def _write(job: Job, result: Transcription, tempo: float | None, *, pedal: bool)
         write_csv(job.csv, result.notes)
     if job.picture is not None:
         save_picture(job.picture, result.posteriorgram, result.notes, job.source.name)
+    if job.page is not None or job.sound is not None:
+        _write_sound(job, result, notice)
     if job.posteriorgram is not None:
         result.posteriorgram.save(job.posteriorgram)
     result.notes.save(job.midi, TEMPO if tempo is None else tempo, pedal=pedal)
 
 
-def _report(job: Job, result: Transcription, seconds: float) -> None:
-    length = result.posteriorgram.count * result.posteriorgram.hop
-    found = f"{len(result.notes)} notes" if len(result.notes) else "no notes found, an empty file"
-    _say(f"{job.source} -> {job.midi}: {found} ({length:.1f} s of music in {seconds:.1f} s)")
+def _write_sound(job: Job, result: Transcription, notice: Callable[[str], None]) -> None:
+    """The files for listening to the notes beside the recording."""
+    from transcribe.outputs import POSTERIORGRAM
+    from transcribe.page.page import write_page
+    from transcribe.sonify import write_sound
+
+    recording = None if job.source.suffix.lower() == POSTERIORGRAM else job.source
+    if job.sound is not None:
+        write_sound(job.sound, result.posteriorgram, result.notes, recording)
+    if job.page is not None:
+        beside = write_page(job.page, result.posteriorgram, result.notes, job.source.name, recording)
+        if beside is not None:
+            size = f"{beside.stat().st_size / 1e6:.1f} MB"
+            notice(f"too long to be inside {job.page}; it lies beside it in {beside.name}, {size}")
+
+
+def _reported(
+    outcome: Outcome, progress: Progress | None, report: Report | None, args: argparse.Namespace
+) -> End:
+    """Say how an input ended, and write it to the report."""
+    before, after = ("", "") if progress is None else progress.after(outcome.source)
+    for line in (*outcome.notices, *outcome.errors):
+        _say(line)
+    if outcome.end is not End.FAILED and not args.quiet:
+        _say(f"{before}{outcome.line}{after}")
+    if report is not None:
+        try:
+            report.add(outcome)
+        except OSError as error:
+            _say(f"--report: {error}")
+            return End.FAILED
+    return outcome.end
 
 
 def _say(line: str) -> None:

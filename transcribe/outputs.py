@@ -6,9 +6,9 @@ Is not: reading or writing of anything (transcribe.pipeline, symbolic.files).
 """
 
 import os
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from acoustic.audio import SUFFIXES, is_audio
@@ -18,6 +18,7 @@ from symbolic.files import check_name
 from symbolic.folders import some_of, walk
 
 POSTERIORGRAM = ".npz"
+PLANES = frozenset({"frame", "onset", "basic_pitch_model_output"})  # names of arrays, one of which it has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class Wanted:
     midi: Path | None = None
     csv: Path | None = None
     picture: Path | None = None
+    page: Path | None = None
+    sound: Path | None = None
     posteriorgram: Path | None = None
 
 
@@ -38,12 +41,14 @@ class Job:
     midi: Path
     csv: Path | None = None
     picture: Path | None = None
+    page: Path | None = None
+    sound: Path | None = None
     posteriorgram: Path | None = None
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The wanted ones, the MIDI file last: where it is, the others are too."""
-        paths = (self.csv, self.picture, self.posteriorgram, self.midi)
+        paths = (self.csv, self.picture, self.page, self.sound, self.posteriorgram, self.midi)
         return tuple(path for path in paths if path is not None)
 
     @property
@@ -61,8 +66,11 @@ class Plan:
     notices: tuple[str, ...] = ()
 
 
-def plan(inputs: Sequence[Path], wanted: Wanted) -> Plan:
+def plan(inputs: Sequence[Path], wanted: Wanted, listed: Collection[Path] = ()) -> Plan:
     """Jobs of the inputs. An input that cannot be done is a failure; a call that makes no sense is raised.
+
+    Args:
+        listed: the inputs whose folders are kept below an output folder, as those of a folder's walk are.
 
     Raises:
         NotebeamError: one file name for several inputs, an output over the only input.
@@ -71,14 +79,14 @@ def plan(inputs: Sequence[Path], wanted: Wanted) -> Plan:
     notices: list[str] = []
     single = len(inputs) == 1 and not os.path.isdir(inputs[0])
     _check_options(wanted, single=single)
-    jobs: dict[Job, None] = {}  # a set that keeps the order
+    found: dict[tuple[Path, Path], None] = {}  # (input, its place below an output folder), in order
     for entry in inputs:
         if os.path.isdir(entry):
             sources, failed, passed_over = folder_sources(entry, wanted)
             failures += failed
             if passed_over:
                 notices.append(f"{entry}: {len(passed_over)} passed over: {some_of(passed_over, entry)}")
-            jobs |= {_job(path, path.relative_to(entry), wanted, single=False): None for path in sources}
+            found |= {(path, path.relative_to(entry)): None for path in sources}
         elif str(entry) == "-" and not os.path.exists(entry):
             expected = "a file: what comes through a pipe is to be saved first"
             failures.append(NotebeamError("-", "stdin", expected))
@@ -86,7 +94,8 @@ def plan(inputs: Sequence[Path], wanted: Wanted) -> Plan:
             expected = "an audio file, a posteriorgram (.npz) or a folder"
             failures.append(NotebeamError(str(entry), "nothing there", expected))
         else:
-            jobs[_job(entry, Path(entry.name), wanted, single=single)] = None
+            found[entry, _below(entry) if entry in listed else Path(entry.name)] = None
+    jobs = dict.fromkeys(_jobs(list(found), wanted, single=single))
     clashes = collisions(tuple(jobs))
     if single and clashes:
         raise next(iter(clashes.values()))
@@ -109,12 +118,10 @@ def folder_sources(folder: Path, wanted: Wanted) -> tuple[list[Path], list[Noteb
     Inputs are all recordings, by suffix or by content, and posteriorgrams but for those saved beside the
     recording that they are of. Folders of outputs are not entered.
     """
-    outputs = {
-        path.resolve() for path in (wanted.midi, wanted.csv, wanted.picture, wanted.posteriorgram) if path
-    }
+    outputs = {path.resolve() for path in (getattr(wanted, field.name) for field in fields(wanted)) if path}
     found = walk(folder, _is_input, outputs - {folder.resolve()}, "a recording")
-    heard = {_stem(path) for path in found.files if path.suffix.lower() != POSTERIORGRAM}
-    sources = [p for p in found.files if p.suffix.lower() != POSTERIORGRAM or _stem(p) not in heard]
+    audio_stems = {_stem(path) for path in found.files if path.suffix.lower() != POSTERIORGRAM}
+    sources = [p for p in found.files if p.suffix.lower() != POSTERIORGRAM or _stem(p) not in audio_stems]
     passed_over = sorted({*found.passed_over, *found.files} - set(sources))
     failures = list(found.failures)
     if not sources and not failures:
@@ -123,10 +130,18 @@ def folder_sources(folder: Path, wanted: Wanted) -> tuple[list[Path], list[Noteb
     return sources, failures, passed_over
 
 
+def _below(path: Path) -> Path:
+    """A path as one below any folder: music/a.wav of /music/a.wav, ../music/a.wav and music/a.wav."""
+    return Path(*(part for part in path.parts if part not in (path.anchor, os.pardir)))
+
+
 def _is_input(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix == POSTERIORGRAM:
-        return not path.is_file() or not {"frame", "onset"}.isdisjoint(array_names(path))
+        try:
+            return not PLANES.isdisjoint(array_names(path))
+        except NotebeamError:  # a failure, when its turn comes, and nothing to pass over
+            return True
     return suffix in SUFFIXES or (path.is_file() and is_audio(path))
 
 
@@ -144,19 +159,38 @@ def check_writable(place: str, path: Path) -> None:
         raise NotebeamError(f"{place}: output {path}", "no permission", f"leave to write in {folder}")
 
 
-def _job(source: Path, relative: Path, wanted: Wanted, *, single: bool) -> Job:
+def _jobs(found: Sequence[tuple[Path, Path]], wanted: Wanted, *, single: bool) -> list[Job]:
+    """A job for each input; those alike but for their suffix keep it: take1.wav.mid, take1.flac.mid."""
+    jobs = [_job(source, relative, wanted, single=single) for source, relative in found]
+    owners = Counter(path for job in dict.fromkeys(jobs) for path in job.outputs)
+    return [
+        job
+        if max(owners[path] for path in job.outputs) == 1
+        else _job(*places, wanted, single=single, whole=True)
+        for job, places in zip(jobs, found, strict=True)
+    ]
+
+
+def _job(source: Path, relative: Path, wanted: Wanted, *, single: bool, whole: bool = False) -> Job:
+    """The outputs of an input, named after it without its suffix, or `whole`, with it."""
+
+    def named(path: Path, suffix: str) -> Path:
+        return path.with_name((path if whole else _stem(path)).name + suffix)
+
     def place(path: Path | None, *suffixes: str) -> Path | None:
         if path is None:
             return None
         if _is_file_name(path, suffixes, single=single):
             return path
-        return path / relative.with_name(_stem(relative).name + suffixes[0])
+        return path / named(relative, suffixes[0])
 
     return Job(
         source=source,
-        midi=place(wanted.midi, ".mid", ".midi") or source.with_name(_stem(source).name + ".mid"),
+        midi=place(wanted.midi, ".mid", ".midi") or named(source, ".mid"),
         csv=place(wanted.csv, ".csv"),
         picture=place(wanted.picture, ".png"),
+        page=place(wanted.page, ".html", ".htm"),
+        sound=place(wanted.sound, ".wav"),
         posteriorgram=place(wanted.posteriorgram, ".npz"),
     )
 
@@ -167,8 +201,8 @@ def _is_file_name(path: Path, suffixes: tuple[str, ...], *, single: bool) -> boo
 
 
 def _stem(path: Path) -> Path:
-    """A path without its suffix; "Op. 9 No. 2", which has none, stays as it is."""
-    return path.with_suffix("") if re.fullmatch(r"\.\w{1,5}", path.suffix) else path
+    """A path without the suffix of its format; "Op. 9 No.2" and "take.v3", which have none, stay."""
+    return path.with_suffix("") if path.suffix.lower() in {*SUFFIXES, POSTERIORGRAM} else path
 
 
 def collisions(jobs: tuple[Job, ...]) -> dict[Job, NotebeamError]:
@@ -191,11 +225,13 @@ def collisions(jobs: tuple[Job, ...]) -> dict[Job, NotebeamError]:
 
 
 def _check_options(wanted: Wanted, *, single: bool) -> None:
-    """What is wrong with an option itself is said once, not once an input."""
+    """What is wrong with an option itself is reported once, not once an input."""
     options = (
         ("-o", wanted.midi, (".mid", ".midi")),
         ("--csv", wanted.csv, (".csv",)),
         ("--picture", wanted.picture, (".png",)),
+        ("--html", wanted.page, (".html", ".htm")),
+        ("--sonify", wanted.sound, (".wav",)),
         ("--save-posteriorgram", wanted.posteriorgram, (".npz",)),
     )
     for option, path, suffixes in options:

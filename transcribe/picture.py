@@ -1,4 +1,4 @@
-"""A picture of a transcription: what was heard, and the notes that were decided on over it.
+"""A picture of a transcription: the posteriorgram, with the decoded notes over it.
 
 Is: one PNG, the recording in rows like the lines of a score, so that a long one stays readable.
 Is not: scores or sound.
@@ -46,7 +46,7 @@ def row_edges(posteriorgram: Posteriorgram) -> npt.NDArray[np.float64]:
 
 
 def pitch_range(posteriorgram: Posteriorgram, notes: Notes) -> tuple[int, int]:
-    """Pitches to show: those heard or decided, with a margin, two octaves at least."""
+    """Pitches to show: those likely in the posteriorgram or decoded, with a margin, two octaves at least."""
     likely = np.flatnonzero((posteriorgram.frame > 0.5).any(axis=0)) + LOWEST
     pitches = np.concatenate([likely, notes.pitch, [60]])
     return picture.pitch_range(pitches)

@@ -19,13 +19,17 @@ from symbolic.pitch import pitch_at
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
+from transcribe.doubt import warning
 from transcribe.outputs import POSTERIORGRAM
-from transcribe.presets import MODEL, PRIOR, TRACK, preset
+from transcribe.presets import FOREIGN, MODEL, PRIOR, TRACK, Choice
+from transcribe.settings import Settings, read_settings
+from transcribe.threads import one_thread
 from transcribe.tracking import TrackOptions, track_notes
 
 if TYPE_CHECKING:  # the audio side is imported where audio is read: a posteriorgram needs none of it
     from numpy.typing import ArrayLike
 
+    from acoustic.frontends.loading import Frontend
     from acoustic.inference import Listener
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -68,20 +72,26 @@ class Transcriber:
 
     model: str | PathLike[str] = MODEL  # name or file of acoustic weights
     prior: Prior | str | PathLike[str] | None = PRIOR  # a prior, its name or file; None: acoustic alone
-    decoder: object = None  # `Threshold`, `Hmm`, `Greedy` or `Beam`; None: the preset, with or without prior
-    track: TrackOptions = TRACK
+    # `Threshold`, `Hmm`, `Greedy` or `Beam`, or a `Choice`; None: the preset, with or without prior.
+    decoder: object = None
+    track: TrackOptions | None = None  # None: the preset
+    min_note: float | None = None  # seconds; shorter notes are dropped; None: what `track` says
+    frontend: str | None = None  # another system that listens (acoustic.frontends); `model` is then its file
+    # Of the front end, or their file; None: those of whoever made a posteriorgram.
+    settings: Settings | str | PathLike[str] | None = None
     device: str = "auto"
     bfloat16: bool = False  # of the acoustic model: faster where the processor has it, a little less exact
     tuning: float | None = None  # Hz of A4; None: estimated, within half a semitone of 440
-    onset_shift: float | None = (
-        None  # seconds added to every onset; None: what the acoustic model's card says
-    )
+    onset_shift: float | None = None  # seconds added to every onset; None: that of the acoustic model's card
     start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
     stop: float | None = None  # seconds
-    _loaded_model: Listener | None = field(default=None, init=False, repr=False)
+    _loaded_model: Listener | Frontend | None = field(default=None, init=False, repr=False)
     _loaded_prior: Prior | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        known = self.prior is None or isinstance(self.prior, Prior | str | PathLike)
+        self._check("prior", "a Prior, its name or file, or None", holds=known)
+        self._check("model", "a name or file", holds=isinstance(self.model, str | PathLike))
         self._check("device", f"one of {', '.join(DEVICES)}", holds=self.device in DEVICES)
         low, high = A4_RANGE_HZ
         good = self.tuning is None or low <= self.tuning <= high
@@ -91,13 +101,26 @@ class Transcriber:
         self._check("start", "seconds >= 0", holds=self.start >= 0)
         good = self.stop is None or self.stop > self.start
         self._check("stop", f"seconds after start, {self.start:g}", holds=good)
-        if self.decoder is None:
-            self.decoder = preset(prior=self.prior is not None)
-        method_of(self.decoder)
+        good = self.min_note is None or self.min_note >= 0
+        self._check("min_note", "seconds >= 0", holds=good)
+        if isinstance(self.settings, str | PathLike):
+            self.settings = read_settings(self.settings)
+        if self.frontend is not None:
+            self._check_frontend()
+        method_of(self._options(self.settings))
 
     def _check(self, name: str, expected: str, *, holds: bool) -> None:
         if not holds:
             raise NotebeamError(f"Transcriber.{name}", getattr(self, name), expected)
+
+    def _check_frontend(self) -> None:
+        """That it is known, and is asked for nothing that it has not."""
+        from acoustic.frontends.loading import FRONTENDS
+
+        self._check("frontend", f"one of {', '.join(FRONTENDS)}", holds=self.frontend in FRONTENDS)
+        none = f"none: {self.frontend} has no such setting"
+        self._check("tuning", none, holds=self.tuning is None)
+        self._check("bfloat16", none, holds=not self.bfloat16)
 
     def __getstate__(self) -> dict[str, Any]:
         """The options alone: a worker loads its own models."""
@@ -110,6 +133,7 @@ class Transcriber:
         rate: float | None = None,
         progress: Callable[[float], None] | None = None,
         damage: Callable[[NotebeamError], None] | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> Transcription:
         """Notes of an audio file, of a posteriorgram's `.npz`, or of samples; times are the recording's.
 
@@ -119,20 +143,33 @@ class Transcriber:
             progress: is called with the fraction of the recording that was read, 0..1.
             damage: is called with what is wrong with a cut or damaged recording, whose notes are those of
                 what is there; None raises instead.
+            notice: is called with what a user should know of the recording: its channels cancel, its tuning
+                is a tie, it does not sound like a piano.
 
         Raises:
             NotebeamError: what is wrong with the file, or with the models.
             OSError: the file cannot be read.
         """
         if not isinstance(audio, str | PathLike):
+            if isinstance(audio, list | tuple) and any(isinstance(one, str | PathLike) for one in audio):
+                raise NotebeamError("transcribe(audio)", f"a {type(audio).__name__} of files", "one file")
             if rate is None:
                 raise NotebeamError("transcribe(rate)", None, "samples a second, in Hz, of samples")
-            return self.transcribe_posteriorgram(self._acoustic_model()(audio, rate=rate))
+            posteriorgram = self._acoustic_model()(audio, rate=rate, notice=notice)
+            return self.transcribe_posteriorgram(self._noticed(posteriorgram, notice))
         path = Path(audio)
         if path.suffix.lower() == POSTERIORGRAM:
-            return self.transcribe_posteriorgram(Posteriorgram.load(path), place=str(path))
-        posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage)
-        return self._decoded(posteriorgram)
+            return self.transcribe_posteriorgram(read_posteriorgram(path), place=str(path))
+        posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage, notice)
+        return self._decoded(self._noticed(posteriorgram, notice))
+
+    def _noticed(self, posteriorgram: Posteriorgram, notice: Callable[[str], None] | None) -> Posteriorgram:
+        """The same; a notice where it does not sound like a piano, which only our own models can tell."""
+        if notice is not None and self.frontend is None and posteriorgram.onset is not None:
+            line = warning(posteriorgram.onset)
+            if line is not None:
+                notice(line)
+        return posteriorgram
 
     def load(self, *, audio: bool) -> None:
         """Load the models now: the prior, and with `audio` the acoustic model too."""
@@ -149,39 +186,81 @@ class Transcriber:
         return self._decoded(between(posteriorgram, self.start, self.stop, place))
 
     def _decoded(self, posteriorgram: Posteriorgram) -> Transcription:
-        prior, options = self._load_prior(), self.decoder
+        settings = self._settings_of(posteriorgram)
+        prior, options = self._load_prior(), self._options(settings)
         if isinstance(options, Beam) and posteriorgram.count * posteriorgram.hop > LONG:
             options = replace(options, look_back=options.look_back or LOOK_BACK)
-        decoding = decode(posteriorgram, prior, options)
-        shift = self.track.onset_shift + self._onset_shift(posteriorgram.model)
-        notes = track_notes(decoding, posteriorgram, replace(self.track, onset_shift=shift))
+        with one_thread():
+            decoding = decode(posteriorgram, prior, options)
+        notes = track_notes(decoding, posteriorgram, self._track(settings, posteriorgram.model))
         return Transcription(notes, posteriorgram, decoding)
 
-    def _onset_shift(self, model: str) -> float:
-        """Seconds, by the card of the acoustic model of that name, if it is one of ours."""
-        if self.onset_shift is not None:
-            return self.onset_shift
-        if self._loaded_model is not None and self._loaded_model.name == model:
-            return self._loaded_model.onset_shift
-        from acoustic.loading import list_models, read_card, weights_path
+    def _settings_of(self, posteriorgram: Posteriorgram) -> Settings | None:
+        """What is known of the front end whose posteriorgram it is; None of this package's models."""
+        model = posteriorgram.model
+        if isinstance(self.settings, Settings):
+            self.settings.check(model, posteriorgram.source or "posteriorgram")
+            return self.settings
+        from acoustic.frontends.loading import CARDS, FRONTENDS
+        from acoustic.loading import list_models
 
+        model = model or self.frontend or ""
+        if model in FRONTENDS:
+            return read_settings(CARDS / f"{model}.json")
+        is_ours = (
+            self.frontend is None and self._loaded_model is not None and self._loaded_model.name == model
+        )
+        return None if is_ours or model in list_models() else FOREIGN
+
+    def _options(self, settings: Settings | str | PathLike[str] | None) -> object:
+        """Options of the decoder for posteriorgrams of a front end."""
+        assert settings is None or isinstance(settings, Settings)
+        choice = Choice() if self.decoder is None else self.decoder
         return (
-            read_card(weights_path(model).with_suffix(".json")).onset_shift if model in list_models() else 0.0
+            choice.options(settings, prior=self.prior is not None) if isinstance(choice, Choice) else choice
         )
 
-    def _acoustic_model(self) -> Listener:
-        """The acoustic model, loaded once."""
-        if self._loaded_model is None:
+    def _track(self, settings: Settings | None, model: str) -> TrackOptions:
+        """How notes are read off posteriorgrams of a front end, or of this package's model of that name."""
+        track = self.track
+        if track is None:
+            track = TRACK if settings is None else settings.tracking(TRACK)
+        if self.min_note is not None:
+            track = replace(track, min_note=self.min_note)
+        shift = self.onset_shift
+        if shift is None:
+            shift = self._card_shift(model) if settings is None else settings.onset_shift
+        return replace(track, onset_shift=track.onset_shift + shift)
+
+    def _card_shift(self, model: str) -> float:
+        """Seconds, by the card of this package's acoustic model of that name."""
+        if self._loaded_model is not None and self._loaded_model.name == model:
+            return getattr(self._loaded_model, "onset_shift", 0.0)
+        from acoustic.loading import read_card, weights_path
+
+        return read_card(weights_path(model).with_suffix(".json")).onset_shift
+
+    def _acoustic_model(self) -> Listener | Frontend:
+        """The acoustic model or the front end, loaded once."""
+        if self._loaded_model is None and self.frontend is not None:
+            from acoustic.frontends.loading import load_frontend
+
+            weights = None if self.model == MODEL else self.model
+            self._loaded_model = load_frontend(self.frontend, weights)
+        elif self._loaded_model is None:
             from acoustic.inference import load_acoustic
 
             cents = None if self.tuning is None else 100 * float(pitch_at(self.tuning) - 69)
             device = device_named(self.device)
             self._loaded_model = load_acoustic(self.model, device, bfloat16=self.bfloat16, cents=cents)
+            if isinstance(self.settings, Settings):  # before anything is listened to
+                self.settings.check(self._loaded_model.name, "acoustic model")
         return self._loaded_model
 
     def _load_prior(self) -> Prior | None:
         """The prior, loaded once; None if the decoder reads none."""
-        if self.prior is None or not method_of(self.decoder).reads_prior:
+        assert self.settings is None or isinstance(self.settings, Settings)
+        if self.prior is None or not method_of(self._options(self.settings)).reads_prior:
             return None
         if self._loaded_prior is None:
             self._loaded_prior = self._placed_prior()
@@ -214,6 +293,13 @@ def transcribe(
     50
     """
     return Transcriber(**options)(audio, rate)
+
+
+def read_posteriorgram(path: Path) -> Posteriorgram:
+    """A posteriorgram's `.npz`, or what basic-pitch saved."""
+    from acoustic.frontends.basic_pitch_output import is_basic_pitch, read_basic_pitch
+
+    return read_basic_pitch(path) if is_basic_pitch(path) else Posteriorgram.load(path)
 
 
 def between(posteriorgram: Posteriorgram, start: float, stop: float | None, place: str) -> Posteriorgram:

@@ -1,9 +1,12 @@
 """Defaults of the pipeline: its models, and the settings that `python -m benchmarks.tuning` found best."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
 from symbolic.errors import NotebeamError
+from transcribe.settings import Settings
 from transcribe.tracking import TrackOptions
 
 Options = Threshold | Hmm | Greedy | Beam
@@ -26,26 +29,52 @@ HMM_COUNTED = Hmm(prior_weight=0.2, note_penalty=-0.6)
 NOTE_PRICE = 4.0
 # Without a prior a search has only the penalty to say when a key is struck: the threshold's log(p / (1 - p)).
 ALONE_PENALTY = 0.6
+# Of posteriorgrams of a system that is not known here. A peak of its onset plane that no sound follows is no
+# note; an onset is not shifted, as nobody said that it is late.
+FOREIGN = Settings(prior_weight=0.1, note_penalty=0.2, alone_penalty=0.6, threshold=0.6, sounding=0.058)
 
 
-def preset(method: str = METHOD, *, prior: bool = True, weight: float | None = None) -> Options:
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A method whose numbers are left to the front end's settings, but for those that are given."""
+
+    method: str = METHOD
+    weight: float | None = None  # factor on the prior
+    numbers: Mapping[str, Any] = field(default_factory=dict)  # fields of its options
+
+    def options(self, settings: Settings | None, *, prior: bool) -> Options:
+        """The options; `settings` of a front end, None for this package's models."""
+        return replace(
+            preset(self.method, prior=prior, weight=self.weight, settings=settings), **self.numbers
+        )
+
+
+def preset(
+    method: str = METHOD,
+    *,
+    prior: bool = True,
+    weight: float | None = None,
+    settings: Settings | None = None,
+) -> Options:
     """Tuned options of a method, with the built-in prior or without any.
 
     Args:
         method: its name.
         prior: whether there will be one.
         weight: factor on the prior, None for the tuned one; the note penalty goes with it.
+        settings: of a front end; None: of this package's acoustic models.
 
     Raises:
         NotebeamError: no method of that name, or a bad weight.
     """
     if method not in PRESETS:
         raise NotebeamError("preset(method)", method, f"one of {', '.join(PRESETS)}")
-    options = PRESETS[method]
+    options = PRESETS[method] if settings is None else settings.applied(PRESETS[method])
     if not isinstance(options, Greedy | Beam):
         return options
     if not prior or weight == 0:
-        return replace(options, prior_weight=0.0, note_penalty=ALONE_PENALTY)
+        alone = ALONE_PENALTY if settings is None else settings.alone_penalty
+        return replace(options, prior_weight=0.0, note_penalty=alone)
     if weight is None:
         return options
     penalty = options.note_penalty - NOTE_PRICE * (weight - options.prior_weight)

@@ -32,6 +32,7 @@ class TrackOptions:
     gap: float = 0.04  # a key silent for a shorter time than this still sounds
     lead: float = 0.1  # the frame plane may light up this much after the onset
     shortest: float = 0.03  # least length of a note whose key is not struck again sooner
+    sounding: float = 0.0  # a key that is struck is to sound for so long, or it is no note
     min_note: float = 0.0  # shorter notes are dropped
     onset_shift: float = 0.0  # added to every onset
     offset_shift: float = 0.0  # added to every offset
@@ -85,6 +86,10 @@ def struck_notes(
         posteriorgram: where the offsets and velocities are read.
         options: thresholds.
     """
+    if options.sounding:
+        # Other systems' onset planes have peaks that no sound follows; left out here, they cut no other note.
+        keep = sounding_seconds(frame, key, posteriorgram, options) >= options.sounding - 1e-9
+        key, onset, frame, prob = key[keep], onset[keep], frame[keep], prob[keep]
     offset = np.empty(len(key))
     released = None if posteriorgram.held is None else np.empty(len(key))
     for k in np.unique(key):
@@ -125,6 +130,25 @@ def _ends(
         peak = peaks[np.searchsorted(peaks, first, side="right")]
         end = np.where(peak < end, peak, end)
     return np.where(lights, end * posteriorgram.hop + posteriorgram.start, onset + options.shortest)
+
+
+def sounding_seconds(
+    frame: Indices, key: Indices, posteriorgram: Posteriorgram, options: TrackOptions
+) -> Times:
+    """(N,) seconds for which the frame plane follows N strokes, sorted by key, struck again or not.
+
+    Of a stroke that still sounds at the end of the recording it is infinite.
+    """
+    result = np.zeros(len(key))
+    for k in np.unique(key):
+        rows = slice(*np.searchsorted(key, (k, k + 1)))
+        level = posteriorgram.frame[:, k]
+        first, end, lights = _stretches(
+            frame[rows], level, options.frame_threshold, posteriorgram.hop, options
+        )
+        lit = np.where(end >= posteriorgram.count - 0.5, np.inf, np.ceil(end - first) * posteriorgram.hop)
+        result[rows] = np.where(lights, lit, 0.0)
+    return result
 
 
 def _releases(

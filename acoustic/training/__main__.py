@@ -1,5 +1,10 @@
 """`python -m acoustic.training CONFIG.toml`: train an acoustic model."""
 
+from symbolic.console import RESUMABLE, end_at_signals, outcome
+
+if __name__ == "__main__":  # before all other imports, which take seconds
+    end_at_signals("acoustic.training", RESUMABLE)
+
 import argparse
 import logging
 from dataclasses import asdict, dataclass
@@ -17,7 +22,6 @@ from acoustic.training.loop import LoopOptions, Training
 from acoustic.training.renderings import rendered
 from acoustic.training.starting import began_as, begin_with
 from symbolic.checkpoints import write_json
-from symbolic.commands import exit_code
 from symbolic.config import options_from, read_toml
 from symbolic.datasets.maps import read_maps
 from symbolic.errors import NotebeamError
@@ -159,9 +163,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; the exit code."""
     args = build_parser().parse_args(argv)
-    return exit_code(
-        "acoustic.training", lambda: _train(args), when_interrupted="interrupted; go on with --resume"
-    )
+    return outcome("acoustic.training", lambda: _train(args), RESUMABLE)
 
 
 def _train(args: argparse.Namespace) -> None:

@@ -29,7 +29,7 @@ GROUPS = ("synthesised", "rendered")
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusOptions:
-    """What clips are cut, and how they are bent before they are heard."""
+    """What clips are cut, and how they are augmented."""
 
     seconds: float = 5.0
     batch_size: int = 8  # B clips
@@ -149,7 +149,7 @@ class _Clip:
 
 
 class Clips(Dataset[Batch]):
-    """Batch number i, the same for the same seed whatever was asked before: so training can resume."""
+    """Batch number i, the same for the same seed whatever was read before: so training can resume."""
 
     def __init__(
         self,
@@ -183,8 +183,8 @@ class Clips(Dataset[Batch]):
             audio = augment(audio, self.augmentation, self.features.rate_hz, generator, plain)
         planes = [targets(clip.notes, self.frames, self.features.hop) for clip in cut]
         stacked = {name: torch.from_numpy(np.stack([p[name] for p in planes])) for name in planes[0]}
-        told = torch.tensor([GROUPS[clip.group] in self.options.velocities for clip in cut])
-        return Batch(spectrum=spectra(audio, self.features), has_velocity=plain & told, **stacked)
+        known = torch.tensor([GROUPS[clip.group] in self.options.velocities for clip in cut])
+        return Batch(spectrum=spectra(audio, self.features), has_velocity=plain & known, **stacked)
 
     def _clip(self, draw: np.random.Generator) -> "_Clip":
         group = int(draw.choice(len(self.groups), p=np.array(self.shares)))
@@ -217,12 +217,12 @@ class Clips(Dataset[Batch]):
         import soxr
 
         margin = margin_samples(self.features)
-        wanted = margin + (self.frames - 1) * self.features.hop_samples + margin
+        needed = margin + (self.frames - 1) * self.features.hop_samples + margin
         first = round(start * RATE_HZ - margin * speed)
-        last = first + round(wanted * speed) + 8
+        last = first + round(needed * speed) + 8
         inside = track.samples[max(first, 0) : max(last, 0)].astype(np.float32) / FULL_SCALE
         padded = np.pad(inside, (max(-first, 0), last - max(first, 0) - len(inside)))
         if speed != 1.0:
             padded = soxr.resample(padded, RATE_HZ * speed, RATE_HZ, quality="LQ")
-        whole = np.pad(padded, (0, max(0, wanted - len(padded))))[:wanted]
+        whole = np.pad(padded, (0, max(0, needed - len(padded))))[:needed]
         return np.asarray(whole, dtype=np.float32)

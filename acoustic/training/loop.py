@@ -8,10 +8,10 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,15 +20,17 @@ from torch.utils.data import DataLoader
 
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
 from acoustic.training.corpus import Batch, Clips
-from symbolic.checkpoints import check_shapes, parse_json, read_tensors, shapes_of, write_tensors
-from symbolic.config import at_least, at_most
+from symbolic.checkpoints import check_shapes, read_tensors, shapes_of, write_tensors
+from symbolic.config import at_least, at_most, options_from
 from symbolic.errors import NotebeamError
+from symbolic.files import parse_json
 from symbolic.runlog import add_to_log
 
 log = logging.getLogger(__name__)
 
 EVERY = 50  # steps between log lines
 EXPECTED = "a checkpoint to resume from"
+COUNTERS = ("step", "seconds", "curve")  # in a checkpoint's header
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ def losses(outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
     """Loss of each head a frame, summed over keys: outputs (B, 5, T, 88) -> scalars by head.
 
     Cross-entropy in nats for probabilities. The velocity's is its squared error at onsets, in the clips whose
-    levels mean something, beyond the clip's mean error: how loud a recording is as a whole says nothing.
+    levels mean something, beyond the clip's mean error: the absolute loudness of a recording is arbitrary.
     """
     outputs = outputs.float()
     frames = outputs.shape[0] * outputs.shape[2]
@@ -105,6 +107,22 @@ def learning_rate(progress: float, options: LoopOptions) -> float:
     warm = min(1.0, (progress + 1e-4) / 0.02)
     fallen = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
     return options.learning_rate * warm * (options.final_rate + (1 - options.final_rate) * fallen)
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What a checkpoint says besides its tensors."""
+
+    step: int
+    seconds: float
+    curve: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        at_least("counters", self, step=0, seconds=0)
+        for point in self.curve:
+            kinds = [type(item) for item in point] if isinstance(point, list) else []
+            if kinds not in ([int, float, str], [int, int, str]):
+                raise NotebeamError("curve", point, "points [step, minutes, losses]")
 
 
 class Training:
@@ -186,14 +204,14 @@ class Training:
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.half_precision):
             if self.options.learn == "touch":
-                self.network.eval()  # the trunk's normalisations keep what they know
+                self.network.eval()  # the trunk's normalisations keep their statistics
                 return {"velocity": velocity_loss(self.network.velocities(batch.spectrum), batch)}
             self.network.train()
             outputs = self.network(batch.spectrum)
         return losses(outputs, batch)
 
     def averaged(self) -> HarmonicNet:
-        """A copy of the network with the averaged weights, ready to listen."""
+        """A copy of the network with the averaged weights, for inference."""
         network = HarmonicNet(self.network.features, self.network.options)
         network.load_state_dict(self.average)
         return network.eval()
@@ -233,16 +251,22 @@ class Training:
         """
         path = self.folder / "checkpoint.safetensors"
         tensors, header = read_tensors(path, EXPECTED)
-        for name in ("step", "seconds", "curve", "options"):
+        for name in (*COUNTERS, "options"):
             if name not in header:
                 raise NotebeamError(str(path), f"no {name} in it", EXPECTED)
         if parse_json(header["options"], f"{path}: options", EXPECTED) != json.loads(
             json.dumps(asdict(self.options))
         ):
             raise NotebeamError(str(path), f"[loop] {header['options']}", "a checkpoint of this config")
+        counters = options_from(
+            Counters,
+            {name: parse_json(header[name], f"{path}: {name}", EXPECTED) for name in COUNTERS},
+            str(path),
+        )
         own = shapes_of(self.network.state_dict())
         for group in ("network.", "average."):
             check_shapes(path, shapes_of(_below(tensors, group)), own)
+        self._check_slots(path, shapes_of(_below(tensors, "optimizer.")))
         self.network.load_state_dict(_below(tensors, "network."))
         self.average = {name: value.to(self.device) for name, value in _below(tensors, "average.").items()}
         state = self.optimizer.state_dict()
@@ -257,8 +281,18 @@ class Training:
             for name in ("exp_avg", "exp_avg_sq"):
                 slots[index][name] = torch.empty_like(parameter).copy_(slots[index][name])
         self.optimizer.load_state_dict({"state": slots, "param_groups": state["param_groups"]})
-        self.step, self.seconds = int(header["step"]), float(header["seconds"])
-        self.curve = [(int(s), float(m), str(v)) for s, m, v in json.loads(header["curve"])]
+        self.step, self.seconds = counters.step, counters.seconds
+        self.curve = [(int(s), float(m), str(v)) for s, m, v in counters.curve]
+
+    def _check_slots(self, path: Path, found: Mapping[str, tuple[int, ...]]) -> None:
+        """Refuse what AdamW does not keep of such parameters; of one that does not learn, nothing."""
+        numbers = {key.split(".", 1)[0] for key in found}
+        wanted: dict[str, tuple[int, ...]] = {}
+        for index, parameter in enumerate(self.network.parameters()):
+            if str(index) in numbers:
+                shape = tuple(parameter.shape)
+                wanted |= {f"{index}.step": (), f"{index}.exp_avg": shape, f"{index}.exp_avg_sq": shape}
+        check_shapes(path, found, wanted)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

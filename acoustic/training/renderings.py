@@ -31,7 +31,7 @@ from symbolic.pitch import HIGHEST, LOWEST
 
 Item = TypeVar("Item")
 
-# Drawn from evenly, so that what stands here twice is heard twice as often. The player piano is out of tune
+# Drawn from evenly, so that what stands here twice is drawn twice as often. The player piano is out of tune
 # and has one layer of velocity; of the soundfonts one answers velocity with brightness.
 PIANOS = (
     *("headroom-close", "splendid", "salamander") * 3,
@@ -56,6 +56,7 @@ class RenderOptions:
     seconds: float = 75.0  # longest excerpt
     seed: int = 0
     pianos: tuple[str, ...] = PIANOS
+    splits: tuple[str, ...] = ("train", "valid")  # of ASAP; the test split is for benchmarks.domains
     transpose_chance: float = 0.4  # of an excerpt that is moved by up to five semitones
     soft_chance: float = 0.25  # of an excerpt played softly throughout
     tuned_chance: float = 0.6  # of a sampled piano tuned otherwise than it was recorded
@@ -98,7 +99,8 @@ def plan(options: RenderOptions) -> list[Excerpt]:
 
     sources: list[tuple[str, Notes]] = []
     if options.asap:
-        sources += [(f"asap-{n}", p.notes) for n, p in _spread(read_asap(), options.asap)]
+        found = [performance for performance in read_asap() if performance.split in options.splits]
+        sources += [(f"asap-{n}", p.notes) for n, p in _spread(found, options.asap)]
     if options.pop909:
         sources += [(f"pop909-{n}", s.notes) for n, s in _spread(read_pop909(), options.pop909)]
     return [_excerpt(name, notes, options, number) for number, (name, notes) in enumerate(sources)]
@@ -150,7 +152,8 @@ def played(notes: Notes, draw: np.random.Generator, *, soft: bool) -> Notes:
 
 
 @lru_cache(maxsize=1)
-def _player(piano: str, tuning: Tuning) -> Instrument:
+def player(piano: str, tuning: Tuning) -> Instrument:
+    """The instrument of that name, kept until the next: its samples take long to decode."""
     return instrument(piano, tuning)
 
 
@@ -161,7 +164,7 @@ def render(item: Excerpt, into: Path) -> str:
     sound, table = into / f"{item.name}.flac", into / f"{item.name}.tsv"
     if sound.exists() and table.exists():
         return item.name
-    audio = _player(item.piano, item.tuning).render(item.notes, item.touch)
+    audio = player(item.piano, item.tuning).render(item.notes, item.touch)
     audio *= PEAK / max(float(np.abs(audio).max(initial=0.0)), 1e-6)
     write_tsv(table, item.notes)
     with replacing(sound) as temporary:

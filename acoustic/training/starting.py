@@ -1,6 +1,6 @@
 """Runs that begin with other weights.
 
-Is: copying what fits, and what the card of those weights says of their own training.
+Is: copying what fits, and what their card records of their own training.
 Is not: going on from a checkpoint (training.loop).
 """
 
@@ -12,14 +12,14 @@ from torch import Tensor
 
 from acoustic.loading import read_weights
 from acoustic.network import HarmonicNet
-from symbolic.checkpoints import read_json
 from symbolic.errors import NotebeamError
+from symbolic.files import read_json
 
 
 def begin_with(network: HarmonicNet, path: Path) -> list[str]:
     """Copy a file's weights into `network`; blocks beyond begin as identities, channels beyond unread.
 
-    So a network may grow deeper and wider and still know what the smaller one knew: the old channels do not
+    So a network may grow deeper and wider and still compute what the smaller one did: the old channels do not
     read the new ones until training finds a use for them (Chen et al. 2016, Net2Net, with zeros for copies).
 
     Returns:
@@ -64,7 +64,7 @@ def _grown(old: Tensor, new: Tensor) -> Tensor:
 
 
 def began_as(weights: Path) -> dict[str, Any]:
-    """What the card beside the weights says of how they were made; a model of another shape is no error."""
+    """How the weights were made, by the card beside them; a model of another shape is no error."""
     card = weights.with_suffix(".json")
-    told = read_json(card, "the card of an acoustic model") if card.is_file() else {}
-    return {"weights": weights.name, **{key: told[key] for key in ("command", "training") if key in told}}
+    stored = read_json(card, "the card of an acoustic model") if card.is_file() else {}
+    return {"weights": weights.name, **{key: stored[key] for key in ("command", "training") if key in stored}}

@@ -20,7 +20,7 @@ from acoustic.inference import Listener, load_acoustic
 from acoustic.instruments import instrument
 from acoustic.rendering import Touch
 from benchmarks import robustness
-from benchmarks.development import listening_name
+from benchmarks.development import posteriorgram_key
 from benchmarks.robustness import in_a_room, noisy
 from symbolic import datasets
 from symbolic.clock import Clock, PianoRoll
@@ -111,7 +111,7 @@ class Ear:
     def __init__(self, model: str) -> None:
         self.listener = load_acoustic(model, cents=0.0)
         code = [instruments, rendering, robustness]
-        label = listening_name(model, self.listener, code)
+        label = posteriorgram_key(model, self.listener, code)
         own = zlib.crc32(Path(__file__).read_bytes())
         self.folder = datasets.cache_folder() / "classic-audio" / f"{label}-{own:08x}"
         self._excerpts: dict[tuple[str, str], list[Excerpt]] = {}

@@ -85,7 +85,7 @@ def train_rows(
 
     Args:
         measure: from the path of the weights to the finished row.
-        finished: told of every row that is new.
+        finished: called with every new row.
         minutes: of this call, after which it stops at the next validation; 0: no limit.
 
     Raises:

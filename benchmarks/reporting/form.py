@@ -77,7 +77,7 @@ def write_report(output: Path, question: str, settings: Mapping[str, object], ro
     check_committed(output)
     report = {
         "question": question,
-        "command": _command(),
+        "command": command_line(),
         **origin(),
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in PACKAGES},
@@ -148,7 +148,7 @@ def peak_memory_mb() -> int:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def _command() -> str:
+def command_line() -> str:
     """The command that was typed."""
     spec = sys.modules["__main__"].__spec__
     return " ".join(["python", "-m", spec.name if spec else sys.argv[0], *sys.argv[1:]])

@@ -53,7 +53,7 @@ class Packed:
 
 
 def forward(emission: Tensor, packed: Packed, start: Tensor, move: Tensor) -> tuple[Tensor, Tensor]:
-    """Probability of every state (N, K) before and after each step is heard.
+    """Probability of every state (N, K) before and after each step is observed.
 
     emission (N, K) log-probability of the steps, packed; start (K,); move (K, K) from row to column.
     """

@@ -108,7 +108,7 @@ class AddP:
             yield self.noisy(self.followers.any(sum(map(len, rolls)), rng), rng)
 
     def noisy(self, frames: Roll, rng: np.random.Generator) -> Roll:
-        """Training frames (N, D), as often replaced by coins as their smoothing says."""
+        """Training frames (N, D), replaced by coin tosses as often as their smoothing demands."""
         return _or_noise(frames, self.weight / (1 + self.weight), rng)
 
 
@@ -130,8 +130,8 @@ class BigramAddP:
         return both, before, self.unigram.log_prob(rolls)
 
     def _score(self, both: Steps, before: Steps, single: Steps, m: float) -> Steps:
-        seen = np.log((both + m * self.unigram.uniform) / (before + m))
-        return np.where(before > 0, seen, single)
+        counted = np.log((both + m * self.unigram.uniform) / (before + m))
+        return np.where(before > 0, counted, single)
 
     def log_prob(self, rolls: Sequence[Roll]) -> Steps:
         """(all steps,) nats."""
@@ -141,8 +141,8 @@ class BigramAddP:
         """So many times (all steps, D): a draw of every step."""
         for _ in range(count):
             frames, many = self.unigram.followers.after(rolls, rng)
-            seen = _or_noise(frames, np.asarray(self.weight / (many + self.weight)), rng)
-            yield np.where((many > 0)[:, None], seen, self.unigram.noisy(frames, rng))
+            counted = _or_noise(frames, np.asarray(self.weight / (many + self.weight)), rng)
+            yield np.where((many > 0)[:, None], counted, self.unigram.noisy(frames, rng))
 
 
 class Kernel:

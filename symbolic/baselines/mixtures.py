@@ -18,7 +18,7 @@ from torch import Tensor
 
 from symbolic.baselines.protocol import Roll, Steps
 
-PRIOR_COUNT = 0.5  # frames of average keys that every component has seen before the data
+PRIOR_COUNT = 0.5  # frames of average keys added to every component's counts
 SIZES = (64, 256, 1024)  # from which validation chooses
 ITERATIONS = 40  # of EM at most; it ends where validation no longer gains 0.001 nats
 

@@ -66,7 +66,10 @@ class KeyModel:
     """Keys independent of each other given the past; `on` tells each one's probability after it."""
 
     def __init__(self, on: Callable[[Roll], Probs], settings: Mapping[str, int | float]) -> None:
-        self.on, self.settings = on, settings  # on: (T, D) roll -> (T, D), of which row t knows rows < t
+        self.on, self.settings = (
+            on,
+            settings,
+        )  # on: (T, D) roll -> (T, D), of which row t depends on rows < t alone
 
     def log_prob(self, rolls: Sequence[Roll]) -> Steps:
         """(all steps,) nats."""

@@ -18,7 +18,7 @@ class DataConfig:
     set: str = ""  # one of CLASSIC or REAL, with its own splits and its own steps
     performances: tuple[str, ...] = ()  # of PERFORMANCES; split by composition
     midi: str = ""  # folder, with its subfolders, of *.mid and *.midi; split by file
-    # What a bit says: the key sounds ("active"), or is struck there; both: (T, 176), the first bits, then the
+    # What a bit is: the key sounds ("active"), or is struck there; both: (T, 176), the first bits, then the
     # others. "": struck, as `transcribe` asks for, where steps are frames; else active.
     plane: Literal["", "active", "struck", "both"] = ""
     hop: float = 0.04  # seconds between the steps of notes; 0, of MIDI files only: steps are parts of beats

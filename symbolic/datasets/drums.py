@@ -13,11 +13,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from symbolic.datasets.midi_folder import read_folder
 from symbolic.drums import Strokes, read_drums
 from symbolic.errors import NotebeamError
 
 Roll = NDArray[np.bool_]  # (T, D)
-MADE_VELOCITY = 90  # a roll says nothing about loudness
+MADE_VELOCITY = 90  # a roll has no loudness
 
 
 @dataclass(frozen=True)
@@ -111,15 +112,13 @@ def read_drum_rolls(
     """A roll for each MIDI file, and their kit: the given one, or with None the pitches found in all files.
 
     Args:
-        paths: files, or a folder that is searched for .mid and .midi, all levels, in order of their paths.
+        paths: files, or a folder, whose files that cannot be read are passed over (`read_folder`).
         kit, divisions: as in `drum_roll`. part: as in `symbolic.drums.read_drums`.
     """
     if isinstance(paths, str | os.PathLike):
-        folder = Path(paths)
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".mid", ".midi"))
-        if not paths:
-            raise NotebeamError(str(folder), "no .mid or .midi file in it", "a folder of MIDI files")
-    parts = [read_drums(path, part) for path in paths]
+        parts = read_folder(Path(paths), lambda path: read_drums(path, part))
+    else:
+        parts = [read_drums(path, part) for path in paths]
     kit = found_kit(parts) if kit is None else kit
     return [drum_roll(strokes, kit, divisions) for strokes in parts], kit
 

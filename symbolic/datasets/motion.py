@@ -49,12 +49,12 @@ def _cut(content: dict[str, Array], name: str, path: Path) -> list[Frames]:
     for key in (name, f"{name}_lengths"):
         if key not in content:
             raise NotebeamError(f"{path}: {key}", "no such array", "train, test and the lengths of each")
-    stored, told = content[name], content[f"{name}_lengths"]
-    if stored.dtype.kind not in "fiu" or told.dtype.kind not in "iu" or told.ndim != 1:
-        got = f"{stored.dtype} {stored.shape} and lengths {told.dtype} {told.shape}"
+    stored, stored_lengths = content[name], content[f"{name}_lengths"]
+    if stored.dtype.kind not in "fiu" or stored_lengths.dtype.kind not in "iu" or stored_lengths.ndim != 1:
+        got = f"{stored.dtype} {stored.shape} and lengths {stored_lengths.dtype} {stored_lengths.shape}"
         raise NotebeamError(f"{path}: {name}", got, "numbers (all steps, D) and integers (sequences,)")
     with np.errstate(over="ignore"):  # infinity is refused below
-        frames, lengths = np.asarray(stored, dtype=np.float32), told.astype(np.int64)
+        frames, lengths = np.asarray(stored, dtype=np.float32), stored_lengths.astype(np.int64)
     if frames.ndim != 2 or (lengths < 1).any() or int(lengths.sum()) != len(frames):
         got = f"{frames.shape} and {len(lengths)} lengths, together {int(lengths.sum())}"
         raise NotebeamError(f"{path}: {name}", got, "frames (all steps, D) and lengths that add up to them")

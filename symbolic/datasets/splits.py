@@ -13,6 +13,7 @@ from symbolic.datasets.asap import read_asap
 from symbolic.datasets.balls import read_balls
 from symbolic.datasets.classic import ClassicName, read_classic
 from symbolic.datasets.config import REAL, DataConfig
+from symbolic.datasets.midi_folder import read_folder
 from symbolic.datasets.motion import read_motion
 from symbolic.datasets.pop909 import read_pop909
 from symbolic.errors import NotebeamError
@@ -65,8 +66,9 @@ def _parts(config: DataConfig) -> dict[str, list[Piece]]:
     # Every song or file is taken for a composition of its own: every so-manieth can be held out.
     apart = max(2, round(1 / config.held_out))
     if config.midi:
-        for index, path in enumerate(midi_files(config.midi)):
-            parts["valid" if index % apart == 0 else "train"].append(_midi_piece(path, config))
+        pieces = read_folder(Path(config.midi), lambda path: _midi_piece(path, config))
+        for index, piece in enumerate(pieces):
+            parts["valid" if index % apart == 0 else "train"].append(piece)
     if "asap" in config.performances:
         for performance in read_asap():
             parts[performance.split].append(performance.notes)
@@ -74,15 +76,6 @@ def _parts(config: DataConfig) -> dict[str, list[Piece]]:
         for index, song in enumerate(read_pop909()):
             parts["valid" if index % apart == 0 else "train"].append(song.notes)
     return parts
-
-
-def midi_files(folder: str | Path) -> list[Path]:
-    """Paths of all *.mid and *.midi in a folder and its subfolders, sorted."""
-    root = Path(folder)
-    if not root.is_dir():
-        raise NotebeamError("data.midi", str(folder), "a folder that exists")
-    files = (path for path in root.rglob("*") if path.suffix.lower() in (".mid", ".midi"))
-    return sorted(path for path in files if path.is_file())
 
 
 def _midi_piece(path: Path, config: DataConfig) -> Piece:
@@ -134,12 +127,12 @@ def clock_of(config: DataConfig) -> dict[str, str | int | float]:
 
 
 def plane_of(config: DataConfig) -> str:
-    """What a number of a step says, for a card."""
+    """What a number of a step means, for a card."""
     return "values" if config.set in REAL else config.plane
 
 
 def card_of(config: DataConfig) -> PriorCard:
-    """What a card says of music as such a config reads it; the rest of it is empty."""
+    """The card of music as such a config reads it; its other fields are empty."""
     return PriorCard(
         name="",
         model="",

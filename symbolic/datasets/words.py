@@ -56,7 +56,7 @@ class WordVectors:
         """The word of largest cosine for each vector (N, D); of equal ones the first."""
         if vectors.ndim != 2 or vectors.shape[1] != self.vectors.shape[1]:
             raise NotebeamError("WordVectors.nearest", vectors.shape, f"shape (N, {self.vectors.shape[1]})")
-        # The length of what is asked does not change which cosine is the largest.
+        # The length of the query does not change which cosine is the largest.
         own = self.vectors / np.maximum(np.linalg.norm(self.vectors, axis=1, keepdims=True), 1e-12)
         rows = [(vectors[start : start + BLOCK] @ own.T).argmax(1) for start in range(0, len(vectors), BLOCK)]
         return [self.words[row] for row in np.concatenate([np.zeros(0, dtype=np.int64), *rows])]

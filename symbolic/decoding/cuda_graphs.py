@@ -1,6 +1,6 @@
 """Steps of equal shapes captured as CUDA graphs and replayed: on a GPU one launch in place of a hundred.
 
-A CPU starts an operation about as fast as it is asked to; a GPU finishes a small one before the next is
+A CPU starts an operation about as fast as it is called; a GPU finishes a small one before the next is
 launched. A replay repeats the operations of one call on other numbers of the same shapes.
 """
 

@@ -233,7 +233,7 @@ def decode_evidence(clips: Sequence[Evidence], prior: Prior | None, options: obj
 def _checked(posteriorgrams: Sequence[Posteriorgram]) -> list[Posteriorgram]:
     """The clips, none of them empty or of another type."""
     made = "a Posteriorgram: Posteriorgram(frame=..., onset=..., hop=...)"
-    if not isinstance(posteriorgrams, Sequence):
+    if not isinstance(posteriorgrams, Sequence) or isinstance(posteriorgrams, str):
         raise NotebeamError(
             "decode(posteriorgrams)", f"a {type(posteriorgrams).__name__}", f"{made}, or a list"
         )

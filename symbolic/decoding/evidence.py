@@ -12,7 +12,7 @@ from symbolic.posteriorgram import Posteriorgram
 
 Plane = Literal["struck", "active"]  # a bit means: the key is struck at the step, or it sounds
 
-STEP = 0.04  # seconds between steps, where no prior says how far they are apart
+STEP = 0.04  # seconds between steps, without a prior
 PEAK_RADIUS = 2  # frames on either side that a peak must top
 CENTROID_RADIUS = 3  # frames on either side that refine a peak's time
 KEY_BLOCK = 8  # keys searched at once: an hour of one key is 180,000 frames

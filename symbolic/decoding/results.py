@@ -41,7 +41,7 @@ class Decoding:
     costs: NDArray[np.float64]  # (W,) nats, rising
     acoustic_log_prob: NDArray[np.float64]  # (W,) log P_a, tempered, nats
     # (W,) log P_s, nats; None without a prior. Of RBM types `Greedy`, and a beam of width 1, leave out log Z:
-    # the number then says nothing by itself. A wider beam estimates log Z.
+    # the number is then not comparable by itself. A wider beam estimates log Z.
     prior_log_prob: NDArray[np.float64] | None
     # (T, D) 0..1 of the best roll's notes, 0 elsewhere. `Beam`: the share of the final hypotheses'
     # probability that lies on those with the note; the other methods: the note's acoustic probability.

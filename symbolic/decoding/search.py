@@ -181,7 +181,7 @@ class Search:
     def _impossible_step(self, before: Searched, after: Searched, candidates: Candidates, clip: int) -> int:
         """The first step at which no hypothesis of the clip was possible any more.
 
-        All were lost between two events. The forced rows between are asked for again, after every hypothesis
+        All were lost between two events. The forced rows between are scored again, after every hypothesis
         there was at the first of them; if one gets through, nothing was possible at the second.
         """
         pointers, prior = after.pointers, self.prior

@@ -77,7 +77,7 @@ class Window:
         self.impossible_at = self.searched.impossible_at  # (B,) as in `BestRolls`
 
     def push(self, block: Clips, ends: Tensor) -> tuple[View, Tensor]:
-        """What is seen after the next steps, and (B, S) bool which of it is settled now.
+        """The view after the next steps, and (B, S) bool which of it is settled now.
 
         ends (B,) bool: the clip ends with them, so all that was open of it is settled.
         """

@@ -1,1 +1,1 @@
-"""The distribution of one step given its parameters. Each file is one family; nothing here knows of time."""
+"""The distribution of one step given its parameters. Each file is one family; none depends on time."""

@@ -21,7 +21,7 @@ from symbolic.estimators.prefixes import Prefixes, SharedRows
 BLOCK = 1 << 20  # hidden units at once in `nade_prefix_log_prob`, so that they stay in a processor's cache
 MAX_BLOCK = 1 << 27  # the same under capture, where blocks may not depend on numbers
 ALIGN = 16  # pad matrix products to a multiple of so many columns (up to 1.5 times faster)
-MIN_NODES = 32  # nodes that it may cut off by themselves: later ones have fewer keys to speak to
+MIN_NODES = 32  # nodes that it may cut off by themselves: later ones have fewer keys above them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ def nade_logits(column: Tensor, key_bias: Tensor, hidden_bias: Tensor, weight: T
         key_bias: (N, D) b of each column.
         hidden_bias: (N, H) c of each column.
         weight: (D, H) W, what a key that is on adds to the hidden vector.
-        out: (D, H) V, how the hidden vector speaks to a key.
+        out: (D, H) V, weights from the hidden vector to each key.
 
     Returns:
         (N, D) logits.
@@ -112,9 +112,9 @@ def nade_prefix_log_prob(
 ) -> Tensor:
     """Log-probability of rows that share their prefixes, under the biases of many hypotheses; no gradients.
 
-    A node of the tree has one hidden vector, which speaks to all keys above the node's own until the next key
-    that is on: between the two, log P is a difference of running sums of -softplus. Only where a row ends it
-    speaks to all keys above.
+    A node of the tree has one hidden vector, for the logits of the keys above its own until the next key
+    that is on: between the two, log P is a difference of running sums of -softplus. Where a row ends they
+    are those of all keys above.
 
     Args:
         prefixes: of B lists of K rows.
@@ -139,7 +139,7 @@ def nade_prefix_log_prob(
         units = units if len(units) >= count else key_bias.new_empty(count, width, hidden)
         units_on = _added(hidden_input[block, None], hidden_bias, clip, out=units[:count]).sigmoid_()
         logits = _added(units_on @ out[keys].t(), key_bias[:, :, keys], clip)  # (r, W, some keys)
-        # A node says nothing of the keys up to its own.
+        # A node has no logits for keys up to its own.
         off = F.softplus(logits.masked_fill(past[block, None, keys], -torch.inf)).cumsum(2)
         off_above[block] = off[:, :, -1]  # where a row ends: minus log P(all keys above the own one off)
         # The block's children: log P(the keys between off, the child's key on).

@@ -27,7 +27,7 @@ class Block(NamedTuple):
 
     nodes: slice
     born: Tensor | None  # the nodes whose parents these are; None: not known on the host
-    keys: slice  # of all that is asked of these nodes
+    keys: slice  # that these nodes need
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Prefixes:
     parent: Tensor  # (R,) node without the highest key; of a root, itself
     key: Tensor  # (R,) highest key; -1 of a root
     path: Tensor  # (B, K, M) the nodes of each row; a root in unused places
-    reach: Tensor  # (R,) keys of which something is asked: below the next key on of any row, or all
+    reach: Tensor  # (R,) keys needed: below the next key on of any row, or all
     inner: int | None = None  # roots and nodes at which no row ends; None: nothing may hang on numbers here
 
     def blocks(self, size: int) -> Iterator["Block"]:
@@ -102,7 +102,7 @@ class SharedRows:
     """Candidates of one step, alike for all hypotheses of a clip."""
 
     rows: Tensor  # (B, K, D) float32 0/1
-    grow: Callable[[], Prefixes]  # asked once, and only by who needs the trees
+    grow: Callable[[], Prefixes]  # called once, where trees are needed
 
     @cached_property
     def prefixes(self) -> Prefixes:

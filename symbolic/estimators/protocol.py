@@ -25,7 +25,7 @@ class Estimator(Protocol):
         ...
 
     def shared_log_prob(self, shared: SharedRows, biases: Tensor) -> Tensor:
-        """(B, W, K) what `log_prob` says of each clip's K rows under each of its biases (B, W, P)."""
+        """(B, W, K) `log_prob` of each clip's K rows under each of its biases (B, W, P)."""
         ...
 
     def objective(self, step: Tensor, biases: Tensor, generator: torch.Generator) -> Tensor:

@@ -184,7 +184,7 @@ def contrastive_divergence(
     """(N,) F(v*) - F(v) of steps v (N, D), v* being `count` Gibbs steps from `start` (N, D) or v, a constant.
 
     Its gradient is about that of log P(v) = -F(v) - log Z, whose second term has the gradient E[dF]; its
-    value says nothing. Biases and weight as in `free_energy`.
+    value means nothing. Biases and weight as in `free_energy`.
     """
     start = step if start is None else start
     other = gibbs_chain(start, visible_bias, hidden_bias, weight, generator, count)

@@ -4,6 +4,11 @@ Is: the command, its tables and its JSON.
 Is not: the scores (evaluation.likelihood, evaluation.accuracy, evaluation.surprise), or the picture.
 """
 
+from symbolic.console import end_at_signals, outcome
+
+if __name__ == "__main__":  # before all other imports, which take seconds
+    end_at_signals("symbolic.evaluation")
+
 import argparse
 import json
 import sys
@@ -12,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from symbolic.commands import MODULE_HELP, exit_code, import_models
+from symbolic.commands import MODULE_HELP, import_models
 from symbolic.datasets.config import CLASSIC, PERFORMANCES
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
@@ -49,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "what", metavar="DATASET | FILE.mid", help=f"a MIDI file, or one of {', '.join(SETS)}"
     )
-    parser.add_argument("--prior", dest="named", metavar="PRIOR", help="the same, said as an option")
+    parser.add_argument("--prior", dest="named", metavar="PRIOR", help="the same, as an option")
     parser.add_argument("--module", metavar="MODULE", help=MODULE_HELP)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
@@ -65,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     file.add_argument(
         "--transpose",
         metavar="N|auto",
-        help="semitones up before the prior hears it; auto: the likeliest key and octave (default: auto for "
+        help="semitones up before the prior reads it; auto: the likeliest key and octave (default: auto for "
         "priors that count in beats, whose sets are all in C, else 0)",
     )
     rbm = parser.add_argument_group("priors that leave out log Z (RBM types): how it is estimated")
@@ -88,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error(f"{args.what}: expected a prior before it")
         if args.picture or args.transpose:
             parser.error("--picture, --transpose: expected a MIDI file")
-    return exit_code("symbolic.evaluation", lambda: _evaluate(args))
+    return outcome("symbolic.evaluation", lambda: _evaluate(args))
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -170,7 +175,7 @@ def scores(
 def judged(
     name: str, path: Path, transpose: str | None, ais: "AisOptions", picture: Path | None
 ) -> "Judgement":
-    """A MIDI file judged by a prior; the picture, if one is wanted, is written."""
+    """A MIDI file judged by a prior; the picture, if one is requested, is written."""
     from symbolic.evaluation.picture import save_surprise
     from symbolic.evaluation.surprise import judge, semitones_of
     from symbolic.priors.loading import load_prior

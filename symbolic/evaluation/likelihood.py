@@ -26,7 +26,7 @@ MOST_STEPS = 20_000  # of a padded batch: bounds the memory
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Log-likelihood of a set of rolls, and how sure it is where it is an estimate."""
+    """Log-likelihood of a set of rolls, and its standard error where it is an estimate."""
 
     total: float  # nats, over the steps that were judged
     steps: int

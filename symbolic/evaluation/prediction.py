@@ -1,9 +1,9 @@
-"""How well a prior foretells the next step of sequences other than music: squared error, one step ahead.
+"""How well a prior predicts the next step of sequences other than music: squared error, one step ahead.
 
 Is: the error of video and motion capture in the literature, for priors that are a `RecurrentPrior`.
 Is not: a likelihood (evaluation.likelihood), or the accuracy of rolls (evaluation.accuracy).
 
-v_t is foretold from the steps before it: by an RBM's visible mean after Gibbs steps that start from v_{t-1}
+v_t is predicted from the steps before it: by an RBM's visible mean after Gibbs steps that start from v_{t-1}
 (50 in Boulanger-Lewandowski et al. 2012, section 6), by the mean of another estimator's samples. The error is
 |v_t - prediction|^2, summed over the D numbers of a step, in the unit of the data; its mean is over the steps
 t >= 1 of all sequences together: the first step of a sequence has nothing before it.
@@ -29,7 +29,7 @@ Predict = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionOptions:
-    """How the next step is foretold."""
+    """How the next step is predicted."""
 
     gibbs: int = 50  # steps of an RBM's chain
     draws: int = 1  # chains, or samples of another estimator, whose mean is the prediction
@@ -70,12 +70,12 @@ def prediction_error(
     def predict(batch: Tensor, mask: Tensor) -> Tensor:
         biases, _ = prior.chunk_biases(prior.initial_state(len(batch)), batch, mask)
         later = _later(mask)
-        return foretold(prior, biases[later[mask]], batch.roll(1, 1)[later], generator, options)
+        return predicted(prior, biases[later[mask]], batch.roll(1, 1)[later], generator, options)
 
     return error_of(predict, sequences)
 
 
-def foretold(
+def predicted(
     prior: RecurrentPrior,
     biases: Tensor,
     before: Tensor,

@@ -98,7 +98,7 @@ def step_scores(prior: Prior, rolls: Sequence[Roll], ais: AisOptions | None = No
 def note_surprises(prior: Prior, steps: Steps, roll: Roll, semitones: int) -> NDArray[np.float64]:
     """(N,) nats of each note of a piece, at the step where it begins; NaN for one that the steps leave out.
 
-    roll: the piece's, as the prior hears it, `semitones` higher.
+    roll: the piece's, as the prior reads it, `semitones` higher.
     """
     found = np.full(len(steps.notes), np.nan)
     # With two planes a note begins with its stroke.

@@ -4,6 +4,11 @@ Is: the command: from nothing, going on from a MIDI file, after fine-tuning on a
 Is not: the drawing (generation.sampling), the fine-tuning, the picture.
 """
 
+from symbolic.console import end_at_signals, outcome
+
+if __name__ == "__main__":  # before all other imports, which take seconds
+    end_at_signals("symbolic.generation")
+
 import argparse
 import os
 import sys
@@ -11,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from symbolic.commands import MODULE_HELP, exit_code, import_models
+from symbolic.commands import MODULE_HELP, import_models
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from symbolic.generation.sampling import Given, Piece
@@ -73,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--hold",
         type=float,
         metavar="S",
-        help="seconds a note sounds at most, of priors that know only strokes (default: 0.5)",
+        help="seconds a note sounds at most, of priors of strokes only (default: 0.5)",
     )
     given = parser.add_argument_group("going on from a file")
     given.add_argument(
@@ -83,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     given.add_argument(
         "--transpose",
         metavar="N|auto",
-        help="semitones by which the prior hears it higher; auto: the likeliest key and octave (default: "
+        help="semitones up before the prior reads it; auto: the likeliest key and octave (default: "
         "auto for priors that count in beats, else 0); the result is in the file's own key",
     )
     tuning = parser.add_argument_group("one's own music")
@@ -110,10 +115,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--stop, --transpose: expected --continue IN.mid")
     if args.finetune is None and args.output_weights is not None:
         parser.error("--output-weights: expected --finetune FOLDER")
-    return exit_code(
+    return outcome(
         "symbolic.generation",
         lambda: _generate(args),
-        when_interrupted="interrupted; what is written so far is whole",
     )
 
 
@@ -155,7 +159,7 @@ def _run(args: argparse.Namespace) -> list[str]:
         write_midi(path, piece.notes, tempo=piece.tempo)
     if args.picture is not None:
         _draw(args.picture, paths, pieces)
-    shift = "" if given is None or not given.semitones else f", heard {given.semitones:+d} semitones"
+    shift = "" if given is None or not given.semitones else f", transposed by {given.semitones:+d} semitones"
     return [
         f"{path}: {len(piece.notes)} notes, {piece.end:.1f} s, drawn from {piece.seam:.1f} s on{shift}"
         for path, piece in zip(paths, pieces, strict=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal, cast
 
 from symbolic.datasets.config import DataConfig
-from symbolic.datasets.splits import Piece, Splits, midi_files
+from symbolic.datasets.midi_folder import read_folder
+from symbolic.datasets.splits import Piece, Splits
 from symbolic.errors import NotebeamError
 from symbolic.estimators.ais import AisOptions
 from symbolic.evaluation.likelihood import log_likelihood
@@ -83,15 +84,14 @@ def finetune(
 
 
 def _splits(prior: Prior, folder: Path, options: FinetuneOptions) -> Splits:
-    files = midi_files(folder)
-    if len(files) < 2:
+    pieces = read_folder(folder, lambda path: read_steps(path, prior.require_card()))
+    if len(pieces) < 2:
         expected = "at least two, one of which is held out"
-        raise NotebeamError(str(folder), f"{len(files)} MIDI files", expected)
+        raise NotebeamError(str(folder), f"{len(pieces)} MIDI file that can be read", expected)
     apart = max(2, round(1 / options.held_out))
     train: list[Piece] = []
     valid: list[Roll] = []
-    for index, path in enumerate(files):
-        steps = read_steps(path, prior.require_card())
+    for index, steps in enumerate(pieces):
         roll = steps.roll
         if prior.require_card().clock["kind"] == "beats":
             moved = transposed(roll, best_key(prior, roll, AisOptions()))

@@ -43,6 +43,7 @@ def save_rolls(path: Path, panels: Sequence[Panel], columns: int = 1, dpi: int =
             place.axvline(panel.seam, color="black", linewidth=0.8, linestyle="--")
         picture.time_axis(place, start, max(panel.end, start + 1.0))
         picture.pitch_axis(place, low, high)
+        place.set_ylabel(place.get_ylabel() if place.get_subplotspec().is_first_col() else "")
         place.set_title(picture.plain(panel.title), fontsize=10)
     for place in axes[len(panels) :]:
         place.set_visible(False)

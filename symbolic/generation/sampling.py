@@ -29,7 +29,7 @@ class SampleOptions:
     temperature: float = 1.0  # below 1 the likely becomes likelier
     count: int = 1  # pieces, drawn in one batch
     seed: int = 0
-    hold: float = HOLD  # seconds a note sounds at most, of a prior that knows strokes only
+    hold: float = HOLD  # seconds a note sounds at most, of a prior of strokes only
 
     def __post_init__(self) -> None:
         for name in ("steps", "count"):
@@ -42,10 +42,10 @@ class SampleOptions:
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """A piece to go on from, and how the prior hears it."""
+    """A piece to go on from, and how it is transposed for the prior."""
 
     steps: Steps
-    semitones: int = 0  # by which the prior hears it higher; what is drawn comes back by as many
+    semitones: int = 0  # up before the prior reads it; what is drawn is transposed back
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ def generate(
 def pace(card: PriorCard, given: Given | None = None, tempo: float | None = None) -> float:
     """Quarter notes a minute: `tempo`, else that of the last step given, else 120.
 
-    Only a prior that counts in beats can be told a tempo: the steps of others are seconds.
+    Only a prior that counts in beats takes a tempo: the steps of others are seconds.
     """
     beaten = card.clock["kind"] == "beats"
     if tempo is not None:

@@ -19,7 +19,7 @@ from symbolic.state import select
 
 
 class Biaxial(PitchSharedPrior):
-    """LSTM up the keys, which reads at each what the time axis says of it, and the bits of the key below."""
+    """LSTM up the keys, which reads at each the time axis's output, and the bits of the key below."""
 
     def __init__(self, options: PitchSharedOptions) -> None:
         super().__init__(options)

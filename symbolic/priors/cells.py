@@ -15,7 +15,7 @@ from torch import Tensor
 from symbolic.estimators.prefixes import first_difference, lexicographic_order
 from symbolic.recurrence.biaxial import At
 
-BLOCK = 1 << 20  # numbers that the past says to the cells judged at once
+BLOCK = 1 << 20  # numbers of the past for the cells evaluated at once
 
 
 def first_own_key(inside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -42,7 +42,7 @@ def shared_logits(
     """(B, W, K, D', P) logits of rows (B, K, D', P) after each past (B, W, D', U), for a net without memory.
 
     Args:
-        inside, past: the rows of each clip, and what each of its hypotheses knows of every key.
+        inside, past: the rows of each clip, and the features of every key under each of its hypotheses.
         below: (E, H) what the keys below say to key `at[1]` of row `at[0]`, out of rows (N, D', P).
         up: (E, W, P) logits from the past (E, W, U) and that (E, 1, H).
     """

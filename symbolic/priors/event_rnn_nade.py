@@ -36,7 +36,7 @@ class EventRnnNadeOptions:
     layers: int = 1
     hidden: int = 128  # H of the NADE
     dropout: float = 0.0  # of the LSTM layers' outputs; 0..1
-    gaps: int = 64  # silent steps that are told apart; more count as that many
+    gaps: int = 64  # silent steps with a class of their own; more count as that many
     gap_units: int = 16  # of the embedding that the LSTM reads
 
     def __post_init__(self) -> None:

@@ -27,7 +27,7 @@ class KeywiseOptions:
     planes: int = 1  # 2: a bit for sounding and one for being struck
     low: int = 0  # the first key that is modelled
     high: int = 0  # the key after the last one; 0: D
-    window: int = 12  # keys seen on either side
+    window: int = 12  # keys read on either side
     hidden: int = 64  # of the net up the keys
     dropout: float = 0.0  # of the outputs of all layers; 0..1
 

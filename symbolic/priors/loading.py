@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
-from symbolic.checkpoints import read_json, read_tensors, shapes_of, write_json, write_tensors
+from symbolic.checkpoints import read_tensors, shapes_of, write_json, write_tensors
 from symbolic.config import options_from
-from symbolic.errors import NotebeamError
+from symbolic.errors import NotebeamError, within
+from symbolic.files import read_json
 from symbolic.priors.base import Prior, PriorCard
 from symbolic.priors.registry import build_prior, full_options
 
@@ -64,7 +65,8 @@ def load_prior(name_or_path: str | PathLike[str], device: str | torch.device = "
     if not path.is_file():
         raise NotebeamError("load_prior", text, "a file that exists")
     card = read_card(path.with_suffix(".json"))
-    prior = build_prior(card.model, card.options)
+    with within(str(path.with_suffix(".json"))):
+        prior = build_prior(card.model, card.options)
     if prior.visible != card.visible:
         place = f"{path.with_suffix('.json')}: visible"
         raise NotebeamError(place, card.visible, f"{prior.visible}, as the options say")
@@ -90,6 +92,8 @@ def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
         >>> nb.load_prior("mine.safetensors").card.name
         'jsb'
     """
+    if not isinstance(prior, Prior):
+        raise NotebeamError("save_prior(prior)", f"a {type(prior).__name__}", "a Prior")
     target, card = Path(path), prior.require_card()
     if target.suffix != ".safetensors":
         raise NotebeamError("save_prior(path)", str(path), "a path that ends in .safetensors")

@@ -3,7 +3,7 @@
 Is: the model, as a keywise prior. It is this project's own.
 Is not: the factorisation over keys (priors.keywise), the memory of past steps (recurrence.memory).
 
-The biaxial nets run an LSTM for every key. Here one LSTM hears whole steps; what is the same for every key
+The biaxial nets run an LSTM for every key. Here one LSTM reads whole steps; what is the same for every key
 comes from convolutions over pitch, of the keys chosen below and of the past as it lies in the memory: the
 last steps, steps at fixed lags, decaying traces, and what followed where the music was like now. At key n
 
@@ -25,7 +25,7 @@ from symbolic.recurrence.memory import DECAYS, Memory, traces
 from symbolic.recurrence.stacked import Stacked, drop
 from symbolic.state import State
 
-COUNTS = 8  # numbers of keys below that are told apart
+COUNTS = 8  # numbers of keys below with a class of their own; more count as the last
 BLOCK = 256  # steps at a time: bounds the memory
 
 
@@ -35,8 +35,8 @@ class LstmConvNadeOptions(KeywiseOptions):
 
     units: int = 200  # of the LSTM over whole steps
     layers: int = 1
-    near: int = 2  # last steps that are seen with the whole window
-    lags: tuple[int, ...] = (3, 4, 6, 8, 12, 16, 24, 32)  # steps back that are seen closely
+    near: int = 2  # last steps that are read with the whole window
+    lags: tuple[int, ...] = (3, 4, 6, 8, 12, 16, 24, 32)  # steps back that are read at each key
     heads: int = 2  # of the attention over the memory
     memory: int = 128  # steps
     second: int = 64  # units of the second layer up the keys
@@ -64,7 +64,7 @@ class LstmConvNade(KeywisePrior):
         wide = options.planes * (options.near + len(DECAYS) + options.heads)
         seen = wide * (2 * options.window + 1) + 2 * CLASSES + options.planes * len(options.lags) * 3
         self.seen = nn.Linear(seen, hidden)
-        self.told = nn.Linear(options.units, hidden)
+        self.told = nn.Linear(options.units, hidden)  # of the summary; named so in stored weights
         self.below = nn.Linear(options.planes * 2 * options.window + CLASSES + COUNTS, hidden, bias=False)
         self.place = nn.Parameter(torch.zeros(keys, hidden))
         self.second = nn.Linear(hidden, options.second)

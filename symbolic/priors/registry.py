@@ -26,7 +26,7 @@ from symbolic.recurrence.stacked import Cell
 
 Options = Mapping[str, Any]
 MOST = 100_000  # of any size among the options
-LARGE = 4096  # sizes above are multiplied out before memory is asked for
+LARGE = 4096  # sizes above are multiplied out before memory is allocated
 MOST_PARAMETERS = 1_000_000_000
 
 
@@ -111,21 +111,26 @@ def build_prior(name: str, options: Options | None = None) -> Prior:
         >>> prior.visible
         88
     """
+    return _model(name).build(*_checked(name, options or {}))
+
+
+def full_options(name: str, options: Options) -> dict[str, Any]:
+    """Options with every default filled in, refused as `build_prior` refuses them."""
+    parts = _checked(name, options)
+    return {entry.name: getattr(part, entry.name) for part in parts for entry in fields(part)}
+
+
+def _checked(name: str, options: Options) -> list[Any]:
+    """`_options`, refused if the model would have too many parameters."""
     model = _model(name)
-    own = _options(name, model, options or {})
+    own = _options(name, model, options)
     if any(size > LARGE for part in own for size in _sizes(part)):
         # Without memory: only the shapes are made.
         with torch.device("meta"):
             count = sum(values.numel() for values in model.build(*own).parameters())
         if count > MOST_PARAMETERS:
             raise NotebeamError(f"{name} options", f"{count} parameters", f"{MOST_PARAMETERS} at most")
-    return model.build(*own)
-
-
-def full_options(name: str, options: Options) -> dict[str, Any]:
-    """Options with every default filled in."""
-    parts = _options(name, _model(name), options)
-    return {entry.name: getattr(part, entry.name) for part in parts for entry in fields(part)}
+    return own
 
 
 def _model(name: str) -> Model:

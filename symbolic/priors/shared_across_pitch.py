@@ -22,7 +22,7 @@ class PitchSharedOptions(KeywiseOptions):
     units: int = 128  # of each time layer
     layers: int = 1
     place: int = 8  # numbers learnt for each key
-    beat: bool = False  # whether a step's place among 16 is seen
+    beat: bool = False  # whether a step's place among 16 is an input
 
     def __post_init__(self) -> None:
         super().__post_init__()

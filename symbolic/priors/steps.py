@@ -1,4 +1,4 @@
-"""Music as the steps that a prior knows, and back: notes to a roll by the card's clock, a roll to notes.
+"""Music as a prior's steps, and back: notes to a roll by the card's clock, a roll to notes.
 
 Is: MIDI files read for a prior, transposition, the clock of further steps, notes of sampled rolls.
 Is not: any model, or clocks as such (symbolic.clock).

@@ -1,7 +1,7 @@
 """TP-LSTM-NADE: along time one LSTM for all keys, then a NADE whose weights all keys share.
 
 The hidden vector of key n is h_n = sigmoid(bh_n + W x_n), its logit bv_n + V h_n; bh_n and bv_n are linear in
-what the time axis says of the key and x_n the keys already chosen below it: a window, and the pitch classes.
+the time axis's output for the key and x_n the keys already chosen below it: a window, and the pitch classes.
 Source: Johnson 2017, section 4 (tied parallel LSTM-NADE). Window and key vector are ours.
 """
 
@@ -15,7 +15,7 @@ from symbolic.recurrence.stacked import drop
 
 
 class TpLstmNade(PitchSharedPrior):
-    """Tied NADE: a key sees the keys chosen below it from where it stands."""
+    """Tied NADE: a key reads the keys chosen below it, relative to itself."""
 
     def __init__(self, options: PitchSharedOptions) -> None:
         super().__init__(options)

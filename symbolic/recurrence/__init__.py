@@ -1,1 +1,1 @@
-"""What carries the past of a piano roll. Each file is one kind; nothing here knows what a step means."""
+"""What carries the past of a piano roll. Each file is one kind; none depends on what a step means."""

@@ -1,6 +1,6 @@
 """The time axis of the biaxial nets: one LSTM with the same weights for every key, over what is near the key.
 
-Is: what a key sees of a step (its vicinity, the pitch classes, its place), the LSTM over it for all keys.
+Is: what a key reads of a step (its vicinity, the pitch classes, its place), the LSTM over it for all keys.
 Is not: the distribution of the next step, which goes up the keys (priors.biaxial, priors.tp_lstm_nade).
 
 Source: Johnson 2015 (blog) and 2017, "Generating polyphonic music using tied parallel networks".
@@ -14,7 +14,7 @@ from symbolic.recurrence.stacked import Stacked
 from symbolic.state import State
 
 CLASSES = 12
-BITS = 4  # of the step's number that a key sees where there is a beat: 16 steps
+BITS = 4  # of the step's number that a key reads where there is a beat: 16 steps
 
 
 # Which keys of which steps: all of them (N, D, ...), or pairs (R,), (R,) and then (R, ...).
@@ -64,7 +64,7 @@ def beat_bits(number: Tensor) -> Tensor:
 class TimeAxis(nn.Module):
     """LSTM layers whose weights all keys share.
 
-    A key sees `planes` bits of itself and of `window` keys on either side, the pitch classes, a learnt vector
+    A key reads `planes` bits of itself and of `window` keys on either side, pitch classes, a learnt vector
     of its own, and with `beat` the place of the step in its bar of 16 steps. State: that of the layers, with
     the keys as a second size, and "number" (N,), steps so far; before the first step is a silent one.
     """
@@ -121,12 +121,16 @@ class TimeAxis(nn.Module):
         return every, self._state(after, state["number"] + length)
 
     def _inputs(self, step: Tensor, number: Tensor) -> Tensor:
-        """(N, D, inputs) what each key sees of steps (N, planes * D)."""
+        """(N, D, inputs) what each key reads of steps (N, planes * D)."""
         bits = step.view(len(step), self.planes, self.keys)
-        seen = [vicinity(bits, self.window), pitch_classes(bits[:, 0]), self.place.expand(len(step), -1, -1)]
+        inputs = [
+            vicinity(bits, self.window),
+            pitch_classes(bits[:, 0]),
+            self.place.expand(len(step), -1, -1),
+        ]
         if self.beat:
-            seen.append(beat_bits(number).to(step.dtype)[:, None].expand(-1, self.keys, -1))
-        return torch.cat(seen, 2)
+            inputs.append(beat_bits(number).to(step.dtype)[:, None].expand(-1, self.keys, -1))
+        return torch.cat(inputs, 2)
 
     def _state(self, rows: State, number: Tensor) -> State:
         """State of clips from that of their keys' rows."""

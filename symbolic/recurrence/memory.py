@@ -4,7 +4,7 @@ Is: the last M steps with their keys, reading at fixed lags and by attention; de
 Is not: what makes the summaries (recurrence.stacked), or what reads the memory (priors.lstm_conv_nade).
 
 Attention finds the moments s of the last M steps whose summary u_s is like the present one and reads what
-followed there, v_{s+1}: music repeats itself, and no weights need to know the tune.
+followed there, v_{s+1}: music repeats itself, without the tune being in the weights.
 """
 
 import torch

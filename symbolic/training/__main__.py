@@ -4,12 +4,15 @@ Several processes: `torchrun --nproc_per_node N -m symbolic.training -- CONFIG.t
 `--` torchrun takes some of the options for its own.
 """
 
+from symbolic.console import RESUMABLE, end_at_signals, outcome
+
+if __name__ == "__main__":  # before all other imports, which take seconds
+    end_at_signals("symbolic.training", RESUMABLE)
+
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-from symbolic.commands import exit_code
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -36,9 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     args = build_parser().parse_args(argv)
-    return exit_code(
-        "symbolic.training", lambda: _train(args), when_interrupted="interrupted; go on with --resume"
-    )
+    return outcome("symbolic.training", lambda: _train(args), RESUMABLE)
 
 
 def _train(args: argparse.Namespace) -> None:

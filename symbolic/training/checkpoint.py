@@ -6,7 +6,7 @@ state: every draw of a run is seeded by the number of its step or piece.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symbolic.checkpoints import check_shapes, parse_json, read_tensors, shapes_of, write_tensors
+from symbolic.checkpoints import check_shapes, read_tensors, shapes_of, write_tensors
 from symbolic.config import options_from
 from symbolic.errors import NotebeamError
+from symbolic.files import parse_json
 from symbolic.training.config import TABLES, TrainingConfig
 from symbolic.training.run import Progress, Run
 
 FILE = "checkpoint.safetensors"
 EXPECTED = "the checkpoint of a run"
+# What each optimiser keeps of a parameter that learns; SCALARS are one number, the others as large as it is.
+SLOTS = {"adam": ("step", "exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",), "hessian-free": ()}
+SCALARS = ("step", "damping")
 
 
 def write_checkpoint(run: Run, folder: Path) -> None:
@@ -69,13 +73,14 @@ def read_checkpoint(run: Run, folder: Path) -> None:
     progress = parse_json(metadata["progress"], f"{path}: progress", EXPECTED)
     numbers = parse_json(metadata["groups"], f"{path}: groups", EXPECTED)
     _check(run, tensors, path)
+    _check_numbers(numbers, run.optimizer.param_groups, path)
     run.progress = options_from(Progress, progress, f"{path}: progress")
     run.prior.load_state_dict(_group(tensors, "prior"))
     if run.averaged is not run.prior:
         run.averaged.load_state_dict(_group(tensors, "averaged"))
     run.best = _group(tensors, "best")
     run.state = {name: values[run.rows] for name, values in _group(tensors, "state").items()}
-    run.stream.place = tensors["stream/place"]
+    run.stream.move_to(tensors["stream/place"], f"{path} stream/place")
     stored = run.optimizer.state_dict()
     count = len(stored["param_groups"][0]["params"])
     stored["state"] = {index: _group(tensors, f"optimizer/{index}") for index in range(count)}
@@ -97,12 +102,31 @@ def _check(run: Run, tensors: Mapping[str, Tensor], path: Path) -> None:
     found = shapes_of(tensors)
     wanted["best"] = weights if any(name.startswith("best/") for name in found) else {}
     flat = {f"{group}/{name}": shape for group, shapes in wanted.items() for name, shape in shapes.items()}
-    check_shapes(path, {name: shape for name, shape in found.items() if "optimizer/" not in name}, flat)
+    is_slot = {name: name.startswith("optimizer/") for name in found}
+    check_shapes(path, {name: shape for name, shape in found.items() if not is_slot[name]}, flat)
+    slots: dict[str, tuple[int, ...]] = {}
+    fresh = run.optimizer.state_dict()["state"]
     for index, parameter in enumerate(run.prior.parameters()):
-        for name, values in _group(tensors, f"optimizer/{index}").items():
-            if values.dim() and values.shape != parameter.shape:
-                got, expected = tuple(values.shape), f"shape {tuple(parameter.shape)}"
-                raise NotebeamError(f"{path} optimizer/{index}/{name}", got, expected)
+        stored = _group(tensors, f"optimizer/{index}")
+        # Of a parameter that nothing depends on, the optimiser keeps nothing.
+        names = fresh.get(index) or (SLOTS[run.config.loop.optimizer] if stored else ())
+        for name in names:
+            slots[f"optimizer/{index}/{name}"] = () if name in SCALARS else tuple(parameter.shape)
+    check_shapes(path, {name: shape for name, shape in found.items() if is_slot[name]}, slots)
+
+
+def _check_numbers(numbers: Any, groups: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Refuse other numbers of the optimiser than it has."""
+    good = isinstance(numbers, list) and len(numbers) == len(groups)
+    for changed, group in zip(numbers if good else (), groups, strict=True) if good else ():
+        good = isinstance(changed, dict) and all(
+            isinstance(group.get(name), float) and isinstance(value, float) and math.isfinite(value)
+            for name, value in changed.items()
+        )
+        if not good:
+            break
+    if not good:
+        raise NotebeamError(f"{path}: groups", numbers, "the numbers of the optimiser")
 
 
 def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:

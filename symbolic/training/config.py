@@ -7,7 +7,8 @@ from typing import Any, Literal
 from symbolic.commands import import_models
 from symbolic.config import at_least, at_most, options_from, read_toml
 from symbolic.datasets.config import DataConfig
-from symbolic.errors import NotebeamError
+from symbolic.errors import NotebeamError, within
+from symbolic.priors.registry import full_options
 
 DEFAULT_STEPS = 4000  # of a run that names no limit
 
@@ -112,12 +113,12 @@ def read_config(path: str | Path) -> TrainingConfig:
         NotebeamError: an unknown key, a value of the wrong type or out of bounds, a module that is not found.
     """
     values = {"name": Path(path).stem} | read_toml(path)
-    try:
+    with within(str(path)):
         for name, kind in TABLES.items():
             values[name] = options_from(kind, values.get(name, {}), name)
         config = options_from(TrainingConfig, values, "")
-    except NotebeamError as error:
-        raise NotebeamError(f"{path}: {error.place}", error.value, error.expected) from error
     if config.module:
         import_models(config.module, f"{path}: module", Path(path).parent)
+    with within(str(path)):
+        full_options(config.model, config.options)
     return config

@@ -25,7 +25,7 @@ DECAY = 0.95  # of the last step's direction, from which the next search begins
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a model says of a batch: logits of independent 0/1 outputs, and the units that say it."""
+    """A model's outputs for a batch: logits of independent 0/1 outputs, and the hidden units behind them."""
 
     logits: Tensor  # any shape
     hidden: Tensor | None  # any shape; None: no structural damping
@@ -90,13 +90,13 @@ class HessianFree(torch.optim.Optimizer):
                 return float(cost())
 
         # The last iterate fits the curvature's batch best, if not all: go back while that lowers the cost.
-        (chosen, foretold), after = found[-1], cost_at(found[-1][0])
+        (chosen, predicted), after = found[-1], cost_at(found[-1][0])
         for earlier, phi in reversed(found[:-1]):
             lower = cost_at(earlier)
             if not lower < after:
                 break
-            chosen, foretold, after = earlier, phi, lower
-        self._adapt((after - value) / foretold if foretold < 0 else -1.0)
+            chosen, predicted, after = earlier, phi, lower
+        self._adapt((after - value) / predicted if predicted < 0 else -1.0)
         self._keep(found[-1][0])
         self._set(origin + _backtracked(cost_at, chosen, value, after))
         return value
@@ -121,7 +121,7 @@ class HessianFree(torch.optim.Optimizer):
         return product
 
     def _adapt(self, ratio: float) -> None:
-        """Levenberg-Marquardt: ratio of the cost's change to the quadratic's, which foretold it."""
+        """Levenberg-Marquardt: ratio of the cost's change to that predicted by the quadratic."""
         damping = self.state[self.values[0]]["damping"]
         if not ratio >= RHO_LOW:  # nan too
             damping.mul_(LAMBDA_FACTOR)

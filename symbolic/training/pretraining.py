@@ -4,7 +4,7 @@ Is: both parts, which begin the run where Boulanger-Lewandowski et al. 2012 (sec
 Is not: the run (training.run). Every draw is seeded, and no part goes on from a checkpoint: the result does.
 
 The estimator learns the distribution of steps without their order, its biases being constant; the recurrence
-then learns to set the visible biases bv_t so that sigmoid(bv_t) foretells step t; W and the like stand still.
+then learns to set the visible biases bv_t so that sigmoid(bv_t) predicts step t; W and the like stand still.
 """
 
 from collections.abc import Callable, Sequence

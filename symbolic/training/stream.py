@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symbolic.datasets.splits import Piece, Roll
+from symbolic.errors import NotebeamError
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,20 @@ class Stream:
             rolls[row, : len(roll)] = roll
             mask[row, : len(roll)] = True
         return Chunk(torch.from_numpy(rolls), torch.from_numpy(mask), torch.tensor(starts) == 0)
+
+    def move_to(self, place: Tensor, named: str) -> None:
+        """Go on from a place (B, 2) that was written down; `named` says in errors whose it is.
+
+        Raises:
+            NotebeamError: no place of such a stream.
+        """
+        numbers, starts = place.long().T.tolist()
+        good = place.dtype == torch.int64 and min(numbers) >= 0 and len(set(numbers)) == len(numbers)
+        if not good or not all(
+            0 <= start < len(self._roll(number)) for number, start in zip(numbers, starts, strict=True)
+        ):
+            raise NotebeamError(named, place.tolist(), "a step of another piece for each row")
+        self.place = place
 
     def _roll(self, number: int) -> Roll:
         if number not in self._rolls:

@@ -43,9 +43,9 @@ def test_ranges_of_nothing_change_nothing() -> None:
 def test_the_first_sound_stays_where_it_was() -> None:
     clicks = torch.zeros(16, 16_000)
     clicks[:, 5_000] = 0.5
-    heard = augment(clicks, replace(NOTHING, room_chance=1.0), 16_000, generator())
-    assert heard.abs().argmax(dim=1).tolist() == [5_000] * 16
-    assert heard[:, :4_990].abs().max() < 1e-4  # nothing before it
+    result = augment(clicks, replace(NOTHING, room_chance=1.0), 16_000, generator())
+    assert result.abs().argmax(dim=1).tolist() == [5_000] * 16
+    assert result[:, :4_990].abs().max() < 1e-4  # nothing before it
 
 
 def test_gain_and_noise_have_the_level_asked_for() -> None:
@@ -96,8 +96,8 @@ def test_compression_holds_back_what_is_loud_and_keeps_the_peak() -> None:
     audio = torch.from_numpy(sine(440, 0.5))[None] * torch.tensor([[0.1], [1.0]])
     audio = torch.cat([audio[:1], audio[1:]], dim=1)  # soft, then loud
     options = replace(NOTHING, compression_chance=1.0, drive=(3.0, 3.0))
-    heard = compressed(audio, options, generator())
-    soft, loud = (part.abs().max() for part in heard.tensor_split(2, dim=1))
+    result = compressed(audio, options, generator())
+    soft, loud = (part.abs().max() for part in result.tensor_split(2, dim=1))
     assert float(loud) == pytest.approx(float(audio.abs().max()), rel=1e-3)
     assert float(soft) == pytest.approx(np.tanh(0.3) / np.tanh(3.0) * float(loud), rel=0.01)
     assert torch.equal(compressed(audio, NOTHING, generator()), audio)
@@ -106,9 +106,9 @@ def test_compression_holds_back_what_is_loud_and_keeps_the_peak() -> None:
 def test_plain_clips_go_past_room_equaliser_band_and_compression() -> None:
     audio = torch.from_numpy(np.stack([sine(440, 0.5), sine(440, 0.5)]))
     options = replace(NOTHING, equaliser_db=10.0, room_chance=1.0, band_chance=1.0, compression_chance=1.0)
-    heard = augment(audio, options, 16_000, generator(), torch.tensor([True, False]))
-    assert torch.allclose(heard[0], audio[0], atol=1e-5)
-    assert (heard[1] - audio[1]).abs().max() > 0.01
+    result = augment(audio, options, 16_000, generator(), torch.tensor([True, False]))
+    assert torch.allclose(result[0], audio[0], atol=1e-5)
+    assert (result[1] - audio[1]).abs().max() > 0.01
 
 
 def test_a_chance_that_is_none_is_refused() -> None:
@@ -120,8 +120,8 @@ def test_chains_change_the_clips_they_are_drawn_for_and_no_plain_ones() -> None:
     audio = torch.from_numpy(np.stack([sine(440, 0.5)] * 4))
     plain = torch.tensor([True, False, True, False])
     for name in ("loudspeaker_chance", "record_chance", "microphone_chance", "codec_chance"):
-        heard = augment(audio, replace(NOTHING, **{name: 1.0}), 16_000, generator(), plain)
-        changed = (heard - audio).abs().amax(dim=1)
+        result = augment(audio, replace(NOTHING, **{name: 1.0}), 16_000, generator(), plain)
+        changed = (result - audio).abs().amax(dim=1)
         assert changed[plain].max() < 1e-4 and changed[~plain].min() > 1e-3, name
 
 

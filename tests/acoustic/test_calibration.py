@@ -25,14 +25,14 @@ def test_what_is_right_needs_no_scaling() -> None:
 def test_the_scaling_that_was_taken_away_is_found(temperature: float, bias: float) -> None:
     prob, truth = drawn()
     right = Scaling(temperature=temperature, bias=bias)
-    spoilt = right.inverse(prob)
-    assert reliability(spoilt, truth).error > 0.05
-    found = fit_scaling(spoilt, truth)
+    distorted = right.inverse(prob)
+    assert reliability(distorted, truth).error > 0.05
+    found = fit_scaling(distorted, truth)
     assert found.temperature == pytest.approx(temperature, rel=0.03)
     assert found.bias == pytest.approx(bias, abs=0.03)
-    assert np.abs(right(spoilt) - prob).max() < 1e-9
-    assert log_loss(found(spoilt), truth) < log_loss(spoilt, truth)
-    assert reliability(found(spoilt), truth).error < 0.01
+    assert np.abs(right(distorted) - prob).max() < 1e-9
+    assert log_loss(found(distorted), truth) < log_loss(distorted, truth)
+    assert reliability(found(distorted), truth).error < 0.01
 
 
 def test_scaling_keeps_order_ends_and_type() -> None:
@@ -50,5 +50,5 @@ def test_a_diagram_counts_everything_once() -> None:
     prob, truth = np.array([0.05, 0.95, 1.0, 0.97]), np.array([False, True, True, False])
     diagram = reliability(prob, truth)
     assert diagram.count.tolist() == [1, 3]
-    assert diagram.said.tolist() == pytest.approx([0.05, (0.95 + 1.0 + 0.97) / 3])
-    assert diagram.true.tolist() == pytest.approx([0.0, 2 / 3])
+    assert diagram.predicted.tolist() == pytest.approx([0.05, (0.95 + 1.0 + 0.97) / 3])
+    assert diagram.observed.tolist() == pytest.approx([0.0, 2 / 3])

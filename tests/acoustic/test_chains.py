@@ -29,8 +29,8 @@ def strike(clips: int, at: int, samples: int = 24_000) -> Tensor:
 
 @pytest.mark.parametrize("chain", CHAINS)
 def test_a_strike_stays_where_it_was(chain: Chain) -> None:
-    heard = chain(strike(16, 9_000), RATE_HZ, generator())
-    level = heard.square().unfold(1, 80, 80).mean(dim=2)  # of 5 ms each
+    result = chain(strike(16, 9_000), RATE_HZ, generator())
+    level = result.square().unfold(1, 80, 80).mean(dim=2)  # of 5 ms each
     first = (level > 0.25 * level.amax(dim=1, keepdim=True)).float().argmax(dim=1)
     assert ((first * 80 - 9_000).abs() <= 160).all()  # 10 ms
 
@@ -80,32 +80,32 @@ def test_filtering_is_convolution_without_wrapping() -> None:
 def test_an_automatic_gain_brings_soft_and_loud_together() -> None:
     tone = torch.from_numpy(sine(440, 8.0))
     step = torch.cat([0.02 * tone, tone, 0.02 * tone])[None].repeat(8, 1)
-    heard = chains.automatic_gain(step, RATE_HZ, generator())
+    result = chains.automatic_gain(step, RATE_HZ, generator())
 
     def level(audio: Tensor, second: float) -> Tensor:
         part = audio[:, round(second * RATE_HZ) :][:, :8_000]
         return 20 * part.square().mean(dim=1).sqrt().log10()
 
     before = level(step, 15) - level(step, 7)  # 34 dB
-    after = level(heard, 15) - level(heard, 7)
+    after = level(result, 15) - level(result, 7)
     assert (after < 0.75 * before).all() and (after > 0).all()
-    assert (level(heard, 23) > level(heard, 16.1) + 3).all()  # it rises slowly again
+    assert (level(result, 23) > level(result, 16.1) + 3).all()  # it rises slowly again
 
 
 def test_suppression_thins_out_what_goes_on() -> None:
     held = torch.from_numpy(sine(440, 4.0))[None].repeat(8, 1)
     blows = strike(8, 60_000, samples=64_000)
-    heard = chains.suppressed(held + blows, RATE_HZ, generator())
-    tone, struck = (heard[:, a : a + 400].abs().amax(dim=1) for a in (56_000, 60_100))
+    result = chains.suppressed(held + blows, RATE_HZ, generator())
+    tone, struck = (result[:, a : a + 400].abs().amax(dim=1) for a in (56_000, 60_100))
     assert (struck / tone > 1.05 * (0.5 + 0.3) / 0.5).all()  # as it came: 0.5 and about 0.8
 
 
 def test_a_codec_leaves_the_top_out_and_keeps_what_is_loud() -> None:
     loud, faint, top = sine(500, 1.0), 0.001 * sine(620, 1.0), sine(7_990, 1.0)
     audio = torch.from_numpy(loud + faint + top)[None].repeat(16, 1)
-    heard = torch.fft.rfft(chains.coded(audio, RATE_HZ, generator())).abs() / (RATE_HZ / 2)
-    assert (heard[:, 500] / 0.5 - 1).abs().median() < 0.2
-    assert (heard[:, 7_990] < 0.05).float().mean() > 0.9
+    result = torch.fft.rfft(chains.coded(audio, RATE_HZ, generator())).abs() / (RATE_HZ / 2)
+    assert (result[:, 500] / 0.5 - 1).abs().median() < 0.2
+    assert (result[:, 7_990] < 0.05).float().mean() > 0.9
 
 
 def test_records_waver_by_less_than_a_percent_and_lose_their_top() -> None:

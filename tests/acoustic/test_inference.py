@@ -71,12 +71,14 @@ def test_chunks_leave_no_trace_in_a_recurrence(chunk_seconds: float) -> None:
 def test_a_part_of_a_recording_keeps_its_times(tmp_path: Path) -> None:
     path = tmp_path / "noise.wav"
     soundfile.write(path, noise(48_000), 16_000, subtype="FLOAT")
-    told: list[float] = []
-    heard = Listener(small_network(), "small").file(path, start=1.0, stop=2.5, progress=told.append)
-    assert heard.count == 75 and heard.times[0] == 1.0 and heard.hop == 0.02
-    assert heard.duration == 3.0  # of the recording, not of the part
-    assert told[-1] == 1.0 and heard.model == "small" and heard.source == "noise.wav"
-    planes = (heard.onset, heard.velocity, heard.offset, heard.held)
+    progress: list[float] = []
+    posteriorgram = Listener(small_network(), "small").file(
+        path, start=1.0, stop=2.5, progress=progress.append
+    )
+    assert posteriorgram.count == 75 and posteriorgram.times[0] == 1.0 and posteriorgram.hop == 0.02
+    assert posteriorgram.duration == 3.0  # of the recording, not of the part
+    assert progress[-1] == 1.0 and posteriorgram.model == "small" and posteriorgram.source == "noise.wav"
+    planes = (posteriorgram.onset, posteriorgram.velocity, posteriorgram.offset, posteriorgram.held)
     assert all(plane is not None for plane in planes)
 
 
@@ -115,10 +117,10 @@ def test_the_tuning_is_estimated_where_it_is_not_told(tmp_path: Path) -> None:
     path, network = tmp_path / "sharp.wav", small_network()
     chord = sum(sine(float(hertz(np.array(p))) * 2 ** (35 / 1200), 3.0) for p in (45, 60, 67))
     soundfile.write(path, 0.3 * chord, 16_000, subtype="FLOAT")
-    heard, told, deaf = (
+    estimated, given, ignored = (
         Listener(network, "small", cents=cents).file(path).frame for cents in (None, 35.0, 0.0)
     )
-    difference, wanted = np.abs(heard - told).mean(), np.abs(deaf - told).mean()
+    difference, wanted = np.abs(estimated - given).mean(), np.abs(ignored - given).mean()
     assert difference < 0.1 * wanted
 
 

@@ -14,6 +14,7 @@ from acoustic.audio import RATE_HZ
 from acoustic.rendering import AS_RECORDED, ATTACK_SECONDS, SampledPiano, Touch, Tuning
 from acoustic.soundfonts import SoundFont
 from acoustic.training import renderings
+from benchmarks import domains
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes, read_tsv
 
@@ -75,6 +76,33 @@ def test_an_unknown_piano_or_folder_is_refused(tmp_path: Path) -> None:
     piano(tmp_path)
     with pytest.raises(NotebeamError, match="got 'grand', expected one of toy"):
         SampledPiano(tmp_path, "grand")
+
+
+HEADER = "piano,file,pitch,low_key,high_key,low_velocity,high_velocity,gain_db"
+
+
+@pytest.mark.parametrize(
+    ("table", "place"),
+    [
+        ("piano,file\ntoy,a.wav", r"samples\.csv line 1: "),
+        (f"{HEADER}\ntoy,a.wav,,21,108,1,127,0", r"samples\.csv line 2 pitch: "),
+        (
+            f"{HEADER}\ntoy,a.wav,60.5,21,108,1,127,0",
+            r"samples\.csv: pitch: got '60\.5', expected an int",
+        ),
+        (f"{HEADER}\ntoy,a.wav,60,21,999,1,127,0", r"samples\.csv: high_key: got '999', expected an integer"),
+        (f"{HEADER}\ntoy,a.wav,60,21,108,1,127,nan", r"samples\.csv: gain_db: got 'nan', expected a finite"),
+        (f"{HEADER}\ntoy,a.wav,60,21,108,1,127,9999", r"samples\.csv: gain_db: got 9999\.0, expected 200"),
+        (f"{HEADER}\ntoy,a.wav,60,21,108,1,127,0", r"a\.wav: got 'no such file', expected a recording"),
+        (f"{HEADER}\ntoy,rest.wav,60,21,108,1,127,0", r"rest\.wav: got 'silence', expected the sound"),
+        ("\xff", r"samples\.csv: got 'bytes that are not text"),
+    ],
+)
+def test_a_damaged_table_of_samples_is_one_line(tmp_path: Path, table: str, place: str) -> None:
+    soundfile.write(tmp_path / "rest.wav", np.zeros(100), RATE_HZ)
+    (tmp_path / "samples.csv").write_text(table, encoding="latin-1")
+    with pytest.raises(NotebeamError, match=place):
+        SampledPiano(tmp_path, "toy")
 
 
 def test_a_tuned_piano_is_off_by_its_cents_and_stretched_outwards(tmp_path: Path) -> None:
@@ -151,9 +179,9 @@ def test_a_piano_without_a_licence_is_refused_by_name(toys: Path) -> None:
 
 def test_held_out_pianos_are_in_no_training() -> None:
     assert not set(renderings.PIANOS) & set(renderings.HELD_OUT)
-    assert set(renderings.PIANOS) | set(renderings.HELD_OUT) == set(instruments.SOURCES) - {
-        "musescore-electric"
-    }
+    others = {"musescore-electric", *domains.OTHER}  # no pianos
+    assert set(renderings.PIANOS) | set(renderings.HELD_OUT) == set(instruments.SOURCES) - others
+    assert set(domains.USED) <= set(renderings.PIANOS)
 
 
 def test_flat_velocities_are_drawn_and_soft_ones_are_soft() -> None:

@@ -184,13 +184,13 @@ def test_one_part_is_learnt_while_the_other_stays_as_it_is(
 
 
 def test_only_plain_clips_of_groups_that_tell_teach_velocities() -> None:
-    for velocities, plain, told in (
+    for velocities, plain, expected in (
         (("synthesised",), 1.0, True),
         ((), 1.0, False),
         (("synthesised",), 0.0, False),
     ):
         batch = clips(AugmentOptions(), velocities=velocities, plain_chance=plain)[0]
-        assert batch.has_velocity.tolist() == [told] * 4
+        assert batch.has_velocity.tolist() == [expected] * 4
 
 
 def test_a_network_grows_without_forgetting(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_the_command_learns_a_tone_and_writes_weights_that_load(tmp_path: Path) 
     again = command(config, "--resume", "-o", str(tmp_path / "other.safetensors"))
     assert again.returncode == 0 and "resumed at step 5" in again.stderr
     assert load_network(tmp_path / "other.safetensors")[1].training["steps"] == 5
-    # A checkpoint with a number that is none is told as that.
+    # A checkpoint with a number that is none is refused as that.
     checkpoint = tmp_path / "run" / "checkpoint.safetensors"
     tensors, header = read_tensors(checkpoint, "a checkpoint")
     tensors["network.heads.weight"].view(-1)[0] = float("nan")

@@ -57,9 +57,9 @@ def test_the_beam_is_the_naive_one_on_a_real_recording() -> None:
     from acoustic.inference import load_acoustic
     from transcribe.presets import MODEL
 
-    heard = load_acoustic(MODEL).file(EXAMPLES / "gymnopedie.flac", stop=8.0)
+    posteriorgram = load_acoustic(MODEL).file(EXAMPLES / "gymnopedie.flac", stop=8.0)
     for plane, floor in (("struck", 0.003), ("active", 0.05)):
-        clip = evidence_of(heard, frames_clock(heard, 0.08), plane)
+        clip = evidence_of(posteriorgram, frames_clock(posteriorgram, 0.08), plane)
         assert (clip.prob > floor).sum() > 20
         options = replace(PRUNED, prior_weight=0.3, switchable=3, floor=floor, prune=8.0)
         assert_is_naive([clip], loud_prior(88), options)
@@ -125,7 +125,7 @@ def test_the_best_paths_are_distinct() -> None:
 
 
 def test_a_prior_adds_a_note_that_the_acoustics_rule_out() -> None:
-    # After row 1 comes row 3, says the prior; the acoustics heard key 0 alone, and of key 1 next to nothing.
+    # After row 1 comes row 3, says the prior; acoustically key 0 alone, and key 1 next to nothing.
     chance = np.full((8, 8, 8), 1e-4)
     chance[..., 1], chance[:, 1, :], chance[:, 1, 3] = 1.0, 1e-4, 1.0
     table = np.log(chance / chance.sum(axis=2, keepdims=True))
@@ -156,7 +156,7 @@ def test_with_all_notes_of_the_prior_joined_a_wide_beam_is_exhaustive_over_one_m
 
 def test_a_note_of_the_prior_costs_what_is_said_of_it() -> None:
     table = np.full((8, 8, 8), np.log(0.1 / 7))
-    table[:, :, 5] = np.log(0.9)  # keys 0 and 2, of which the second was not heard at all
+    table[:, :, 5] = np.log(0.9)  # keys 0 and 2, of which the second has no acoustic probability
     clip = evidence(np.tile(np.array([0.99, 0.0, 0.0], dtype=np.float32), (4, 1)))
     options = Beam(width=4, prior_notes=1, prior_weight=10.0, note_penalty=0.3, n_best=4)
     for method in (options, as_greedy(options)):

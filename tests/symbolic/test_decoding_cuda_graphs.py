@@ -74,8 +74,8 @@ def untidy(model: str) -> Prior:
     return prior.eval()
 
 
-def asked(prior: Prior) -> Beam:
-    """Options under which a prior is asked as it is: of RBM types a wider search estimates log Z."""
+def exact_options(prior: Prior) -> Beam:
+    """Options under which a prior is called as it is: of RBM types a wider search estimates log Z."""
     width = PRUNED.width if prior.is_normalized else 1
     return replace(PRUNED, width=width, hash_steps=0, prior_weight=0.3)
 
@@ -144,7 +144,7 @@ def test_replayed_steps_find_what_the_others_do_without_a_prior(
 @pytest.mark.parametrize("model", [*RECORDABLE, "lstm-nade, attentive"])
 def test_priors_that_say_so_read_nothing_back(model: str, graphs: list[tuple[torch.Size, ...]]) -> None:
     prior = untidy(model)
-    assert_same(sparse_clips(42, (30, 21), keys=6, doubt=0.6), prior, asked(prior))
+    assert_same(sparse_clips(42, (30, 21), keys=6, doubt=0.6), prior, exact_options(prior))
     assert graphs
 
 
@@ -159,7 +159,7 @@ def test_a_gpu_decodes_as_the_processor_does(
     captured: list[int] = []
     monkeypatch.setattr(search, "capture_on", counting(captured))
     clips, prior = sparse_clips(45, (90, 80, 31, 1), keys=6, doubt=0.4), untidy(model)
-    options = replace(asked(prior), look_back=look_back, cuda_graphs=captures)
+    options = replace(exact_options(prior), look_back=look_back, cuda_graphs=captures)
     near = decode_evidence(clips, prior, options)
     assert not captured
     for one, other in zip(near, decode_evidence(clips, prior.to("cuda"), options), strict=True):
@@ -237,20 +237,20 @@ def test_what_a_prior_says_after_a_clips_end_does_not_count(monkeypatch: pytest.
 def test_steps_are_recorded_when_their_shapes_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_graphs, "WARM_UP", 2)
     monkeypatch.setattr(cuda_graphs, "MAX_GRAPHS", 2)
-    told: list[str] = []
+    calls: list[str] = []
 
     def step(tensors: list[Tensor]) -> list[Tensor]:
-        told.append("step")
+        calls.append("step")
         return [tensors[0] * 2]
 
     def record(step: TensorStep, tensors: list[Tensor]) -> TensorStep:
-        told.append("record")
-        return lambda tensors: told.append("replay") or [tensors[0] * 2]  # type: ignore[func-returns-value]
+        calls.append("capture")
+        return lambda tensors: calls.append("replay") or [tensors[0] * 2]  # type: ignore[func-returns-value]
 
     recorded = ReplayedStep(step, record)
     for size in (3, 3, 4, 3, 3, 4, 4, 5, 5, 5):
         assert recorded([torch.ones(size)])[0].tolist() == [2.0] * size
-    assert told == ["step"] * 3 + ["record", "replay", "replay", "step", "record", "replay"] + ["step"] * 3
+    assert calls == ["step"] * 3 + ["capture", "replay", "replay", "step", "capture", "replay"] + ["step"] * 3
 
 
 def test_a_recording_takes_numbers_in_and_hands_copies_out() -> None:

@@ -24,7 +24,7 @@ from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior, PriorCard
 
 
-def heard(frames: int, seed: int = 0, *, onset: bool = True, start: float = 0.0) -> Posteriorgram:
+def random_clip(frames: int, seed: int = 0, *, onset: bool = True, start: float = 0.0) -> Posteriorgram:
     """Noise with plateaus and silence, 20 ms a frame."""
     generator = np.random.default_rng(seed)
     # Few levels, so that equal neighbours, which a float network rarely gives, happen all the time.
@@ -36,7 +36,7 @@ def heard(frames: int, seed: int = 0, *, onset: bool = True, start: float = 0.0)
 
 def test_peaks_are_those_found_frame_by_frame() -> None:
     for seed, frames in ((0, 60), (1, 1), (2, 2), (3, 7), (4, 0)):
-        planes = heard(frames, seed).frame[:, :11]
+        planes = random_clip(frames, seed).frame[:, :11]
         peaks = find_peaks(planes)
         found = sorted(zip(peaks.key, peaks.frame, peaks.value, peaks.place, strict=True))
         expected = [(key, *peak) for key in range(11) for peak in peaks_of(planes[:, key])]
@@ -55,7 +55,7 @@ def test_a_plateau_has_its_peak_at_its_centre() -> None:
 
 @pytest.mark.parametrize("kind", ["frames", "beats"])
 def test_every_step_gets_its_largest_peak(kind: str) -> None:
-    clip = heard(110, seed=5, start=0.013)
+    clip = random_clip(110, seed=5, start=0.013)
     clock = frames_clock(clip, 0.05) if kind == "frames" else Clock.beats([0.0, 0.31, 0.9, 1.2, 1.69], 3)
     evidence = evidence_of(clip, clock, "struck")
     assert evidence.prob.shape == (len(clock), 88) and evidence.prob.dtype == np.float32
@@ -78,7 +78,7 @@ def test_every_step_gets_its_largest_peak(kind: str) -> None:
 
 @pytest.mark.parametrize("step", [0.02, 0.04, 0.05, 0.007])
 def test_a_step_sounds_as_the_frames_nearest_to_it_do_on_average(step: float) -> None:
-    clip = heard(57, seed=6, start=0.2)
+    clip = random_clip(57, seed=6, start=0.2)
     clock = frames_clock(clip, step)
     evidence = evidence_of(clip, clock, "active")
     nearest = [nearest_step(time, clock.times) for time in clip.times]
@@ -89,8 +89,10 @@ def test_a_step_sounds_as_the_frames_nearest_to_it_do_on_average(step: float) ->
 
 
 def test_the_clock_of_a_clip_reaches_its_last_frame() -> None:
-    assert frames_clock(heard(101, start=0.5), 0.04).times[[0, -1]].tolist() == pytest.approx([0.5, 2.5])
-    assert [len(frames_clock(heard(n), 0.04)) for n in (0, 1, 2, 3, 4)] == [0, 1, 2, 2, 3]
+    assert frames_clock(random_clip(101, start=0.5), 0.04).times[[0, -1]].tolist() == pytest.approx(
+        [0.5, 2.5]
+    )
+    assert [len(frames_clock(random_clip(n), 0.04)) for n in (0, 1, 2, 3, 4)] == [0, 1, 2, 2, 3]
 
 
 def test_an_hour_of_onsets_fits_in_little_memory() -> None:
@@ -156,7 +158,7 @@ def test_continuation_costs_add_the_three_parts() -> None:
 
 
 def test_posteriorgrams_of_unequal_length_decode_to_their_own_clocks() -> None:
-    clips = [heard(30, 1), heard(50, 2), heard(1, 3)]
+    clips = [random_clip(30, 1), random_clip(50, 2), random_clip(1, 3)]
     for plane in ("struck", "active"):
         given = clips if plane == "struck" else [replace(clip, onset=None) for clip in clips]
         for clip, found in zip(clips, decode(given, None, Threshold(threshold=0.6)), strict=True):
@@ -169,11 +171,11 @@ def test_posteriorgrams_of_unequal_length_decode_to_their_own_clocks() -> None:
 
 def test_a_posteriorgram_without_onsets_cannot_be_struck() -> None:
     with pytest.raises(NotebeamError, match=r"posteriorgram of noise\.wav: got 'no onset plane', expected"):
-        decode(heard(5, onset=False), "event-rnn-nade/piano", Beam())
+        decode(random_clip(5, onset=False), "event-rnn-nade/piano", Beam())
 
 
 def test_clocks_are_one_for_each_posteriorgram() -> None:
-    clip, options = heard(20), Threshold()
+    clip, options = random_clip(20), Threshold()
     with pytest.raises(NotebeamError, match=r"decode\(clocks\): got '0 clocks', expected 1, one"):
         decode([clip], None, options, clocks=[])
     beats = Clock.beats([0.0, 0.1, 0.25, 0.4], 2)
@@ -185,7 +187,7 @@ def test_clocks_are_one_for_each_posteriorgram() -> None:
 
 def test_a_prior_is_asked_only_about_steps_like_those_it_learnt() -> None:
     prior = TablePrior(random_table(2, 0))
-    clip = evidence_of(heard(20), Clock.frames(10, 0.04), "struck")
+    clip = evidence_of(random_clip(20), Clock.frames(10, 0.04), "struck")
     clip = replace(clip, prob=clip.prob[:, :2], time=clip.time[:, :2], frame=clip.frame[:, :2])
     learnt: dict[str, Any] = {"name": "tiny", "model": "table", "options": {}, "visible": 2}
     learnt |= {"data": "", "licence": "", "command": ""}
@@ -266,15 +268,19 @@ def test_bad_transitions_are_refused_by_name() -> None:
     [
         (([np.zeros((5, 88))],), r"decode\(posteriorgrams\)\[0\]: got 'a ndarray', expected a Posteriorgram"),
         ((np.zeros((5, 88)),), r"decode\(posteriorgrams\): got 'a ndarray', expected a Posteriorgram"),
-        ((heard(5), "no-such-prior"), r"load_prior: got 'no-such-prior', expected a prior's name"),
-        ((heard(5), 3), r"decode\(prior\): got 'a int', expected a Prior, its name"),
-        ((heard(5), None, "beam"), r"decode\(options\): got 'a str', expected one of Threshold, Hmm"),
+        (("a.npz",), r"decode\(posteriorgrams\): got 'a str', expected a Posteriorgram"),
+        ((random_clip(5), "no-such-prior"), r"load_prior: got 'no-such-prior', expected a prior's name"),
+        ((random_clip(5), 3), r"decode\(prior\): got 'a int', expected a Prior, its name"),
+        ((random_clip(5), None, "beam"), r"decode\(options\): got 'a str', expected one of Threshold, Hmm"),
         (
-            (heard(5), TablePrior(random_table(2, 0)), Hmm()),
+            (random_clip(5), TablePrior(random_table(2, 0)), Hmm()),
             r"decode\(prior\): got 'a prior', expected None",
         ),
-        ((heard(5), "lstm-nade/jsb"), r"decode\(clocks\): got None, expected clocks of beats, as the prior"),
-        ((heard(0),), r"posteriorgram of noise\.wav: got '0 frames', expected at least 1"),
+        (
+            (random_clip(5), "lstm-nade/jsb"),
+            r"decode\(clocks\): got None, expected clocks of beats, as the prior",
+        ),
+        ((random_clip(0),), r"posteriorgram of noise\.wav: got '0 frames', expected at least 1"),
     ],
 )
 def test_a_wrong_argument_says_what_was_expected(given: tuple[Any, ...], message: str) -> None:
@@ -283,7 +289,7 @@ def test_a_wrong_argument_says_what_was_expected(given: tuple[Any, ...], message
 
 
 def test_one_clip_is_the_list_of_one_and_arrays_may_be_tensors() -> None:
-    clip = heard(40, 3)
+    clip = random_clip(40, 3)
     tensors = Posteriorgram(
         frame=torch.tensor(clip.frame).double(), onset=torch.tensor(clip.onset), hop=0.02, start=0.0
     )
@@ -294,11 +300,11 @@ def test_one_clip_is_the_list_of_one_and_arrays_may_be_tensors() -> None:
 
 
 def test_a_prior_sets_plane_and_steps() -> None:
-    found = decode(heard(60), "event-rnn-nade/piano", Beam(prior_weight=0.1))
+    found = decode(random_clip(60), "event-rnn-nade/piano", Beam(prior_weight=0.1))
     assert found.plane == "struck" and np.diff(found.clock.times)[0] == pytest.approx(0.04)
     assert found.prior_log_prob is not None
     beats = Clock.beats([0.0, 0.5, 1.0], 1)
-    assert decode(heard(60), "lstm-nade/jsb", Beam(), clocks=beats).plane == "active"
+    assert decode(random_clip(60), "lstm-nade/jsb", Beam(), clocks=beats).plane == "active"
 
 
 def test_a_registered_decoder_is_called_for_its_options(monkeypatch: pytest.MonkeyPatch) -> None:

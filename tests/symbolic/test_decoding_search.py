@@ -129,7 +129,7 @@ def test_weight_zero_or_no_prior_is_the_acoustic_model_alone(method: type[Greedy
         for clip, found in zip(clips, decode_evidence(clips, other, options), strict=True):
             np.testing.assert_array_equal(found.roll, clip.prob > 0.5)
             assert found.prior_log_prob is None
-    assert prior.asked == 0
+    assert prior.calls == 0
 
 
 def test_a_note_penalty_moves_the_threshold() -> None:

@@ -52,11 +52,13 @@ def test_blocks_of_many_clips_are_those_of_each_clip(look_back: int) -> None:
         np.testing.assert_array_equal(found.rolls, alone.rolls)
         np.testing.assert_allclose(found.costs, alone.costs, atol=1e-4)
         np.testing.assert_allclose(found.confidence, alone.confidence, atol=1e-4)
-        # Every roll costs what is said of it.
+        # The cost of every roll is that of its log-probabilities.
         rolls = torch.from_numpy(found.rolls).float()
-        asked = prior.sequence_log_prob(rolls, torch.ones(rolls.shape[:2], dtype=torch.bool)).sum(1)
-        np.testing.assert_allclose(found.prior_log_prob, asked.detach(), atol=1e-3)  # type: ignore[arg-type]
-        np.testing.assert_allclose(found.costs, -found.acoustic_log_prob - asked.detach().numpy(), atol=1e-3)
+        expected = prior.sequence_log_prob(rolls, torch.ones(rolls.shape[:2], dtype=torch.bool)).sum(1)
+        np.testing.assert_allclose(found.prior_log_prob, expected.detach(), atol=1e-3)  # type: ignore[arg-type]
+        np.testing.assert_allclose(
+            found.costs, -found.acoustic_log_prob - expected.detach().numpy(), atol=1e-3
+        )
 
 
 def test_what_a_short_look_back_makes_impossible_is_named_with_its_step() -> None:
@@ -64,7 +66,7 @@ def test_what_a_short_look_back_makes_impossible_is_named_with_its_step() -> Non
     # 1 comes when all is settled.
     chance = np.zeros((4, 4, 4))
     chance[:, 0, 0], chance[:, 0, 2], chance[:, 1, 1], chance[:, 2, 0] = 0.5, 0.5, 1.0, 1.0
-    chance[0, 0, :3] = 0.3, 0.4, 0.3  # as before the first step, or where nothing was heard for long
+    chance[0, 0, :3] = 0.3, 0.4, 0.3  # as before the first step, or where nothing sounded for long
     chance[0, 0, 3], chance[0, 1, 1] = 0.0, 1.0
     with np.errstate(divide="ignore"):
         table = np.log(chance)
@@ -111,10 +113,10 @@ def test_a_clip_that_is_over_does_not_keep_the_others_steps() -> None:
         probs[row, : len(clip.prob)] = torch.from_numpy(clip.prob)
     window = Window(3, 6, loud_prior(6), replace(PRUNED, look_back=15), torch.device("cpu"))
     for begin in range(0, 300, 15):
-        heard = (lengths - begin).clamp(0, 15)
-        block = Clips(probs[:, begin : begin + 15], tuple(heard.tolist()))
+        left = (lengths - begin).clamp(0, 15)
+        block = Clips(probs[:, begin : begin + 15], tuple(left.tolist()))
         with torch.inference_mode():
-            view, _ = window.push(block, (heard > 0) & (lengths <= begin + 15))
+            view, _ = window.push(block, (left > 0) & (lengths <= begin + 15))
         assert view.start + view.rolls.shape[2] == begin + 15
         assert sum(pointers.steps for _, pointers in window.parts) <= 30
 
@@ -179,7 +181,7 @@ def test_a_stream_is_as_particular_about_its_prior_as_decode() -> None:
         Stream(loud_prior(6).double(), options)
     with pytest.raises(NotebeamError, match=r"decode\(prior\): got 'a int', expected a Prior"):
         Stream(6, options)  # type: ignore[arg-type]
-    # An RBM's log Z is put back, and a prior without weight is not asked.
+    # An RBM's log Z is put back, and a prior without weight is not called.
     torch.manual_seed(3)
     rbm = build_prior("rnn-rbm", {"visible": 6, "units": 8, "hidden": 5}).eval()
     for prior, weight in ((rbm, 1.0), (loud_prior(6), 0.0)):

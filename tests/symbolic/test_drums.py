@@ -50,10 +50,10 @@ def test_a_roll_comes_back_from_its_midi_file(
         roll[step, piece] = True
     path = tmp_path_factory.mktemp("drums") / "a.mid"
     write_drums(path, strokes_of(roll, tempo=tempo))
-    heard = read_drums(path)
-    np.testing.assert_array_equal(drum_roll(heard), roll)
-    assert heard.tempo == pytest.approx(tempo, rel=1e-5)
-    assert len(heard.beat) == roll.sum()
+    drums = read_drums(path)
+    np.testing.assert_array_equal(drum_roll(drums), roll)
+    assert drums.tempo == pytest.approx(tempo, rel=1e-5)
+    assert len(drums.beat) == roll.sum()
 
 
 def test_strokes_are_sorted_by_beat_then_pitch() -> None:
@@ -72,10 +72,10 @@ def test_strokes_are_on_channel_ten_and_no_piano_hears_them(tmp_path: Path) -> N
 
 def test_a_file_is_read_on_its_own_beats_whatever_its_tempo(tmp_path: Path) -> None:
     path = write_channel(tmp_path / "a.mid", [(0, 36, 100), (96, 38, 90), (120, 42, 80)], tempo=750_000)
-    heard = read_drums(path)
-    assert heard.beat.tolist() == [0.0, 1.0, 1.25] and heard.tempo == pytest.approx(80)
-    assert heard.pitch.tolist() == [36, 38, 42] and heard.velocity.tolist() == [100, 90, 80]
-    roll = drum_roll(heard)
+    drums = read_drums(path)
+    assert drums.beat.tolist() == [0.0, 1.0, 1.25] and drums.tempo == pytest.approx(80)
+    assert drums.pitch.tolist() == [36, 38, 42] and drums.velocity.tolist() == [100, 90, 80]
+    roll = drum_roll(drums)
     assert roll.shape == (16, 10)
     assert np.argwhere(roll).tolist() == [[0, 0], [4, 1], [5, 2]]
 
@@ -123,6 +123,27 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     bad(lambda: read_drum_rolls(tmp_path), r"got 'no \.mid or \.midi file in it'")
     strokes = strokes_of(np.ones((1, 10), dtype=np.bool_), tempo=1.0)
     bad(lambda: write_drums(tmp_path / "a.mid", strokes), r"write_drums\(strokes\) tempo: got 1\.0")
+
+
+def test_a_stroke_beyond_all_music_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    for name, ticks, quarter in (("far", 0x0FFFFFFF, 1), ("long", 60_000 * 480, 480)):
+        file = mido.MidiFile(ticks_per_beat=quarter)
+        for _ in range(2):
+            file.add_track().append(mido.Message("note_on", channel=9, note=36, velocity=9, time=ticks))
+        file.save(tmp_path / f"{name}.mid")
+    line = r"far\.mid: times: got '268435455 quarter notes without a strike'"
+    bad(lambda: read_drum_rolls([tmp_path / "far.mid"]), line)
+    assert len(read_drum_rolls([tmp_path / "long.mid"])[0][0]) == 4 * 60_004  # in whole bars
+
+
+def test_files_without_drums_in_a_folder_cost_themselves_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_drums(tmp_path / "a.mid", Strokes(np.array([0.0]), np.array([36]), np.array([90])))
+    (tmp_path / "b.mid").write_text("<html>")
+    rolls, _ = read_drum_rolls(tmp_path)
+    assert len(rolls) == 1
+    assert len(caplog.messages) == 1 and "b.mid: got" in caplog.messages[0]
 
 
 def test_the_general_kit_holds_every_pitch_of_general_midi_but_none_twice() -> None:

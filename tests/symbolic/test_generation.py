@@ -105,7 +105,7 @@ def test_a_continuation_begins_with_what_is_given(files: Path) -> None:
     words = ("--prior", "white.safetensors", "--continue", "scale.mid", "--seconds", 5, "-o", "longer.mid")
     done = run(*words, "--picture", "longer.png", folder=files)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "drawn from 7.0 s on, heard -3 semitones" in done.stdout
+    assert "drawn from 7.0 s on, transposed by -3 semitones" in done.stdout
     before, after = read_midi(files / "scale.mid"), read_midi(files / "longer.mid")
     first = after.onset < 7.0 - 1e-3
     for name in ("onset", "offset", "pitch", "velocity"):
@@ -243,9 +243,9 @@ def test_the_command_fine_tunes_and_goes_on(files: Path, folder_of_scales: Path)
             ["--continue", "scale.mid", "--transpose", "60"],
             "transposition: got 60, expected a shift",
         ),
-        (["--finetune", "absent"], "data.midi: got 'absent', expected a folder that exists"),
-        (["--finetune", "mine.mid"], "mine.mid: got '0 MIDI files', expected at least two"),
-        (["--finetune", "."], "empty.mid: got 'no notes'"),
+        (["--finetune", "absent"], "absent: got 'no such folder', expected a folder of MIDI"),
+        (["--finetune", "mine.mid"], "mine.mid: got 'no .mid or .midi file in it', expected a folder"),
+        (["--finetune", "."], "got '1 MIDI file that can be read', expected at least two"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(

@@ -31,7 +31,7 @@ def test_products_are_those_of_the_gauss_newton_matrix() -> None:
     parameters = [*rnn.parameters(), *head.parameters()]
     x = torch.randn(3, 4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
-    def said(flat: Tensor) -> tuple[Tensor, Tensor]:
+    def outputs(flat: Tensor) -> tuple[Tensor, Tensor]:
         sizes = [p.numel() for p in parameters]
         parts = [part.view_as(p) for part, p in zip(flat.split(sizes), parameters, strict=True)]
         w_x, w_h, b_x, b_h, w, b = parts
@@ -43,8 +43,8 @@ def test_products_are_those_of_the_gauss_newton_matrix() -> None:
         return (every @ w.t() + b).flatten(), every.flatten()
 
     flat = torch.cat([p.detach().flatten() for p in parameters])
-    of_logits, of_hidden = torch.autograd.functional.jacobian(said, flat)
-    prob = torch.sigmoid(said(flat)[0])
+    of_logits, of_hidden = torch.autograd.functional.jacobian(outputs, flat)
+    prob = torch.sigmoid(outputs(flat)[0])
     scale, damping, structural = 0.25, 0.3, 0.5
     matrix = scale * of_logits.t() @ torch.diag(prob * (1 - prob)) @ of_logits
     matrix += damping * torch.eye(len(flat)) + damping * structural * scale * of_hidden.t() @ of_hidden
@@ -91,7 +91,7 @@ def test_a_bit_is_remembered_over_a_lag_that_gradient_descent_does_not_bridge() 
     g = torch.Generator().manual_seed(3)
     x = torch.randn(32, 60, 2, dtype=torch.float64, generator=g) * 0.3
     y = (torch.rand(32, generator=g) < 0.5).double()
-    x[:, 0, 0] = 2 * y - 1  # told at the first step, asked for at the last
+    x[:, 0, 0] = 2 * y - 1  # given at the first step, due at the last
 
     def train(kind: str) -> float:
         rnn, head = small_rnn(4)

@@ -49,10 +49,11 @@ def test_attention_is_its_definition() -> None:
         for t in range(2, 7):
             for head in range(2):
                 part = slice(head * WIDTH, (head + 1) * WIDTH)
-                heard = range(max(0, t - 3), t)  # three steps at most, never the one to come
+                visible = range(max(0, t - 3), t)  # three steps at most, never the one to come
                 score = [
-                    query[t, part] @ key[s, part] / WIDTH**0.5 + memory.liking[head, t - s - 1] for s in heard
+                    query[t, part] @ key[s, part] / WIDTH**0.5 + memory.liking[head, t - s - 1]
+                    for s in visible
                 ]
                 weight = torch.stack([*score, memory.liking[head, 3]]).softmax(0)
-                read = sum(w * steps[0, s] for w, s in zip(weight, heard, strict=False))
+                read = sum(w * steps[0, s] for w, s in zip(weight, visible, strict=False))
                 assert_close(found[0, t - 2, head], read)

@@ -1,5 +1,6 @@
 """MIDI: what is written, what is read, the pedal, damage."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -169,9 +170,9 @@ def test_the_pedal_extends_notes_as_the_slow_oracle_says(
     ]
     path = write_tracks(tmp_path_factory.getbasetemp() / "pedal.mid", events)
     notes = read_midi(path)
-    heard = zip(notes.onset / TICK, notes.pitch, notes.offset / TICK, strict=True)
+    found = zip(notes.onset / TICK, notes.pitch, notes.offset / TICK, strict=True)
     expected = sorted((row[0], row[2], sounding_offset(row, rows, pedals)) for row in rows)
-    assert [(round(a), int(b), round(c)) for a, b, c in heard] == expected
+    assert [(round(a), int(b), round(c)) for a, b, c in found] == expected
     keys = read_midi(path, pedal="keys")
     assert sorted(np.rint(keys.offset / TICK).tolist()) == sorted(row[1] for row in rows)
 
@@ -200,28 +201,28 @@ def test_a_tempo_map_is_followed(tmp_path: Path) -> None:
     # 480 ticks a quarter: 0.5 s a quarter, from tick 480 on 1 s, from tick 960 on 0.25 s.
     changes = [tempo(480, 1_000_000), tempo(960, 250_000)]
     notes = [on(240, 60), off(720, 60), on(960, 62), off(1440, 62)]
-    heard = read_midi(write_tracks(tmp_path / "a.mid", changes, notes))
-    assert heard.onset.tolist() == [0.25, 1.5] and heard.offset.tolist() == [1.0, 1.75]
+    found = read_midi(write_tracks(tmp_path / "a.mid", changes, notes))
+    assert found.onset.tolist() == [0.25, 1.5] and found.offset.tolist() == [1.0, 1.75]
 
 
 def test_other_divisions_and_type_0_are_read(tmp_path: Path) -> None:
     events = [tempo(0, 600_000), on(96, 60), (192, "note_on", {"note": 60, "velocity": 0})]
-    heard = read_midi(write_tracks(tmp_path / "a.mid", events, type=0, ticks_per_beat=96))
-    assert heard.onset.tolist() == [0.6] and heard.offset.tolist() == [1.2]
+    found = read_midi(write_tracks(tmp_path / "a.mid", events, type=0, ticks_per_beat=96))
+    assert found.onset.tolist() == [0.6] and found.offset.tolist() == [1.2]
 
 
 def test_hours_keep_their_precision(tmp_path: Path) -> None:
     # 3 hours are 10,368,000 ticks; single precision would be wrong by half a millisecond.
     tick = 3 * 3600 * 960 + 1
-    heard = read_midi(write_tracks(tmp_path / "a.mid", [on(tick, 60), off(tick + 1, 60)]))
-    assert heard.onset[0] == pytest.approx(10800 + TICK, abs=1e-9)
+    found = read_midi(write_tracks(tmp_path / "a.mid", [on(tick, 60), off(tick + 1, 60)]))
+    assert found.onset[0] == pytest.approx(10800 + TICK, abs=1e-9)
 
 
 def test_overlapping_strokes_of_a_key_end_each_other(tmp_path: Path) -> None:
     events = [on(0, 60, 50), on(100, 60, 70), off(200, 60), off(300, 60)]
-    heard = read_midi(write_tracks(tmp_path / "a.mid", events))
-    assert np.rint(heard.onset / TICK).tolist() == [0, 100]
-    assert np.rint(heard.offset / TICK).tolist() == [100, 300]
+    found = read_midi(write_tracks(tmp_path / "a.mid", events))
+    assert np.rint(found.onset / TICK).tolist() == [0, 100]
+    assert np.rint(found.offset / TICK).tolist() == [100, 300]
 
 
 def test_drums_and_pitches_that_a_piano_lacks_are_left_out(tmp_path: Path) -> None:
@@ -268,9 +269,11 @@ def test_damage_anywhere_gives_notes_or_one_line(tmp_path: Path) -> None:
     assert refused >= 100  # every cut is refused at least
 
 
-def test_a_missing_file_is_the_system_s_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        read_midi(tmp_path / "missing.mid")
+def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mid")
+    for name, reason in (("missing", "no such file"), ("pipe", "a pipe")):
+        with pytest.raises(NotebeamError, match=rf"{name}\.mid: got '{reason}', expected a MIDI file"):
+            read_midi(tmp_path / f"{name}.mid")
 
 
 def test_keys_and_pedal_give_the_sounding_notes_back(tmp_path: Path) -> None:

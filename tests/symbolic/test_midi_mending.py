@@ -1,14 +1,17 @@
 """Notes without an end: every strike is a note, and files that lack nothing stay as they are."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
+import symusic
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from symbolic import midi
 from symbolic.errors import NotebeamError
 from symbolic.midi import read_beats, read_midi
-from symbolic.midi_mending import mended
+from symbolic.midi_mending import closed, is_whole, mended
 
 QUARTER = 480
 Strike = tuple[int, bool]  # key, whether it is released before the next strike
@@ -55,6 +58,75 @@ def test_a_file_that_lacks_nothing_stays_as_it_is(strikes: list[Strike]) -> None
     assert mended(data) is data
 
 
+def rows_of(score: Any) -> list[list[tuple[int, int, int, int]]]:
+    return [[(n.time, n.duration, n.pitch, n.velocity) for n in track.notes] for track in score.tracks]
+
+
+STATUS = st.sampled_from([0x80, 0x90, 0x91, 0x99, 0xB0, 0xC0, 0xE3, 0xF0, 0xFF])
+
+
+@st.composite
+def tracks(draw: st.DrawFn) -> bytes:
+    """A track of anything: strikes with and without release, running status, text, system exclusives."""
+    body, before = bytearray(), 0
+    for _ in range(draw(st.integers(0, 20))):
+        status = draw(STATUS)
+        body += number(draw(st.sampled_from([0, 1, 240, 480, 20_000])))
+        if status >= 0xF0:
+            content = draw(st.binary(max_size=4))
+            body += bytes([status]) + (b"\x01" if status == 0xFF else b"") + number(len(content)) + content
+            before = 0
+            continue
+        if status != before or draw(st.booleans()):
+            body.append(status)
+        before = status
+        key, value = draw(st.integers(60, 62)), draw(st.sampled_from([0, 64]))
+        body += bytes([key]) if status == 0xC0 else bytes([key, value])
+    return bytes(body) + draw(st.sampled_from([b"\x00\xff\x2f\x00", b"\x83\x60\xff\x2f\x00", b""]))
+
+
+@given(
+    st.lists(tracks(), min_size=1, max_size=3),
+    st.lists(st.tuples(st.integers(14, 200), st.integers(0, 255)), max_size=2),
+)
+@settings(max_examples=400, deadline=None)
+def test_the_fast_check_never_misses_what_the_slow_one_mends(
+    bodies: list[bytes], damage: list[tuple[int, int]]
+) -> None:
+    head = b"MThd" + (6).to_bytes(4, "big") + bytes([0, 1, 0, len(bodies)]) + QUARTER.to_bytes(2, "big")
+    data = bytearray(head + b"".join(b"MTrk" + len(body).to_bytes(4, "big") + body for body in bodies))
+    for place, value in damage:
+        if place < len(data):
+            data[place] = value
+    try:
+        slow = rows_of(symusic.Score.from_midi(mended(bytes(data))))
+    except Exception:
+        slow = None
+    try:
+        made = closed(bytes(data))
+        assert made is not None
+        score = symusic.Score.from_midi(made[0])
+        fast = rows_of(score) if is_whole(score, made[1]) else None
+    except Exception:
+        fast = None  # the slow one is asked
+    if fast is not None:
+        assert slow == fast
+        assert mended(bytes(data)) == bytes(data)
+
+
+def test_whole_files_are_not_looked_at_event_by_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = file_of(events_of([(60, True), (61, True), (60, True)]))
+    (tmp_path / "a.mid").write_bytes(data)
+
+    def slow(_: bytes) -> bytes:
+        raise AssertionError("mended")
+
+    monkeypatch.setattr(midi, "mended", slow)
+    assert read_midi(tmp_path / "a.mid").pitch.tolist() == [60, 61, 60]
+
+
 def test_a_last_chord_rings_until_the_end_of_its_track(tmp_path: Path) -> None:
     chord = [(0, bytes([0x90, key, 80])) for key in (60, 64, 67)]
     (tmp_path / "a.mid").write_bytes(file_of([*chord, (2 * QUARTER, bytes([0xB0, 7, 100]))]))
@@ -89,5 +161,13 @@ def test_a_strike_days_later_is_refused(tmp_path: Path) -> None:
 def test_more_beats_than_music_has_are_refused(tmp_path: Path) -> None:
     far = file_of([(0x0FFFFFFF, bytes([0x90, 60, 80])), (QUARTER, bytes([0x80, 60, 0]))])
     (tmp_path / "a.mid").write_bytes(far[:12] + (1).to_bytes(2, "big") + far[14:])
-    with pytest.raises(NotebeamError, match=r"a\.mid: times: got '268435\d\d\d quarter notes'"):
+    with pytest.raises(NotebeamError, match=r"a\.mid: times: got '268435455 quarter notes without a strike'"):
         read_beats(tmp_path / "a.mid")
+
+
+def test_a_tempo_of_0_is_refused_by_every_reader(tmp_path: Path) -> None:
+    halt = (0, b"\xff\x51\x03\x00\x00\x00")
+    (tmp_path / "a.mid").write_bytes(file_of([halt, *events_of([(60, True)])]))
+    for read in (read_midi, read_beats):
+        with pytest.raises(NotebeamError, match=r"a\.mid: tempo: got 0, expected microseconds"):
+            read(tmp_path / "a.mid")

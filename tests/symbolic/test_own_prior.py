@@ -129,10 +129,10 @@ def test_a_module_of_ones_own_is_trained_saved_loaded_and_decoded_with(
     assert found.prior_log_prob[0] == pytest.approx(float(log_prob), rel=1e-4)
     # As an object, and as a file, through the whole pipeline; the prior changes what is found.
     plane = (np.random.default_rng(0).random((500, 88)) ** 8).astype(np.float32)
-    heard = nb.Posteriorgram(frame=plane, onset=plane, hop=0.02)
+    posteriorgram = nb.Posteriorgram(frame=plane, onset=plane, hop=0.02)
     results = [
         nb.Transcriber(prior=each, decoder=nb.Beam(width=4, prior_weight=weight)).transcribe_posteriorgram(
-            heard
+            posteriorgram
         )
         for each, weight in ((prior, 1.0), (str(weights), 1.0), (prior, 0.0))
     ]

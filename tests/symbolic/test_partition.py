@@ -78,11 +78,11 @@ class ExactZ(Prior):
 
 
 @torch.no_grad()
-def every_roll(prior: RnnPrior, heard: Evidence) -> dict[tuple[int, ...], float]:
+def every_roll(prior: RnnPrior, evidence: Evidence) -> dict[tuple[int, ...], float]:
     """Exact cost of every roll, given as row numbers."""
     columns, costs = all_columns(KEYS), {(): 0.0}
     states = {(): prior.initial_state(1)}
-    for prob in heard.prob:
+    for prob in evidence.prob:
         after, costs_after = {}, {}
         for past, state in states.items():
             log_prob = prior.log_prob(state, columns[None])[0] - log_z_of(prior, state)
@@ -99,21 +99,21 @@ def numbers(roll: np.ndarray) -> tuple[int, ...]:
 
 
 def test_a_beam_finds_the_best_roll_with_an_estimated_log_z_and_another_without_it() -> None:
-    prior, heard = rnn_rbm(0), clip(0)
-    costs = every_roll(prior, heard)
+    prior, evidence = rnn_rbm(0), clip(0)
+    costs = every_roll(prior, evidence)
     prior = prior.float()  # as the decoder is
     best = min(costs, key=lambda roll: costs[roll])
-    estimated = decode_evidence([heard], prior, EVERYTHING)[0]
+    estimated = decode_evidence([evidence], prior, EVERYTHING)[0]
     assert numbers(estimated.roll) == best
     assert estimated.costs[0] == pytest.approx(costs[best], abs=0.3)
     for width in (2, 5):  # where something is cut, the same is cut
         options = Beam(width=width, candidates=8, switchable=3, prune=inf, floor=0.0)
-        with_exact = decode_evidence([heard], ExactZ(prior), options)[0]
-        with_estimate = decode_evidence([heard], prior, options)[0]
+        with_exact = decode_evidence([evidence], ExactZ(prior), options)[0]
+        with_estimate = decode_evidence([evidence], prior, options)[0]
         np.testing.assert_array_equal(with_estimate.roll, with_exact.roll)
         np.testing.assert_allclose(with_estimate.costs, with_exact.costs, atol=0.3)
     prior.is_normalized = True  # a lie: log Z is left out
-    without = decode_evidence([heard], prior, EVERYTHING)[0]
+    without = decode_evidence([evidence], prior, EVERYTHING)[0]
     assert numbers(without.roll) != best
     assert costs[numbers(without.roll)] > costs[best] + 0.5
 

@@ -13,7 +13,7 @@ from symbolic.priors.rnn import RnnOptions, RnnPrior
 
 
 class Copy(nn.Module):
-    """An estimator that foretells the chain's start plus its first bias."""
+    """An estimator that predicts the chain's start plus its first bias."""
 
     visible, biases, is_normalized, is_recordable = 2, 2, False, False
 
@@ -24,7 +24,7 @@ class Copy(nn.Module):
 
 SEQUENCES = [
     np.array([[0.0, 0.0], [1.0, 2.0], [1.0, 2.0]], dtype=np.float32),
-    np.array([[5.0, 5.0]], dtype=np.float32),  # nothing to foretell
+    np.array([[5.0, 5.0]], dtype=np.float32),  # nothing to predict
     np.array([[1.0, 1.0], [0.0, 4.0]], dtype=np.float32),
 ]
 
@@ -45,7 +45,7 @@ def test_the_chain_starts_from_the_step_before_and_all_steps_weigh_the_same() ->
     assert prior.estimator.gibbs == 7  # type: ignore[attr-defined]
 
 
-def test_a_step_is_foretold_with_the_biases_of_its_own_past() -> None:
+def test_a_step_is_predicted_with_the_biases_of_its_own_past() -> None:
     torch.manual_seed(0)
     prior = prior_of(Copy())
     expected = 0.0
@@ -67,7 +67,7 @@ def test_the_mean_of_many_draws_tends_to_the_expected_step(kind: str) -> None:
     prior = prior_of(estimator)
     prior.initialise_from_marginals(
         torch.tensor([1.0, 2.0])
-    )  # and W, V are about zero: every step is foretold as that
+    )  # and W, V are about zero: every step is predicted as that
     nn.init.zeros_(prior.conditioner.weight)
     if isinstance(estimator, Rnade):
         nn.init.zeros_(estimator.out)

@@ -39,11 +39,11 @@ def test_a_tree_has_a_node_for_each_prefix(steps: int, clips: int, count: int, k
             own = [int(tree.key[child]) + 1 for child in (tree.parent == node).nonzero() if child != node]
             assert reach == (keys if node in ends else max(own))
         found, seen = [], []
-        for nodes, born, asked in tree.blocks(2):
+        for nodes, born, needed in tree.blocks(2):
             assert nodes.stop - nodes.start <= 2
             assert all(nodes.start <= int(tree.parent[child]) < nodes.stop for child in born)
-            assert asked.start == max(0, int(tree.key[nodes].min()))
-            assert asked.stop == int(tree.reach[nodes].max())
+            assert needed.start == max(0, int(tree.key[nodes].min()))
+            assert needed.stop == int(tree.reach[nodes].max())
             found += born.tolist()
             seen += range(nodes.start, nodes.stop)
         assert sorted(found) == seen == list(range(len(tree.key)))

@@ -175,7 +175,13 @@ def test_a_damaged_card_is_one_line(tmp_path: Path, change: dict[str, object], m
     assert "\n" not in str(raised.value)
 
 
-def test_weights_that_are_not_finite_are_told_on_loading(tmp_path: Path) -> None:
+def test_only_a_prior_is_saved(tmp_path: Path) -> None:
+    with pytest.raises(NotebeamError, match=r"save_prior\(prior\): got 'a str', expected a Prior"):
+        save_prior("lstm-nade/jsb", tmp_path / "a.safetensors")  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_are_not_finite_are_refused_on_loading(tmp_path: Path) -> None:
     prior = load_prior("lstm-nade/jsb")
     with torch.no_grad():
         next(prior.parameters()).view(-1)[3] = torch.nan

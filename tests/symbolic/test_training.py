@@ -177,7 +177,7 @@ def test_real_steps_without_log_z_are_validated_by_the_error_of_their_prediction
     train(config, splits, tmp_path, output=output, command="", resume=False, log=silent)
     card = load_prior(output).card
     assert (card.plane, card.clock) == ("values", {"kind": "steps"})
-    # Six numbers of variance one: their mean foretells them with an error of 6; a chain adds its own noise.
+    # Six numbers of variance one: their mean predicts them with an error of 6; a chain adds its own noise.
     assert -20 < card.scores["valid_minus_squared_error_per_step"] < -3
 
 

@@ -1,5 +1,6 @@
 """The data of training: MIDI folders, both planes, real steps, and what is refused."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 
 from symbolic.datasets import root
 from symbolic.datasets.config import DataConfig
-from symbolic.datasets.splits import Splits, frames_roll, midi_files, read_splits
+from symbolic.datasets.midi_folder import read_folder
+from symbolic.datasets.splits import Splits, frames_roll, read_splits
 from symbolic.errors import NotebeamError
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
@@ -31,7 +33,7 @@ def test_a_folder_of_midi_files_is_split_by_file(tmp_path: Path) -> None:
             tmp_path / ("sub" if index % 2 else "") / f"{index}.{'mid' if index else 'MIDI'}", 60 + index
         )
     (tmp_path / "notes.txt").write_text("no music")
-    assert [path.name for path in midi_files(tmp_path)] == ["0.MIDI", "2.mid", "4.mid", "1.mid", "3.mid"]
+    assert read_folder(tmp_path, lambda path: path.name) == ["0.MIDI", "2.mid", "4.mid", "1.mid", "3.mid"]
     config = DataConfig(midi=str(tmp_path), hop=0.5, held_out=1 / 3)
     splits = read_splits(config)
     # Every third file, the first of all among them, is held out.
@@ -89,20 +91,41 @@ def test_real_steps_pass_the_stream_as_they_are() -> None:
 
 def test_a_folder_without_enough_music_is_named(tmp_path: Path) -> None:
     config = DataConfig(midi=str(tmp_path / "none"))
-    with pytest.raises(NotebeamError, match=r"data\.midi: got .*none', expected a folder that exists"):
+    with pytest.raises(NotebeamError, match=r"none: got 'no such folder', expected a folder of MIDI files"):
         read_splits(config)
     config = DataConfig(midi=str(tmp_path))
-    with pytest.raises(NotebeamError, match=r": train: got 'no pieces', expected at least one"):
+    with pytest.raises(NotebeamError, match=r": got 'no \.mid or \.midi file in it', expected a folder"):
         read_splits(config)
     write_scale(tmp_path / "one.mid")
     with pytest.raises(NotebeamError, match=r": train: got 'no pieces', expected at least one; 0.05 of the"):
         read_splits(config)
-    write_midi(tmp_path / "two.mid", Notes.empty())
-    with pytest.raises(NotebeamError, match=r"two\.mid: got 'no notes', expected a MIDI file with notes"):
+    (tmp_path / "one.mid").write_text("text")
+    with pytest.raises(NotebeamError, match=r"none that can be read \(.*one\.mid: got b'text'"):
         read_splits(config)
-    (tmp_path / "two.mid").write_text("text")
-    with pytest.raises(NotebeamError, match=r"two\.mid: got b'text', expected a MIDI file"):
-        read_splits(config)
+
+
+def test_files_without_music_are_said_and_cost_themselves_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for index in range(4):
+        write_scale(tmp_path / f"{index}.mid", 60 + index)
+    config = DataConfig(midi=str(tmp_path), hop=0.0)
+    clean = read_splits(config)
+    assert not caplog.messages
+    (tmp_path / "._0.mid").write_bytes(b"\0\5\x16\7" + bytes(99))  # as macOS leaves them
+    (tmp_path / "0cut.mid").write_bytes((tmp_path / "0.mid").read_bytes()[:60])
+    (tmp_path / "0page.mid").write_text("<html>404</html>")
+    write_midi(tmp_path / "0rest.mid", Notes.empty())
+    os.mkfifo(tmp_path / "0pipe.mid")
+    found = read_splits(config)
+    assert len(found.train) == len(clean.train) == 3
+    for part in ("train", "valid"):
+        for one, other in zip(getattr(found, part), getattr(clean, part), strict=True):
+            np.testing.assert_array_equal(one, other)
+    names = ("0pipe", "0cut", "0page", "0rest")
+    assert len(caplog.messages) == len(names)
+    for name, message in zip(names, caplog.messages, strict=True):
+        assert f"{name}.mid: got" in message and message.endswith("; passed over")
 
 
 def test_an_empty_piece_of_a_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

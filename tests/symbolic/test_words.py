@@ -73,10 +73,10 @@ def random_words(count: int, size: int, seed: int = 0) -> WordVectors:
 
 def test_a_vector_is_decoded_to_the_word_of_largest_cosine() -> None:
     words, rng = random_words(50, 6), np.random.default_rng(1)
-    asked = rng.standard_normal((2500, 6)).astype(np.float32)
+    queries = rng.standard_normal((2500, 6)).astype(np.float32)
     unit = [vector / np.sqrt((vector.astype(float) ** 2).sum()) for vector in words.vectors]
-    expected = [f"w{int(np.argmax([float(vector @ u) for u in unit]))}" for vector in asked]
-    assert words.nearest(asked) == expected
+    expected = [f"w{int(np.argmax([float(vector @ u) for u in unit]))}" for vector in queries]
+    assert words.nearest(queries) == expected
     sentence = ["w3", "w0", "w49"]
     assert words.nearest(0.01 * words.sequence(sentence)) == sentence
     assert words.nearest(np.zeros((0, 6), dtype=np.float32)) == []
@@ -143,7 +143,7 @@ def test_an_lstm_rnade_on_word_vectors_finds_the_next_word_better_than_frequency
         right = [word == sentence[t] for word, sentence in zip(decoded, tests, strict=True)]
         hits, foods = hits + sum(right), foods + (sum(right) if t == 5 else 0)
         with torch.no_grad():
-            heard = torch.from_numpy(np.concatenate([words.sequence([s[t]]) for s in tests]))
-            state = prior.advance(state, heard)
+            steps = torch.from_numpy(np.concatenate([words.sequence([s[t]]) for s in tests]))
+            state = prior.advance(state, steps)
     assert hits / 280 > 0.7 > 1 / 7
     assert foods / 40 > 0.9  # remembered over three words; by frequency a third

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles_transcribe import assert_same_notes, heard, notes
+from oracles_transcribe import assert_same_notes, ideal, notes
 
 from symbolic.decoding.options import METHODS
 from symbolic.midi import read_midi
@@ -24,7 +24,7 @@ MUSIC = notes((0.10, 0.90, 60, 64), (0.11, 0.90, 64, 80), (1.00, 1.21, 72, 100),
 @pytest.fixture
 def music(tmp_path: Path) -> Path:
     """A folder with one posteriorgram, music.npz."""
-    heard(MUSIC).save(tmp_path / "music.npz")
+    ideal(MUSIC).save(tmp_path / "music.npz")
     return tmp_path
 
 
@@ -87,13 +87,42 @@ def test_a_posteriorgram_in_midi_out(music: Path, decoder: str, capsys: pytest.C
 def test_every_output_is_written_and_nothing_else(music: Path) -> None:
     out = music / "out"
     options = ["--csv", out / "t.csv", "--picture", out / "p.png", "--save-posteriorgram", out / "h.npz"]
+    options += ["--html", out / "p.html", "--sonify", out / "s.wav"]
     assert main([str(music / "music.npz"), "-o", str(out / "m.mid"), "-q", *map(str, options)]) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["h.npz", "m.mid", "p.png", "t.csv"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "h.npz",
+        "m.mid",
+        "p.html",
+        "p.png",
+        "s.wav",
+        "t.csv",
+    ]
     rows = (out / "t.csv").read_text().splitlines()
     assert rows[0] == "start_time_s,end_time_s,pitch_midi,velocity,confidence"
     assert len(rows) == 1 + len(MUSIC)
-    np.testing.assert_array_equal(Posteriorgram.load(out / "h.npz").frame, heard(MUSIC).frame)
+    np.testing.assert_array_equal(Posteriorgram.load(out / "h.npz").frame, ideal(MUSIC).frame)
     assert (out / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "p.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert (out / "s.wav").read_bytes().startswith(b"RIFF")
+
+
+def test_a_recording_beside_its_page_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import soundfile
+
+    from transcribe.page import page
+
+    soundfile.write(tmp_path / "a.wav", np.zeros(32_000), 16_000)
+    monkeypatch.setattr(page, "LONGEST_INSIDE", 1.0)
+    options = ["--model", "piano-small", "--decoder", "threshold", "--html", str(tmp_path / "p.html")]
+    assert main([str(tmp_path / "a.wav"), *options]) == 0
+    size = (tmp_path / "p.html.mp3").stat().st_size
+    said = capsys.readouterr().err.splitlines()
+    wanted = (
+        f"too long to be inside {tmp_path / 'p.html'}; it lies beside it in p.html.mp3, {size / 1e6:.1f} MB"
+    )
+    assert sum(wanted in line for line in said) == 1
 
 
 def test_quiet_says_nothing(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,15 +151,44 @@ def test_min_note_is_in_milliseconds(music: Path) -> None:
     assert read_midi(music / "music.mid").pitch.tolist() == [60, 64]
 
 
+def count_of(music: Path, *options: str) -> int:
+    """Notes that the command writes with these options, without a prior."""
+    assert main([str(music / "music.npz"), "-q", *options]) == 0
+    return len(read_midi(music / "music.mid"))
+
+
+def test_what_a_note_must_cost_or_be_worth_is_told(music: Path) -> None:
+    # The onset plane peaks at 0.97 at most: log(0.97 / 0.03) = 3.5 nats, halved at temperature 2.
+    for decoder in ("hmm", "greedy", "beam"):
+        alone = ["--decoder", decoder] + ([] if decoder == "hmm" else ["--prior", "none"])
+        assert count_of(music, *alone, "--note-penalty", "0.5") == len(MUSIC)
+        assert count_of(music, *alone, "--note-penalty", "5") == 0
+        assert count_of(music, *alone, "--note-penalty", "2.5", "--temperature", "0.9") == len(MUSIC)
+        assert count_of(music, *alone, "--note-penalty", "2.5", "--temperature", "2") == 0
+    assert count_of(music, "--decoder", "threshold", "--threshold", "0.9") == len(MUSIC)
+    assert count_of(music, "--decoder", "threshold", "--threshold", "0.98") == 0
+
+
+def test_an_onset_shift_is_in_milliseconds(music: Path) -> None:
+    assert count_of(music, "--onset-shift", "40") == len(MUSIC)
+    found = read_midi(music / "music.mid")
+    np.testing.assert_allclose(found.onset, MUSIC.onset + 0.04, atol=HOP)
+
+
+def test_a_pipe_is_refused_as_input(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-"]) == 1
+    assert "-: got 'stdin', expected a file: what comes through a pipe is to be saved" in complaint(capsys)
+
+
 def test_silence_is_an_empty_file_and_a_notice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    heard(Notes.empty(), duration=3.0).save(tmp_path / "silence.npz")
+    ideal(Notes.empty(), duration=3.0).save(tmp_path / "silence.npz")
     assert main([str(tmp_path / "silence.npz"), "--picture", str(tmp_path / "p.png")]) == 0
     assert len(read_midi(tmp_path / "silence.mid")) == 0
     assert "no notes found" in complaint(capsys)
 
 
 def test_skip_existing_leaves_what_is_done(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    heard(MUSIC).save(music / "other.npz")
+    ideal(MUSIC).save(music / "other.npz")
     (music / "music.mid").write_bytes(b"mine")
     inputs = [str(music / "music.npz"), str(music / "other.npz")]
     assert main([*inputs, "--skip-existing"]) == 0
@@ -151,7 +209,7 @@ def test_a_failing_input_leaves_the_others(music: Path, capsys: pytest.CaptureFi
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert "gone.npz: got 'nothing there'" in lines[0]
-    assert "bad.npz: got 'another kind of file', expected an .npz" in lines[1]
+    assert "bad.npz: got 'another kind of file', expected" in lines[1]
     assert lines[2] == "transcribe: 2 of 3 inputs failed, the others are written"
 
 
@@ -177,6 +235,14 @@ def test_a_posteriorgram_of_nonsense_is_named_with_its_key(
             ["--decoder", "hmm", "--beam-width", "4"],
             "--beam-width: got 4, expected --decoder beam: hmm",
         ),
+        (["--threshold", "0.4"], "--threshold: got 0.4, expected --decoder threshold: beam has no such"),
+        (
+            ["--decoder", "threshold", "--note-penalty", "1"],
+            "--note-penalty: got 1.0, expected --decoder hmm or greedy or beam: threshold has no such",
+        ),
+        (["--decoder", "threshold", "--threshold", "2"], "Threshold.threshold: got 2.0, expected a prob"),
+        (["--temperature", "0"], "Beam.temperature: got 0.0, expected a finite number > 0"),
+        (["-o", "-"], "-o -: got 'stdout', expected the name of a file or folder"),
         (["-o", "music.npz"], "-o music.npz: got 'an existing file', expected a folder or a name .mid"),
         (
             ["--save-posteriorgram", "music.npz"],
@@ -239,12 +305,12 @@ def test_two_inputs_for_one_name_are_not_done_and_the_others_are(
     music: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (music / "sub").mkdir()
-    heard(MUSIC).save(music / "sub" / "music.npz")
-    heard(MUSIC).save(music / "other.npz")
+    ideal(MUSIC).save(music / "sub" / "music.npz")
+    ideal(MUSIC).save(music / "other.npz")
     inputs = [str(music / name) for name in ("music.npz", "sub/music.npz", "other.npz")]
     assert main([*inputs, "-o", str(music / "out"), "-q"]) == 1
     lines = capsys.readouterr().err.splitlines()
-    assert [("music.mid: got" in line, "2 of 3 inputs failed" in line) for line in lines] == [
+    assert [("music.npz.mid: got" in line, "2 of 3 inputs failed" in line) for line in lines] == [
         (True, False), (True, False), (False, True)
     ]  # fmt: skip
     assert [path.name for path in (music / "out").iterdir()] == ["other.mid"]
@@ -253,7 +319,7 @@ def test_two_inputs_for_one_name_are_not_done_and_the_others_are(
 def test_an_unwritable_output_is_found_before_any_work(
     music: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    heard(MUSIC).save(music / "other.npz")
+    ideal(MUSIC).save(music / "other.npz")
     (music / "music.mid").mkdir()
     assert main([str(music / "music.npz"), str(music / "other.npz"), "-q"]) == 1
     assert "music.npz: output" in capsys.readouterr().err

@@ -52,20 +52,54 @@ def test_folders_are_walked_and_keep_their_subfolders(tmp_path: Path) -> None:
     assert [job.midi.relative_to(tmp_path).as_posix() for job in jobs] == ["out/b.mid", "out/one/a.mid"]
 
 
-def test_a_dot_in_a_name_is_no_suffix(tmp_path: Path) -> None:
-    touch(tmp_path / "op. 10 no. 3.wav")
-    (job,) = plan([tmp_path / "op. 10 no. 3.wav"], Wanted()).jobs
-    assert job.midi.name == "op. 10 no. 3.mid"
+@pytest.mark.parametrize(
+    ("name", "midi"),
+    [
+        ("op. 10 no. 3.wav", "op. 10 no. 3.mid"),
+        ("Op.9 No.2", "Op.9 No.2.mid"),
+        ("take.v3", "take.v3.mid"),
+        ("1986.12.24.FLAC", "1986.12.24.mid"),
+        ("heard.npz", "heard.mid"),
+    ],
+)
+def test_a_name_keeps_its_dots_and_loses_the_suffix_of_a_format(tmp_path: Path, name: str, midi: str) -> None:
+    touch(tmp_path / name)
+    (job,) = plan([tmp_path / name], Wanted(csv=tmp_path / "tables")).jobs
+    assert job.midi.name == midi
+    assert job.csv is not None and job.csv.name == midi.replace(".mid", ".csv")
+
+
+def test_inputs_that_differ_by_their_suffix_keep_it(tmp_path: Path) -> None:
+    names = ("a.wav", "a.mp3", "b.wav")
+    touch(*(tmp_path / name for name in names))
+    for inputs in ([tmp_path / name for name in names], [tmp_path]):
+        found = plan(inputs, Wanted(csv=tmp_path / "out"))
+        assert not found.failures
+        assert {job.source.name: job.midi.name for job in found.jobs} == {
+            "a.wav": "a.wav.mid",
+            "a.mp3": "a.mp3.mid",
+            "b.wav": "b.mid",
+        }
+        assert {job.csv for job in found.jobs} == {
+            tmp_path / "out" / name for name in ("a.wav.csv", "a.mp3.csv", "b.csv")
+        }
 
 
 def test_two_inputs_for_one_name_are_refused(tmp_path: Path) -> None:
-    touch(tmp_path / "a.wav", tmp_path / "a.mp3")
-    touch(tmp_path / "b.wav")
-    found = plan([tmp_path / name for name in ("a.wav", "a.mp3", "b.wav")], Wanted())
+    touch(tmp_path / "one" / "a.wav", tmp_path / "two" / "a.wav", tmp_path / "b.wav")
+    names = ("one/a.wav", "two/a.wav", "b.wav")
+    found = plan([tmp_path / name for name in names], Wanted(midi=tmp_path / "out"))
     assert [job.source.name for job in found.jobs] == ["b.wav"]
     assert len(found.failures) == 2
     for failure in found.failures:
-        assert re.search(r"a\.mid: got '.*a\.wav and .*a\.mp3', expected one input", str(failure))
+        assert re.search(r"a\.wav\.mid: got '.*one/a\.wav and .*two/a\.wav', expected one", str(failure))
+
+
+def test_a_kept_suffix_that_is_taken_too_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav", tmp_path / "a.mp3", tmp_path / "a.wav.flac")
+    found = plan([tmp_path / name for name in ("a.wav", "a.mp3", "a.wav.flac")], Wanted())
+    assert [job.midi.name for job in found.jobs] == ["a.mp3.mid"]
+    assert len(found.failures) == 2
 
 
 def test_the_same_input_twice_is_done_once(tmp_path: Path) -> None:
@@ -77,6 +111,13 @@ def test_an_output_over_an_input_is_refused(tmp_path: Path) -> None:
     touch(tmp_path / "a.npz")
     with pytest.raises(NotebeamError, match=r"a\.npz: got .*, expected a name that is no input"):
         plan([tmp_path / "a.npz"], Wanted(posteriorgram=tmp_path / "a.npz"))
+
+
+def test_an_output_over_one_of_several_inputs_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path / "a.npz", tmp_path / "b.wav")
+    found = plan([tmp_path / "a.npz", tmp_path / "b.wav"], Wanted(posteriorgram=tmp_path))
+    assert [job.source.name for job in found.jobs] == ["b.wav"]
+    assert "expected a name that is no input" in str(found.failures[0])
 
 
 def test_several_inputs_need_a_folder(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles_transcribe import heard, notes
+from oracles_transcribe import ideal, notes
 
 from symbolic.notes import Notes
 from symbolic.picture import MOST_ROWS
@@ -55,7 +55,7 @@ def test_all_pitches_are_shown() -> None:
 @pytest.mark.parametrize("played", [notes((0.2, 0.6, 60, 50), (0.6, 21.0, 60, 90)), Notes.empty()])
 def test_the_png_is_written_whole(tmp_path: Path, played: Notes) -> None:
     target = tmp_path / "picture.png"
-    save_picture(target, heard(played, duration=25.0), played, "$\\no{formula$.wav")
+    save_picture(target, ideal(played, duration=25.0), played, "$\\no{formula$.wav")
     data = target.read_bytes()
     assert data.startswith(b"\x89PNG") and data.rstrip().endswith(b"IEND\xaeB`\x82")
     assert list(tmp_path.iterdir()) == [target]

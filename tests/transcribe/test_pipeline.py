@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from oracles_transcribe import assert_same_notes, heard, notes
+from oracles_transcribe import assert_same_notes, ideal, notes
 
 from acoustic.loading import read_card, weights_path
 from symbolic.decoding import streaming
@@ -75,29 +75,29 @@ def saved_prior(path: Path, **changes: object) -> Path:
     [Threshold(threshold=0.3), Hmm(off_after_off=0.7, off_after_on=0.9), Greedy(), Beam()],
 )
 def test_played_notes_come_back_within_a_frame(decoder: object) -> None:
-    found = alone(heard(MUSIC), decoder=decoder)
+    found = alone(ideal(MUSIC), decoder=decoder)
     assert_same_notes(found.notes, MUSIC, seconds=HOP)
 
 
 @pytest.mark.parametrize("hop", [0.01, 256 / 22050, 0.032])
 def test_other_systems_hops_are_read(hop: float) -> None:
-    found = alone(heard(MUSIC, hop=hop))
+    found = alone(ideal(MUSIC, hop=hop))
     assert_same_notes(found.notes, MUSIC, seconds=hop)
 
 
 def test_times_begin_where_the_first_frame_lies() -> None:
-    found = alone(heard(MUSIC.shifted(60.0), start=59.7))
+    found = alone(ideal(MUSIC.shifted(60.0), start=59.7))
     assert_same_notes(found.notes, MUSIC.shifted(60.0), seconds=HOP)
 
 
 def test_a_posteriorgram_of_sounding_keys_alone_gives_its_runs() -> None:
     played = notes((0.20, 0.60, 60, 64), (0.40, 1.00, 64, 64))
-    found = alone(replace(heard(played), onset=None, offset=None, velocity=None))
+    found = alone(replace(ideal(played), onset=None, offset=None, velocity=None))
     assert_same_notes(found.notes, played, seconds=0.04)
 
 
 def test_silence_gives_no_notes_and_nothing_at_all_is_refused() -> None:
-    assert len(alone(heard(Notes.empty(), duration=2.0)).notes) == 0
+    assert len(alone(ideal(Notes.empty(), duration=2.0)).notes) == 0
     none = np.zeros((0, 88), dtype=np.float32)
     nothing = Posteriorgram(none, none, None, None, hop=HOP, source="song.npz")
     with pytest.raises(NotebeamError, match=r"song\.npz: got '0 frames', expected at least 1"):
@@ -107,17 +107,17 @@ def test_silence_gives_no_notes_and_nothing_at_all_is_refused() -> None:
 def test_start_and_stop_keep_the_recordings_times() -> None:
     wanted = MUSIC.cut(0.95, 1.98)
     assert len(wanted) == 4
-    assert_same_notes(alone(heard(MUSIC), start=0.95, stop=1.98).notes, wanted, seconds=HOP)
+    assert_same_notes(alone(ideal(MUSIC), start=0.95, stop=1.98).notes, wanted, seconds=HOP)
 
 
 def test_start_after_the_end_names_the_recording() -> None:
     with pytest.raises(NotebeamError, match=r"song\.npz: got '0\.0 to 4\.2 s', expected frames between 9 s"):
-        between(heard(MUSIC), 9.0, None, "song.npz")
+        between(ideal(MUSIC), 9.0, None, "song.npz")
 
 
 def test_a_prior_sets_step_and_plane_and_votes(tmp_path: Path) -> None:
     path = saved_prior(tmp_path / "prior.safetensors")
-    found = Transcriber(prior=path, decoder=Beam(prior_weight=0.5)).transcribe_posteriorgram(heard(MUSIC))
+    found = Transcriber(prior=path, decoder=Beam(prior_weight=0.5)).transcribe_posteriorgram(ideal(MUSIC))
     assert np.diff(found.decoding.clock.times)[0] == pytest.approx(0.05)
     assert found.decoding.prior_log_prob is not None
     assert found.decoding.prior_log_prob[0] < 0
@@ -126,11 +126,11 @@ def test_a_prior_sets_step_and_plane_and_votes(tmp_path: Path) -> None:
 def test_a_long_recording_is_decoded_as_a_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved_prior(tmp_path / "prior.safetensors")
     transcriber, calls = Transcriber(prior=str(path), decoder=Beam(prior_weight=0.5)), []
-    whole = transcriber.transcribe_posteriorgram(heard(MUSIC))
+    whole = transcriber.transcribe_posteriorgram(ideal(MUSIC))
     monkeypatch.setattr(pipeline, "LONG", 1.0)
     monkeypatch.setattr(streaming.Window, "push", counted(streaming.Window.push, calls))
     monkeypatch.setattr(pipeline, "LOOK_BACK", 10)
-    streamed = transcriber.transcribe_posteriorgram(heard(MUSIC))
+    streamed = transcriber.transcribe_posteriorgram(ideal(MUSIC))
     assert len(calls) > 5
     assert_same_notes(streamed.notes, whole.notes, seconds=1e-6)
 
@@ -150,25 +150,25 @@ def test_a_prior_of_beats_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         NotebeamError, match=r"prior .*: got 'steps of beats', expected a prior with steps of"
     ):
-        Transcriber(prior=str(path)).transcribe_posteriorgram(heard(MUSIC))
+        Transcriber(prior=str(path)).transcribe_posteriorgram(ideal(MUSIC))
 
 
 def test_threshold_loads_no_prior() -> None:
     transcriber = Transcriber(prior="no such prior", decoder=Threshold(threshold=0.3))
-    assert_same_notes(transcriber.transcribe_posteriorgram(heard(MUSIC)).notes, MUSIC, seconds=HOP)
+    assert_same_notes(transcriber.transcribe_posteriorgram(ideal(MUSIC)).notes, MUSIC, seconds=HOP)
 
 
 def test_a_prior_of_ones_own_is_handed_over_as_an_object() -> None:
     torch.manual_seed(0)
     prior = build_prior("lstm-nade", {"visible": 88, "units": 4, "hidden": 3}).eval()
-    found = Transcriber(prior=prior, decoder=Beam(prior_weight=0.1)).transcribe_posteriorgram(heard(MUSIC))
+    found = Transcriber(prior=prior, decoder=Beam(prior_weight=0.1)).transcribe_posteriorgram(ideal(MUSIC))
     assert found.decoding.prior_log_prob is not None and found.decoding.prior_log_prob[0] < 0
 
 
 def test_a_transcriber_is_pickled_without_its_models(tmp_path: Path) -> None:
     path = saved_prior(tmp_path / "prior.safetensors")
     transcriber = Transcriber(prior=str(path), decoder=Beam(prior_weight=0.1))
-    heard(MUSIC).save(tmp_path / "music.npz")
+    ideal(MUSIC).save(tmp_path / "music.npz")
     first = transcriber(tmp_path / "music.npz").notes
     packed = pickle.dumps(transcriber)
     assert len(packed) < 2000
@@ -185,6 +185,8 @@ def test_a_transcriber_is_pickled_without_its_models(tmp_path: Path) -> None:
         ({"onset_shift": 20.0}, "Transcriber.onset_shift: got 20.0, expected seconds, -1 to 1"),
         ({"decoder": "beam"}, "decode(options): got 'a str', expected one of Threshold, Hmm, Greedy, Beam"),
         ({"start": 3.0, "stop": 2.0}, "Transcriber.stop: got 2.0, expected seconds after start, 3"),
+        ({"prior": 3}, "Transcriber.prior: got 3, expected a Prior, its name or file, or None"),
+        ({"model": None}, "Transcriber.model: got None, expected a name or file"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(change: dict[str, Any], message: str) -> None:
@@ -203,7 +205,7 @@ def test_a_missing_device_is_refused_and_never_replaced() -> None:
 
 
 def test_the_python_door_is_light_and_needs_no_audio_library(tmp_path: Path) -> None:
-    heard(MUSIC).save(tmp_path / "music.npz")
+    ideal(MUSIC).save(tmp_path / "music.npz")
     code = f"""
 import sys
 import transcribe
@@ -217,9 +219,14 @@ assert not heavy, heavy
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_list_of_files_is_refused_by_name() -> None:
+    with pytest.raises(NotebeamError, match=r"transcribe\(audio\): got 'a list of files', expected one file"):
+        Transcriber()(["a.wav", "b.wav"])
+
+
 def test_the_pipelines_hmm_is_the_decoders_with_its_transitions() -> None:
     """Transitions that end every note at once and rarely begin one: far from a threshold."""
-    posteriorgram = heard(MUSIC, hop=HOP)
+    posteriorgram = ideal(MUSIC, hop=HOP)
     hmm = Hmm(off_after_off=0.999999, off_after_on=0.5)
     whole = np.asarray(alone(posteriorgram, decoder=hmm).decoding.roll)
     assert (whole == np.asarray(decode(posteriorgram, None, hmm).roll)).all()
@@ -228,7 +235,7 @@ def test_the_pipelines_hmm_is_the_decoders_with_its_transitions() -> None:
 
 
 def test_onsets_are_shifted_by_the_card_of_the_model_or_as_told() -> None:
-    posteriorgram = heard(MUSIC, hop=HOP)
+    posteriorgram = ideal(MUSIC, hop=HOP)
     ours = replace(posteriorgram, model=MODEL)
     other, own = alone(posteriorgram).notes, alone(ours).notes
     shift = read_card(weights_path(MODEL).with_suffix(".json")).onset_shift

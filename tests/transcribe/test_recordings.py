@@ -26,7 +26,7 @@ SIZES = NetworkOptions(harmonics=(1.0, 2.0), spectral_channels=2, channels=3, di
 
 
 def saved_model(path: Path, *, deaf: bool) -> Path:
-    """An untrained acoustic model: one that hears nothing at all, or one that hears notes in any noise."""
+    """An untrained acoustic model: one that finds nothing at all, or one that finds notes in any noise."""
     torch.manual_seed(0)
     network = HarmonicNet(FeatureOptions(), SIZES)
     with torch.no_grad():
@@ -66,9 +66,9 @@ def test_audio_in_midi_out_and_its_posteriors_give_the_same(tmp_path: Path, keen
     assert len(found) > 3
     assert transcribed(keen, tmp_path / "heard.npz", "-q") == 0
     assert_same_notes(read_midi(tmp_path / "heard.mid"), found, seconds=1e-9)
-    heard = Posteriorgram.load(tmp_path / "heard.npz")
-    assert heard.hop == pytest.approx(0.02)
-    assert heard.count == pytest.approx(100, abs=2)
+    posteriorgram = Posteriorgram.load(tmp_path / "heard.npz")
+    assert posteriorgram.hop == pytest.approx(0.02)
+    assert posteriorgram.count == pytest.approx(100, abs=2)
 
 
 def test_keys_and_pedal_are_the_same_notes_and_sound_no_shorter(tmp_path: Path, keen: Path) -> None:
@@ -84,12 +84,12 @@ def test_keys_and_pedal_are_the_same_notes_and_sound_no_shorter(tmp_path: Path, 
 
 def test_half_the_digits_give_about_the_same(tmp_path: Path, keen: Path) -> None:
     soundfile.write(tmp_path / "a.wav", noise(2.0), RATE_HZ)
-    heard = []
+    frames = []
     for words in ((), ("--bfloat16",)):
         path = tmp_path / f"heard{len(words)}.npz"
         assert transcribed(keen, tmp_path / "a.wav", "-q", "--save-posteriorgram", path, *words) == 0
-        heard.append(Posteriorgram.load(path).frame)
-    assert 0 < np.abs(heard[0] - heard[1]).max() < 0.2
+        frames.append(Posteriorgram.load(path).frame)
+    assert 0 < np.abs(frames[0] - frames[1]).max() < 0.2
 
 
 @pytest.mark.parametrize(("cents", "words"), [(-35, ()), (-100, ("--tuning", "415.3"))])
@@ -110,7 +110,7 @@ def test_posteriors_that_know_no_keys_have_no_pedal_to_write(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     planes = np.zeros((50, 88), dtype=np.float32)
-    planes[10, 40] = 0.9
+    planes[10:30, 40] = 0.9
     Posteriorgram(planes, planes, None, None, hop=0.02, duration=1.0).save(tmp_path / "a.npz")
     words = [str(tmp_path / "a.npz"), "--pedal", "--prior", "none", "--device", "cpu"]
     assert main([*words, "--csv", str(tmp_path / "a.csv")]) == 1

@@ -28,11 +28,11 @@ def random_notes(count: int, seconds: float, seed: int, jitter: float = 0.0) -> 
     velocity = random.integers(20, 110, count)
     moved = random.normal(0, jitter, (2, count))
     other = np.where(random.random(count) < 0.1, random.integers(40, 80, count), pitch)
-    heard = np.clip(velocity + random.normal(0, 15, count), 1, 127).astype(np.int64)
+    estimated = np.clip(velocity + random.normal(0, 15, count), 1, 127).astype(np.int64)
     start = onset + moved[0]
     return (
         Notes.make(onset, onset + length, pitch, velocity),
-        Notes.make(start, np.maximum(onset + length + moved[1], start + 0.01), other, heard),
+        Notes.make(start, np.maximum(onset + length + moved[1], start + 0.01), other, estimated),
     )
 
 
@@ -114,7 +114,7 @@ def test_frames_by_hand() -> None:
 
 
 def test_the_grid_ends_where_it_is_told() -> None:
-    # The first 50 ms of 60, both ends counted: 0, 10, ..., 50 ms. All six are heard, nothing is invented.
+    # The first 50 ms of 60, both ends counted: 0, 10, ..., 50 ms. All six are estimated, nothing is invented.
     reference, estimate = notes((0.0, 0.1, 60, 64)), notes((0.0, 0.06, 60, 64))
     assert scoring.score(reference, estimate, duration=0.05).frame_f1 == 1.0
     assert scoring.score(reference, estimate).frame_recall == pytest.approx(6 / 10)

@@ -23,7 +23,9 @@ PLAYED = Notes.make(
     velocity=[40, 60, 80, 100],
     key_offset=[0.5, 1.5, 2.25, 3.0],
 )
-HEARD = Notes.make(onset=[0.0, 1.02, 2.5], offset=[1.5, 1.5, 2.7], pitch=[60, 64, 72], velocity=[45, 60, 100])
+ESTIMATE = Notes.make(
+    onset=[0.0, 1.02, 2.5], offset=[1.5, 1.5, 2.7], pitch=[60, 64, 72], velocity=[45, 60, 100]
+)
 
 
 def without_keys(notes: Notes) -> Notes:
@@ -31,15 +33,15 @@ def without_keys(notes: Notes) -> Notes:
 
 
 def test_a_file_of_any_format_scores_as_the_notes_do(tmp_path: Path) -> None:
-    expected = score(without_keys(PLAYED), HEARD)
+    expected = score(without_keys(PLAYED), ESTIMATE)
     assert (expected.onset_precision, expected.onset_recall) == (1.0, 3 / 4)
     write_midi(tmp_path / "played.mid", PLAYED, pedal=True)
     write_tsv(tmp_path / "played.tsv", PLAYED)
     write_csv(tmp_path / "played.csv", PLAYED)
-    write_csv(tmp_path / "heard.csv", HEARD)
+    write_csv(tmp_path / "estimate.csv", ESTIMATE)
     for name in ("played.mid", "played.tsv", "played.csv"):
         # MIDI rounds times to half a millisecond, which moves a score of frames a little.
-        assert astuple(score(tmp_path / name, str(tmp_path / "heard.csv"))) == pytest.approx(
+        assert astuple(score(tmp_path / name, str(tmp_path / "estimate.csv"))) == pytest.approx(
             astuple(expected), abs=5e-3
         )
 
@@ -61,8 +63,10 @@ def test_the_pedal_decides_where_notes_end(tmp_path: Path) -> None:
 
 
 def test_a_csv_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    sure = Notes.make(HEARD.onset, HEARD.offset, HEARD.pitch, HEARD.velocity, confidence=[0.25, 0.5, 1.0])
-    for notes in (HEARD, sure, Notes.empty()):
+    sure = Notes.make(
+        ESTIMATE.onset, ESTIMATE.offset, ESTIMATE.pitch, ESTIMATE.velocity, confidence=[0.25, 0.5, 1.0]
+    )
+    for notes in (ESTIMATE, sure, Notes.empty()):
         write_csv(tmp_path / "notes.csv", notes)
         again = read_csv(tmp_path / "notes.csv")
         for name in ("onset", "offset", "pitch", "velocity"):
@@ -107,12 +111,12 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_prints_a_table_of_two_files(tmp_path: Path) -> None:
     write_tsv(tmp_path / "played.tsv", PLAYED)
-    write_csv(tmp_path / "heard.csv", HEARD)
-    done = run(tmp_path / "played.tsv", tmp_path / "heard.csv")
+    write_csv(tmp_path / "estimate.csv", ESTIMATE)
+    done = run(tmp_path / "played.tsv", tmp_path / "estimate.csv")
     assert (done.returncode, done.stderr) == (0, "")
     header, row, note = done.stdout.splitlines()
     assert header.split()[:3] == ["file", "onset", "P"]
-    assert row.split()[:4] == ["heard.csv", "1.000", "0.750", "0.857"]
+    assert row.split()[:4] == ["estimate.csv", "1.000", "0.750", "0.857"]
     assert note == "1 recording; notes end with their sound (sustain pedal included)"
 
 
@@ -122,7 +126,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
         (folder / "part").mkdir(parents=True)
     write_tsv(reference / "a.tsv", PLAYED)
     write_midi(reference / "part" / "b.v2.mid", PLAYED)
-    write_midi(estimate / "a.mid", HEARD)
+    write_midi(estimate / "a.mid", ESTIMATE)
     write_csv(estimate / "part" / "b.v2.csv", PLAYED)
     return reference, estimate
 
@@ -176,3 +180,13 @@ def test_help_needs_no_torch() -> None:
     program = "import sys; from transcribe.scoring.__main__ import build_parser; build_parser(); "
     program += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", ESTIMATE)
+    words = [sys.executable, "-m", "transcribe.scoring", tmp_path / "a.csv", tmp_path / "a.csv"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, errors = process.communicate(timeout=60)
+    assert errors == b""

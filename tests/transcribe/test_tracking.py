@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from oracles_transcribe import assert_same_notes, heard, notes
+from oracles_transcribe import assert_same_notes, ideal, notes
 
 from symbolic.clock import Clock, PianoRoll
 from symbolic.errors import NotebeamError
@@ -126,7 +126,7 @@ def test_min_note_drops_ghosts_and_shift_moves_onsets() -> None:
 
 def test_velocity_is_read_at_the_peak_and_64_where_there_is_none() -> None:
     played = notes((0.1, 0.5, 60, 33), (0.5, 0.9, 60, 101), (0.2, 0.6, 72, 127))
-    posteriorgram = heard(played)
+    posteriorgram = ideal(played)
     key = played.pitch - 21
     order = np.lexsort((played.onset, key))
     at = (played.onset, np.round(played.onset / HOP).astype(int), np.full(3, 0.9))
@@ -143,7 +143,7 @@ def test_confidence_is_the_onsets_probability() -> None:
 
 def test_runs_of_sounding_steps_are_notes() -> None:
     played = notes((0.2, 0.6, 60, 50), (0.4, 1.0, 64, 90), (2.0, 2.6, 60, 20))
-    exact = heard(played)
+    exact = ideal(played)
     posteriorgram = replace(exact, frame=exact.frame / 3)
     clock = Clock.frames(70, 0.04)
     active = np.zeros((70, 88), dtype=np.bool_)

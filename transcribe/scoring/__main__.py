@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from symbolic.console import outcome
 from symbolic.errors import NotebeamError
 from transcribe.scoring import FORMATS, Scores, mean, score
 
@@ -50,6 +51,11 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; exit code 1 if something was not scored."""
     args = build_parser().parse_args(argv)
+    ends: list[int] = []
+    return outcome("scoring", lambda: ends.append(_run(args))) or ends[0]
+
+
+def _run(args: argparse.Namespace) -> int:
     scores: dict[str, Scores] = {}
     try:
         pairs, failures = paired(args.reference, args.estimate)
@@ -63,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for failure in failures:
         print(f"scoring: {failure}", file=sys.stderr)
     if scores:
-        print(as_json(scores, args.pedal) if args.json else as_table(scores, args.pedal))
+        print(as_json(scores, args.pedal) if args.json else as_table(scores, args.pedal), flush=True)
     if scores and failures:
         print(f"scoring: {len(failures)} not scored, the mean is without them", file=sys.stderr)
     return 1 if failures else 0
@@ -82,16 +88,20 @@ def paired(reference: Path, estimate: Path) -> tuple[dict[str, tuple[Path, Path]
         raise NotebeamError(f"{reference}, {estimate}", "a file and a folder", "two files or two folders")
     if not reference.is_dir():
         return {estimate.name: (reference, estimate)}, []
-    wanted, given = _by_name(reference), _by_name(estimate)
-    if not wanted:
+    references, estimates = _by_name(reference), _by_name(estimate)
+    if not references:
         raise NotebeamError(str(reference), "no notes in it", f"files of {', '.join(FORMATS)}")
     failures = [
-        f"{wanted[name]}: no estimate named {name} in {estimate}" for name in wanted.keys() - given.keys()
+        f"{references[name]}: no estimate named {name} in {estimate}"
+        for name in references.keys() - estimates.keys()
     ]
     failures += [
-        f"{given[name]}: no reference named {name} in {reference}" for name in given.keys() - wanted.keys()
+        f"{estimates[name]}: no reference named {name} in {reference}"
+        for name in estimates.keys() - references.keys()
     ]
-    return {name: (path, given[name]) for name, path in wanted.items() if name in given}, sorted(failures)
+    return {name: (path, estimates[name]) for name, path in references.items() if name in estimates}, sorted(
+        failures
+    )
 
 
 def _by_name(folder: Path) -> dict[str, Path]:

@@ -71,11 +71,11 @@ def frame_ratios(reference: Notes, estimate: Notes, duration: float | None = Non
     if duration is None:
         duration = float(max(reference.offset.max(initial=0.0), estimate.offset.max(initial=0.0)))
     frames = int(np.ceil(duration / GRID)) + 1
-    wanted, heard = _sounding(reference, frames), _sounding(estimate, frames)
-    if not wanted.any() or not heard.any():  # mir_eval warns here and answers 0 as well
+    true, estimated = _sounding(reference, frames), _sounding(estimate, frames)
+    if not true.any() or not estimated.any():  # mir_eval warns here and answers 0 as well
         return Ratios(0.0, 0.0, 0.0), 0.0
     precision, recall, accuracy = mir_eval.multipitch.compute_accuracy(
-        (wanted & heard).sum(axis=1), wanted.sum(axis=1), heard.sum(axis=1)
+        (true & estimated).sum(axis=1), true.sum(axis=1), estimated.sum(axis=1)
     )
     f1 = mir_eval.util.f_measure(precision, recall)
     return Ratios(float(precision), float(recall), float(f1)), float(accuracy)
@@ -95,13 +95,13 @@ def matched(
     keys' maximum matchings is a maximum matching. One key at a time keeps mir_eval's matrices small.
     """
     pairs: list[tuple[int, int]] = []
-    wanted, heard = _intervals(reference, reference.onset), _intervals(estimate, onset)
+    true, estimated = _intervals(reference, reference.onset), _intervals(estimate, onset)
     for pitch in np.intersect1d(reference.pitch, estimate.pitch):
         rows, columns = np.flatnonzero(reference.pitch == pitch), np.flatnonzero(estimate.pitch == pitch)
         found = mir_eval.transcription.match_notes(
-            wanted[rows],
+            true[rows],
             hertz(reference.pitch[rows]),
-            heard[columns],
+            estimated[columns],
             hertz(estimate.pitch[columns]),
             onset_tolerance=tolerance,
             offset_ratio=offset_ratio,

@@ -1,0 +1,68 @@
+"""A first pass over a recording: how loud it is and how it is tuned, its samples kept for the second pass.
+
+Is: measures of the whole recording, in bounded memory; samples without offset and at one level.
+Is not: reading (audio), or what the network makes of the samples (inference).
+"""
+
+from collections.abc import Iterator
+from tempfile import SpooledTemporaryFile
+
+import numpy as np
+
+from acoustic.audio import Samples
+from acoustic.concert_pitch import Tuning
+
+IN_MEMORY = 64 << 20  # bytes of samples, 17 minutes; a longer recording lies in a temporary file
+BLOCK = 160_000  # samples that are given back at once
+FRAME = 320  # samples over which a level is measured
+# Full scale 1; the middle of what the networks are trained on, and what nothing is raised by more than.
+LEVEL = 10 ** (-27 / 20)
+MOST_GAIN = 10 ** (55 / 20)  # beyond it lies the noise of 16 bits
+
+
+class Survey:
+    """Mono blocks of one recording, kept and measured; to be closed, as a context manager does."""
+
+    def __init__(self, rate_hz: int, *, tuning: bool) -> None:
+        """tuning: whether to estimate it."""
+        self.tuning = Tuning(rate_hz) if tuning else None
+        self._file = SpooledTemporaryFile(IN_MEMORY)
+        self._rest = np.zeros(0, dtype=np.float32)  # less than a frame, not measured yet
+        self._sum, self._count = 0.0, 0  # of samples
+        self._energy = self._squared = 0.0  # sums over frames of the variance, and of its square
+
+    def __enter__(self) -> "Survey":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, block: Samples) -> None:
+        """Samples (S,) that follow those before."""
+        self._file.write(np.ascontiguousarray(block, dtype=np.float32).data)
+        self._sum, self._count = self._sum + float(block.sum(dtype=np.float64)), self._count + len(block)
+        if self.tuning is not None:
+            self.tuning.add(block)
+        whole = np.concatenate([self._rest, block])
+        frames = len(whole) // FRAME
+        self._rest = whole[frames * FRAME :]
+        energy = whole[: frames * FRAME].reshape(frames, FRAME).var(axis=1, dtype=np.float64)
+        self._energy += float(energy.sum())
+        self._squared += float(np.square(energy).sum())
+
+    @property
+    def level(self) -> float:
+        """Root mean square of what sounds, full scale 1: a moment counts by its energy, silence not."""
+        return (self._squared / self._energy) ** 0.5 if self._energy else 0.0
+
+    @property
+    def gain(self) -> float:
+        """The factor that brings the recording to `LEVEL`."""
+        return min(LEVEL / self.level, MOST_GAIN) if self.level else 1.0
+
+    def blocks(self) -> Iterator[Samples]:
+        """The samples again, without their mean and with the gain."""
+        gain, offset = np.float32(self.gain), np.float32(self._sum / max(1, self._count))
+        self._file.seek(0)
+        while data := self._file.read(4 * BLOCK):
+            yield (np.frombuffer(data, dtype=np.float32) - offset) * gain

@@ -1,0 +1,145 @@
+"""From basic-pitch's probabilities: what do its own notes score, and what do ours?
+
+Is: its note creation with its defaults and tuned (cross-validated over compositions), ours with the defaults
+for an unknown front end and with those of `--frontend basic-pitch`, all on the same posteriorgrams of
+maps/real-dev.
+Is not: the fit of our settings (benchmarks.tuning --posteriorgrams), which were chosen on these recordings;
+what they are worth on other compositions is that command's figure.
+
+Needs the package `basic-pitch`, installed as docs/python.md says, with pretty_midi and resampy, which its
+note creation imports.
+"""
+
+import hashlib
+import importlib
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from acoustic import audio
+from acoustic.frontends import basic_pitch as front_end
+from acoustic.frontends.basic_pitch import BasicPitch
+from benchmarks.development import rounded
+from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
+from benchmarks.tuning import held_out_choice, interval
+from symbolic import datasets
+from symbolic.datasets.maps import Recording, read_maps
+from symbolic.notes import Notes, read_tsv
+from symbolic.posteriorgram import Posteriorgram
+from transcribe.pipeline import Transcriber
+from transcribe.presets import PRIOR
+from transcribe.scoring import Scores, mean, score
+from transcribe.scoring.matching import onset_ratios
+
+# Onset threshold, frame threshold, least length in frames, whether notes without onset are looked for.
+Setting = tuple[float, float, int, bool]
+DEFAULTS: Setting = (0.5, 0.3, 11, True)
+GRID: tuple[Setting, ...] = tuple(product((0.5, 0.6, 0.7), (0.2, 0.3), (5, 11), (False,)))
+NAMES = {"notebeam, front end unknown": "", "notebeam --frontend basic-pitch": BasicPitch.name}
+SHIFTS = (0.0, -0.01, -0.018)  # seconds
+VELOCITY = 127  # of an amplitude of 1
+Heard = tuple[Recording, Notes, Posteriorgram]
+
+
+def hear() -> list[Heard]:
+    """All recordings, heard once for each version of the code and of the model."""
+    listen = BasicPitch()
+    files = [listen.model, Path(str(front_end.__file__)), Path(str(audio.__file__))]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+    folder = datasets.cache_folder() / "posteriorgrams" / f"{listen.name}-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
+    heard = []
+    for recording in read_maps("real-dev"):
+        kept = folder / f"{recording.name}.npz"
+        if not kept.exists():
+            listen.file(recording.audio).save(kept)
+        heard.append((recording, read_tsv(recording.table), Posteriorgram.load(kept)))
+    return heard
+
+
+def own_notes(creation: ModuleType, p: Posteriorgram, setting: Setting) -> Notes:
+    """What basic-pitch's note creation makes of the planes, at their right times."""
+    onset, frame, length, melodia = setting
+    events = creation.output_to_notes_polyphonic(
+        np.array(p.frame),
+        np.array(p.onset),
+        onset_thresh=onset,
+        frame_thresh=frame,
+        min_note_len=length,
+        infer_onsets=True,
+        max_freq=None,
+        min_freq=None,
+        melodia_trick=melodia,
+    )
+    first, last, pitch, level = np.array(events, dtype=np.float64).reshape(-1, 4).T
+    seconds = [p.start + p.hop * frames for frames in (first, last)]
+    return Notes.make(*seconds, pitch, np.rint(VELOCITY * level).clip(1, 127))
+
+
+def row_of(name: str, heard: Sequence[Heard], found: Sequence[Scores]) -> dict[str, str | float]:
+    low, high = interval([s.onset_f1 for s in found], [r.composition for r, _, _ in heard])
+    spread = {"onset_f1_low": round(low, 4), "onset_f1_high": round(high, 4)}
+    return {"notes": name, **rounded(mean(found)), **spread}
+
+
+def own_rows(heard: Sequence[Heard]) -> list[dict[str, str | float]]:
+    """basic-pitch's own notes: with its defaults, and tuned on the other compositions."""
+    creation = importlib.import_module("basic_pitch.note_creation")
+    by_default = [score(ref, own_notes(creation, p, DEFAULTS), duration=r.seconds) for r, ref, p in heard]
+    notes = [[own_notes(creation, p, setting) for _, _, p in heard] for setting in GRID]
+    rows = [row_of("basic-pitch, its defaults", heard, by_default)]
+    # It has no shift of its own; with one it is compared with ours on equal terms.
+    for name, shifts in (("basic-pitch, tuned", (0.0,)), ("basic-pitch, tuned and shifted", SHIFTS)):
+        tried = [[n.shifted(shift) for n in found] for found, shift in product(notes, shifts)]
+        rows.append(row_of(name, heard, held_out(heard, tried)))
+    return rows
+
+
+def held_out(heard: Sequence[Heard], tried: Sequence[Sequence[Notes]]) -> list[Scores]:
+    """Scores of each recording's notes by the setting that is best on the other compositions."""
+    scores = np.array(
+        [[onset_ratios(ref, n).f1 for (_, ref, _), n in zip(heard, found, strict=True)] for found in tried]
+    )
+    choice = held_out_choice(scores, [r.composition for r, _, _ in heard])
+    return [
+        score(ref, tried[best][i], duration=r.seconds)
+        for i, (best, (r, ref, _)) in enumerate(zip(choice, heard, strict=True))
+    ]
+
+
+def our_rows(heard: Sequence[Heard]) -> list[dict[str, str | float]]:
+    """Ours, by what is known of the front end."""
+    transcriber = Transcriber()
+    rows = []
+    for name, model in NAMES.items():
+        found = []
+        for recording, reference, p in heard:
+            notes = transcriber.transcribe_posteriorgram(replace(p, model=model)).notes
+            found.append(score(reference, notes, duration=recording.seconds))
+        rows.append(row_of(name, heard, found))
+    return rows
+
+
+ROWS = {"own": own_rows, "ours": our_rows}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = benchmark_parser("front_ends", __doc__)
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
+    args = parsed(parser, argv)
+    heard = hear()
+    rows = [row for name in args.rows for row in ROWS[name](heard)]
+    for row in rows:
+        print(row)
+    settings = {"prior": PRIOR, "data": "maps/real-dev, 15 recordings", "grid": len(GRID)}
+    question = "What are basic-pitch's probabilities worth, by its notes and by ours?"
+    merge_report(args.output, question, settings, rows, ("notes",))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

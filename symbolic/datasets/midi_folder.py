@@ -1,0 +1,40 @@
+"""A folder of MIDI files; each that cannot be read is reported and skipped."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from symbolic.errors import NotebeamError, one_line
+from symbolic.folders import walk
+
+SUFFIXES = (".mid", ".midi")
+Item = TypeVar("Item")
+log = logging.getLogger(__name__)
+
+
+def read_folder(folder: Path, read: Callable[[Path], Item]) -> list[Item]:
+    """What `read` makes of each *.mid and *.midi in a folder and its subfolders, in order of their paths.
+
+    Hidden files are left out. A file that `read` refuses, and a subfolder that cannot be listed, is logged
+    as a warning and passed over.
+
+    Raises:
+        NotebeamError: no such folder, or no file in it that can be read.
+    """
+    if not folder.is_dir():
+        raise NotebeamError(str(folder), "no such folder", "a folder of MIDI files")
+    found = walk(folder, lambda path: path.suffix.lower() in SUFFIXES, kind="a MIDI file")
+    items: list[Item] = []
+    failures: list[Exception] = list(found.failures)
+    for path in sorted(found.files):
+        try:
+            items.append(read(path))
+        except (NotebeamError, OSError) as error:
+            failures.append(error)
+    if not items:
+        why = f"none that can be read ({failures[0]})" if failures else "no .mid or .midi file in it"
+        raise NotebeamError(str(folder), why, "a folder of MIDI files")
+    for failure in failures:
+        log.warning("%s; passed over", one_line(str(failure)))
+    return items

@@ -1,0 +1,123 @@
+"""Planes of a posteriorgram, made of what other systems have.
+
+Is: arrays or tensors of any float type, of zeros and ones, with a batch axis, of all MIDI pitches or others
+than a piano's, logits declared as such, frames at uneven times; what fits no reading is refused.
+Is not: the posteriorgram or its file (symbolic.posteriorgram).
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbolic.arrays import Array
+from symbolic.errors import NotebeamError
+from symbolic.pitch import KEYS, LOWEST
+
+Plane = NDArray[np.float32]
+
+MIDI_PITCHES = 128
+EVENNESS = 1e-3  # seconds that a frame may lie off the even grid
+WIDEST_GAP = 4  # hops between two frames; wider, and frames are missing
+ROUNDING = 1e-5  # by which a probability may leave 0..1
+UNKNOWN_LENGTH = 0.1  # seconds that a note sounds where there is no frame plane
+
+
+def plain_array(value: Any, place: str) -> Any:
+    """An array, or a tensor's numbers as one, without a batch axis of 1; None stays None."""
+    torch = sys.modules.get("torch")  # not imported: whoever has a tensor has done that
+    if torch is not None and isinstance(value, torch.Tensor):
+        value = value.detach().float().cpu().numpy()
+    if value is not None and not isinstance(value, np.ndarray):
+        raise NotebeamError(place, f"a {type(value).__name__}", f"an array or tensor (T, {KEYS})")
+    return value[0] if value is not None and value.ndim == 3 and len(value) == 1 else value
+
+
+def plane_of(value: Array, place: str, count: int, *, lowest: int = LOWEST, logits: bool = False) -> Plane:
+    """Checked read-only float32 (count, 88), column 0 is A0; keys that a piano does not have are left out.
+
+    Args:
+        value: (count, D) probabilities, or logits if `logits` says so; D of 128 are all MIDI pitches.
+        lowest: MIDI pitch of column 0.
+    """
+    first = _lowest(value, place, count, lowest)
+    numbers = value.astype(np.float32, copy=False)
+    if logits:
+        if np.isnan(numbers).any():
+            frame, key = (int(i) for i in np.argwhere(np.isnan(numbers))[0])
+            raise NotebeamError(f"{place} frame {frame} key {key}", float("nan"), "a logit")
+        numbers = (0.5 + 0.5 * np.tanh(0.5 * numbers.astype(np.float64))).astype(np.float32)
+    # Written so that nan breaks the rule as well.
+    good = (numbers >= -ROUNDING) & (numbers <= 1 + ROUNDING)
+    if not good.all():
+        frame, key = (int(i) for i in np.argwhere(~good)[0])
+        expected = "a number 0..1, or logits and logits=True"
+        raise NotebeamError(f"{place} frame {frame} key {key}", float(numbers[frame, key]), expected)
+    plane = np.zeros((count, KEYS), dtype=np.float32)
+    width = numbers.shape[1]
+    low, high = max(first, LOWEST), min(first + width, LOWEST + KEYS)
+    np.clip(numbers[:, low - first : high - first], 0.0, 1.0, out=plane[:, low - LOWEST : high - LOWEST])
+    plane.flags.writeable = False
+    return plane
+
+
+def _lowest(value: Array, place: str, count: int, lowest: int) -> int:
+    """MIDI pitch of column 0 of an array whose type and shape can be meant."""
+    right = value.dtype.kind in "fbiu" and value.ndim == 2 and len(value) == count
+    width = value.shape[1] if right else 0
+    if right and width == MIDI_PITCHES and lowest in (0, LOWEST):
+        return 0
+    if right and (width == KEYS or lowest != LOWEST):
+        if 0 <= lowest <= LOWEST + KEYS - 1 and LOWEST - width < lowest <= MIDI_PITCHES - width:
+            return lowest
+        expected = f"the MIDI pitch of column 0 of {width}, so that they lie within 0..{MIDI_PITCHES - 1}"
+        raise NotebeamError(f"{place}: lowest", lowest, expected)
+    rows = "T" if place.endswith("frame") else str(count)
+    expected = (
+        f"float32 ({rows}, {KEYS}), or ({rows}, {MIDI_PITCHES}), or others with `lowest`, column 0's pitch"
+    )
+    raise NotebeamError(place, f"{value.dtype} {value.shape}", expected)
+
+
+def sounding_after(onset: Plane, hop: float) -> Plane:
+    """A frame plane (T, 88) where there is none: each onset sounds for `UNKNOWN_LENGTH`."""
+    frame = onset.copy()
+    for later in range(1, min(len(onset), round(UNKNOWN_LENGTH / hop) + 1)):
+        np.maximum(frame[later:], onset[:-later], out=frame[later:])
+    frame.flags.writeable = False
+    return frame
+
+
+def grid_of(times: Array, count: int, hop: float, place: str) -> tuple[float, float, bool]:
+    """Time of frame 0, the hop, and whether `times` (T,) are even; a single frame takes the `hop` given."""
+    if times.dtype.kind not in "fiu" or times.shape != (count,):
+        raise NotebeamError(place, f"{times.dtype} {times.shape}", f"float64 ({count},)")
+    seconds = times.astype(np.float64)
+    if not np.isfinite(seconds).all():
+        row = int(np.argmin(np.isfinite(seconds)))
+        raise NotebeamError(f"{place} frame {row}", float(seconds[row]), "finite seconds")
+    if count < 2:
+        return (float(seconds[0]) if count else 0.0), hop, True
+    between = np.diff(seconds)
+    if (between <= 0).any():
+        row = int(np.argmax(between <= 0)) + 1
+        expected = "a time after the frame before: sort the frames by time"
+        raise NotebeamError(f"{place} frame {row}", float(seconds[row]), expected)
+    start, step = float(seconds[0]), float(seconds[-1] - seconds[0]) / (count - 1)
+    error = np.abs(seconds - (start + step * np.arange(count)))
+    widest = WIDEST_GAP * max(float(np.median(between)), EVENNESS)
+    if between.max() > widest:
+        row = int(np.argmax(between)) + 1
+        expected = f"at most {widest:.3f} s after the frame before: fill missing frames with zeros"
+        raise NotebeamError(f"{place} frame {row}", float(seconds[row]), expected)
+    return start, step, bool(error.max() <= EVENNESS)
+
+
+def evened(plane: Plane, times: NDArray[np.float64], grid: NDArray[np.float64]) -> Plane:
+    """Values (T, 88) at rising `times` as they are, between two frames in proportion, at those of `grid`."""
+    left = (np.searchsorted(times, grid, side="right") - 1).clip(0, len(times) - 2)
+    share = ((grid - times[left]) / (times[left + 1] - times[left])).clip(0.0, 1.0)[:, None]
+    result: Plane = np.asarray((1 - share) * plane[left] + share * plane[left + 1], dtype=np.float32)
+    result.flags.writeable = False
+    return result

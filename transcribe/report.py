@@ -1,0 +1,161 @@
+"""How each input ended, and `--report`: a file of JSON, a line for each input that was tried.
+
+A report is only added to, so that it outlives a crash; the last line of an input is the one that counts. A
+line holds the versions and options that the result comes from, by which `--resume` knows what is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from symbolic.errors import NotebeamError
+from symbolic.files import open_file
+
+if TYPE_CHECKING:
+    from transcribe.outputs import Job
+
+EXPECTED = "a report: a line of JSON for each input"
+LIBRARIES = ("notebeam", "torch", "numpy")
+# Options that say how the work is done, not what comes out.
+RUNNING = frozenset(
+    "inputs manifest jobs shard report resume skip_existing threads quiet debug version".split()
+)
+
+
+class End(Enum):
+    """How an input ended: written, written as far as it goes, or not written."""
+
+    WHOLE = "done"
+    DAMAGED = "damaged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one input."""
+
+    source: str
+    end: End
+    output: str | None = None  # the MIDI file
+    errors: tuple[str, ...] = ()  # one line each
+    notices: tuple[str, ...] = ()  # what else a user should know of a recording
+    seconds: float | None = None  # of music
+    elapsed: float | None = None  # seconds that it took
+    notes: int | None = None
+    mean_confidence: float | None = None  # of the notes
+
+    @property
+    def line(self) -> str:
+        """What people read of an input that was written."""
+        found = f"{self.notes} notes" if self.notes else "no notes found, an empty file"
+        return (
+            f"{self.source} -> {self.output}: {found} ({self.seconds:.1f} s of music in {self.elapsed:.1f} s)"
+        )
+
+
+class Report:
+    """The file of `--report`, and what it says is done."""
+
+    def __init__(self, path: Path, options: Mapping[str, str]) -> None:
+        """Read what is there; a last line that a crash has cut is left out.
+
+        Raises:
+            NotebeamError: the file is no report.
+        """
+        self.path = path
+        self.settings = {"versions": versions(), "options": dict(options)}
+        self.lines: dict[str, dict[str, Any]] = {}
+        self.is_cut = False
+        if os.path.lexists(path):
+            with open_file(path, EXPECTED) as file:
+                for number, line in enumerate(file, 1):
+                    self._read(line, number)
+
+    def _read(self, line: bytes, number: int) -> None:
+        if self.is_cut:
+            raise NotebeamError(f"{self.path} line {number - 1}", "no JSON", EXPECTED)
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            # Appended to after a crash, such a line is closed by its end and followed by others.
+            self.is_cut = not line.endswith(b"\n")
+            if not self.is_cut and not line.startswith(b'{"input"'):
+                raise NotebeamError(f"{self.path} line {number}", "no JSON", EXPECTED) from None
+            return
+        if not isinstance(entry, dict) or not isinstance(entry.get("input"), str):
+            raise NotebeamError(f"{self.path} line {number}", "no input", EXPECTED)
+        self.lines[entry["input"]] = entry
+
+    def is_done(self, job: Job) -> bool:
+        """Whether an input was done by these versions with these options, and has not changed since."""
+        entry = self.lines.get(str(job.source), {})
+        wanted = {"status": End.WHOLE.value, "file": _file_state(str(job.source)), **self.settings}
+        return job.is_done and all(entry.get(key) == value for key, value in wanted.items())
+
+    def add(self, outcome: Outcome) -> None:
+        """Write a line, whole, before the next input."""
+        entry = {
+            "input": outcome.source,
+            "status": outcome.end.value,
+            "output": outcome.output,
+            "seconds": _rounded(outcome.seconds, 3),
+            "elapsed_s": _rounded(outcome.elapsed, 3),
+            "notes": outcome.notes,
+            "mean_confidence": _rounded(outcome.mean_confidence, 4),
+            "error": "; ".join(outcome.errors) or None,
+            "notices": list(outcome.notices),
+            "file": _file_state(outcome.source),
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            **self.settings,
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "ab") as file:
+            text = json.dumps(entry) + "\n"
+            file.write(("\n" if self.is_cut else "").encode() + text.encode())
+        self.is_cut = False
+
+
+def versions() -> dict[str, str]:
+    """Of this package, the libraries that compute, and Python."""
+    from importlib.metadata import PackageNotFoundError, version  # --help needs none of it
+
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def options_of(args: argparse.Namespace) -> dict[str, str]:
+    """The options that were given and change what comes out; of a file also its size and time."""
+    given = {key: value for key, value in vars(args).items() if value not in (None, False)}
+    return {key: _named(value) for key, value in sorted(given.items()) if key not in RUNNING}
+
+
+def _named(value: object) -> str:
+    state = _file_state(str(value)) if os.path.isfile(str(value)) else None
+    return f"{value}" if state is None else f"{value} {state}"
+
+
+def _file_state(path: str) -> list[int] | None:
+    """[bytes, modification time in ns] of a file, if there is one."""
+    try:
+        state = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return [state.st_size, state.st_mtime_ns]
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

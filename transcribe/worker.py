@@ -1,0 +1,58 @@
+"""A process of `transcribe.workers`: pickled options and then jobs in at stdin, their outcomes out at stdout.
+
+It ends at once when its stdin does: when the command is done, or is no more.
+"""
+
+import os
+import pickle
+import signal
+import sys
+from queue import SimpleQueue
+from threading import Thread
+from typing import IO, Any
+
+from symbolic.console import DONE, TERMINATED
+from transcribe.threads import wait_passively
+
+
+def main() -> None:
+    """Do jobs for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command too, which ends this process
+    signal.signal(signal.SIGTERM, lambda *_: _end(TERMINATED))
+    results = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever prints must not do so between the outcomes
+    received: SimpleQueue[Any] = SimpleQueue()
+    Thread(target=_receive, args=(sys.stdin.buffer, received), daemon=True).start()
+    args = received.get()
+
+    import torch
+
+    from transcribe.cli import transcribe_one, transcriber_of
+
+    torch.set_num_threads(args.threads or 1)
+    transcriber = transcriber_of(args)
+    while True:
+        outcome = transcribe_one(received.get(), transcriber, args, bar=False)
+        pickle.dump(outcome, results)
+        results.flush()
+
+
+def _receive(pipe: IO[bytes], received: "SimpleQueue[Any]") -> None:
+    """Hand on what comes through the pipe; its end is this process's."""
+    try:
+        while True:
+            received.put(pickle.load(pipe))
+    finally:
+        _end(DONE)
+
+
+def _end(code: int) -> None:
+    """End at once, without half a file."""
+    if (files := sys.modules.get("symbolic.files")) is not None:
+        files.remove_unfinished()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    wait_passively()
+    main()
