@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.reporting import (
     acoustic_tables,
     decoding_tables,
+    paper_tables,
     reliability_tables,
     symbolic_tables,
     transcription_tables,
@@ -22,6 +23,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **acoustic_tables.TABLES,
     **symbolic_tables.TABLES,
     **decoding_tables.TABLES,
+    **paper_tables.TABLES,
     **reliability_tables.TABLES,
 }
 
