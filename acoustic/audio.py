@@ -135,6 +135,22 @@ def duration(path: Path) -> float | None:
     return seconds
 
 
+def part_done(
+    progress: Callable[[float], None] | None, start: float, stop: float | None, known: float | None
+) -> Callable[[float], None]:
+    """What tells `progress` the part done, 0 to 1, when it is given the seconds read.
+
+    `known` is the length that the file announces (`duration`); where the end is not known, nobody is told.
+    """
+    end = min(x for x in (stop, known, float("inf")) if x is not None)
+
+    def tell(seconds: float) -> None:
+        if progress is not None and end < float("inf"):
+            progress(min(1.0, seconds / max(end - start, 1e-9)))
+
+    return tell
+
+
 def is_audio(path: Path) -> bool:
     """Whether a file begins like a recording, whatever its name."""
     try:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acoustic.audio import LOUDEST, DamagedRecording, Samples, duration, read_blocks
+from acoustic.audio import LOUDEST, DamagedRecording, Samples, duration, part_done, read_blocks
 from acoustic.calibration import Scaling
 from acoustic.channels import CANCELLED, Mixer
 from acoustic.features import frame_count, margin_samples, spectra
@@ -89,12 +89,7 @@ class Listener:
         """
         path = Path(path)
         known = duration(path)
-        end = min(x for x in (stop, known, float("inf")) if x is not None)
-
-        def tell(seconds: float) -> None:
-            if progress is not None and end < float("inf"):
-                progress(min(1.0, seconds / max(end - start, 1e-9)))
-
+        tell = part_done(progress, start, stop, known)
         blocks = read_blocks(path, start, stop, self.network.features.rate_hz, damage, notice)
         return self._predicted(blocks, start, known, path.name, tell, notice or _nobody)
 

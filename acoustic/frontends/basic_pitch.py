@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from acoustic.audio import DamagedRecording, Samples, duration, read_blocks
+from acoustic.audio import DamagedRecording, Samples, duration, part_done, read_blocks
 from acoustic.frontends.basic_pitch_output import (
     EDGE,
     HOP,
@@ -81,12 +81,7 @@ class BasicPitch:
         """Of a recording between `start` and `stop` seconds; arguments and errors as of `Listener.file`."""
         path = Path(path)
         known = duration(path)
-        end = min(x for x in (stop, known, float("inf")) if x is not None)
-
-        def tell(seconds: float) -> None:
-            if progress is not None and end < float("inf"):
-                progress(min(1.0, seconds / max(end - start, 1e-9)))
-
+        tell = part_done(progress, start, stop, known)
         blocks = read_blocks(path, start, stop, RATE_HZ, damage, notice)
         return self._posteriorgram(blocks, start, known, path.name, tell)
 
