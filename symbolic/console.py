@@ -33,6 +33,14 @@ def say(program: str, line: str) -> None:
         print(f"{program}: {one_line(line)}", file=sys.stderr, flush=True)
 
 
+def remove_unfinished() -> None:
+    """Delete the files that are being written, at any moment, even during the imports."""
+    # Not there before its import, nor in the middle of it: then nothing is unfinished.
+    remove = getattr(sys.modules.get("symbolic.files"), "remove_unfinished", None)
+    if remove is not None:
+        remove()
+
+
 def end_at_signals(program: str, hint: str = NOTHING_LOST) -> dict[int, Any]:
     """From here on Ctrl-C and SIGTERM end the process with one line; returns the handlers that were there."""
 
@@ -45,10 +53,7 @@ def end_at_signals(program: str, hint: str = NOTHING_LOST) -> dict[int, Any]:
         if os.getpid() != mine:  # a worker, whom Ctrl-C reaches too: one line is enough
             os._exit(code)
         try:
-            # Not there before its import, nor in the middle of it: then nothing is unfinished.
-            remove = getattr(sys.modules.get("symbolic.files"), "remove_unfinished", None)
-            if remove is not None:
-                remove()
+            remove_unfinished()
             if sys.stderr is not None:
                 # Not by print: the signal may have come while stderr was being written to.
                 end_of_bar = "\r\n" if sys.stderr.isatty() else ""

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import IO, Any
 
-from symbolic.console import DONE, TERMINATED
+from symbolic.console import DONE, TERMINATED, remove_unfinished
 from transcribe.threads import wait_passively
 
 
@@ -48,8 +48,7 @@ def _receive(pipe: IO[bytes], received: "SimpleQueue[Any]") -> None:
 
 def _end(code: int) -> None:
     """End at once, without half a file."""
-    if (files := sys.modules.get("symbolic.files")) is not None:
-        files.remove_unfinished()
+    remove_unfinished()
     os._exit(code)
 
 
