@@ -24,15 +24,14 @@ def doubt(onset: npt.NDArray[np.float32]) -> float:
 
     0 where there are too few strikes.
     """
-    prob = _in_question(onset)
-    return float((4 * prob * (1 - prob)).mean()) if len(prob) >= FEW else 0.0
+    return _doubt(_in_question(onset))
 
 
 def warning(onset: npt.NDArray[np.float32]) -> str | None:
     """What to say of a recording with these probabilities (T, 88), if anything."""
-    if doubt(onset) <= HIGH:
-        return None
     prob = _in_question(onset)
+    if _doubt(prob) <= HIGH:
+        return None
     share = np.mean((prob > 0.2) & (prob < 0.8))
     return f"not the sound of a piano, or a poor recording: {share:.0%} of its strikes are in doubt"
 
@@ -40,3 +39,7 @@ def warning(onset: npt.NDArray[np.float32]) -> str | None:
 def _in_question(onset: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     prob = find_peaks(onset).value
     return prob[prob >= IN_QUESTION].astype(np.float64)
+
+
+def _doubt(prob: npt.NDArray[np.float64]) -> float:
+    return float((4 * prob * (1 - prob)).mean()) if len(prob) >= FEW else 0.0
