@@ -86,5 +86,6 @@ def test_a_bad_option_is_refused_by_name(option: str, value: float, expected: st
 
 
 def test_a_bad_size_of_the_estimator_is_refused_with_the_model() -> None:
-    with pytest.raises(NotebeamError, match=r"rnn-nade options: NadeOptions\.hidden: got 0"):
+    message = r"rnn-nade options: NadeOptions\.hidden: got 0, expected an integer >= 1"
+    with pytest.raises(NotebeamError, match=message):
         build_prior("rnn-nade", {"hidden": 0})

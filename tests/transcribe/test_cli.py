@@ -210,7 +210,7 @@ def test_a_failing_input_leaves_the_others(music: Path, capsys: pytest.CaptureFi
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert "gone.npz: got 'nothing there'" in lines[0]
-    assert "bad.npz: got 'another kind of file', expected" in lines[1]
+    assert "bad.npz: got 'another kind of file', expected arrays" in lines[1]
     assert lines[2] == "transcribe: 2 of 3 inputs failed, the others are written"
 
 
