@@ -30,6 +30,7 @@ CORE = {
     "midi_writing",
     "notes",
     "pitch",
+    "planes",
     "posteriorgram",
     "runlog",
 }

@@ -1,4 +1,4 @@
-"""`python -m symbolic.evaluation [PRIOR] WHAT`: what a prior makes of a data set, or of a MIDI file.
+"""`python -m symbolic.evaluation [PRIOR] WHAT`: what a prior makes of a data set, of MIDI, or a folder of it.
 
 Is: the command, its tables and its JSON.
 Is not: the scores (evaluation.likelihood, evaluation.accuracy, evaluation.surprise), or the picture.
@@ -22,6 +22,7 @@ from symbolic.datasets.config import CLASSIC, PERFORMANCES
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from symbolic.estimators.ais import AisOptions
+    from symbolic.evaluation.likelihood import Likelihood
     from symbolic.evaluation.surprise import Judgement
 
 SETS = CLASSIC + PERFORMANCES
@@ -33,6 +34,7 @@ examples:
   python -m symbolic.evaluation lstm-nade/jsb jsb               likelihood and accuracies on a test set
   python -m symbolic.evaluation song.mid --picture song.png     where the music surprised the piano prior
   python -m symbolic.evaluation lstm-nade/jsb chorale.mid       on the file's beats, in the likeliest key
+  python -m symbolic.evaluation lstm-nade/jsb chorales/         log-likelihood of a folder of MIDI files
 """
 
 
@@ -40,8 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Arguments of the command."""
     parser = argparse.ArgumentParser(
         prog="python -m symbolic.evaluation",
-        usage="%(prog)s [options] [PRIOR] DATASET | FILE.mid",
-        description="Log-likelihood of music under a prior: a data set's, with accuracies, or a MIDI file's.",
+        usage="%(prog)s [options] [PRIOR] DATASET | FILE.mid | FOLDER",
+        description="Log-likelihood of music under a prior: a data set's, with accuracies, or that of MIDI.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -52,7 +54,9 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"name such as lstm-nade/jsb, or a .safetensors file (of a MIDI file: {DEFAULT_PRIOR})",
     )
     parser.add_argument(
-        "what", metavar="DATASET | FILE.mid", help=f"a MIDI file, or one of {', '.join(SETS)}"
+        "what",
+        metavar="DATASET | FILE.mid | FOLDER",
+        help=f"a MIDI file, a folder of them, or one of {', '.join(SETS)}",
     )
     parser.add_argument("--prior", dest="named", metavar="PRIOR", help="the same, as an option")
     parser.add_argument("--module", metavar="MODULE", help=MODULE_HELP)
@@ -98,6 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _evaluate(args: argparse.Namespace) -> None:
     # Imported after parsing: torch takes seconds and --help needs none of it.
+    from symbolic.errors import NotebeamError
     from symbolic.estimators.ais import AisOptions
 
     if args.module:
@@ -110,8 +115,15 @@ def _evaluate(args: argparse.Namespace) -> None:
         row = scores(prior, args.what, args.split, samples=args.samples, seed=args.seed, ais=ais)
         print(json.dumps(row) if args.json else table(row))
         return
-    judgement = judged(prior or DEFAULT_PRIOR, Path(args.what), args.transpose, ais, args.picture)
-    row = summary(prior or DEFAULT_PRIOR, Path(args.what), judgement)
+    prior, path = prior or DEFAULT_PRIOR, Path(args.what)
+    if path.is_dir():
+        if args.picture:
+            raise NotebeamError("--picture", str(path), "one MIDI file")
+        row = folder_scores(prior, path, args.transpose, ais)
+        print(json.dumps(row) if args.json else table(row))
+        return
+    judgement = judged(prior, path, args.transpose, ais, args.picture)
+    row = summary(prior, path, judgement)
     print(json.dumps(row | lists(judgement)) if args.json else table(row | most_surprising(judgement)))
 
 
@@ -152,10 +164,17 @@ def scores(
     rolls = [frames_roll(piece, config) if isinstance(piece, Notes) else piece for piece in pieces]
     if not rolls:
         raise NotebeamError("--split", split, f"a split that {dataset} has")
-    likelihood = log_likelihood(prior, rolls, ais)
     row: dict[str, str | int | float] = {"prior": name, "dataset": dataset, "split": split}
-    row |= {
-        "pieces": len(rolls),
+    row |= {"pieces": len(rolls), **likelihood_row(log_likelihood(prior, rolls, ais))}
+    if samples:
+        accuracies = expected_accuracies(prior, rolls, torch.Generator().manual_seed(seed), samples=samples)
+        row |= {"samples": samples, "seed": seed, "acc12": accuracies.acc12, "bay": accuracies.bay}
+    return row
+
+
+def likelihood_row(likelihood: "Likelihood") -> dict[str, str | int | float]:
+    """The columns of a likelihood; with its standard error where log Z is estimated."""
+    row: dict[str, str | int | float] = {
         "steps": likelihood.steps,
         "log_likelihood_nats_per_step": likelihood.per_step,
     }
@@ -166,10 +185,40 @@ def scores(
             "ais_runs": likelihood.ais.runs,
             "ais_temperatures": likelihood.ais.temperatures,
         }
-    if samples:
-        accuracies = expected_accuracies(prior, rolls, torch.Generator().manual_seed(seed), samples=samples)
-        row |= {"samples": samples, "seed": seed, "acc12": accuracies.acc12, "bay": accuracies.bay}
     return row
+
+
+def folder_scores(
+    name: str, folder: Path, transpose: str | None, ais: "AisOptions"
+) -> dict[str, str | int | float]:
+    """One row: the prior's likelihood of all MIDI files in a folder."""
+    from symbolic.datasets.midi_folder import read_folder
+    from symbolic.errors import NotebeamError
+    from symbolic.evaluation.likelihood import log_likelihood
+    from symbolic.evaluation.surprise import best_key, semitones_of
+    from symbolic.priors.loading import load_prior
+    from symbolic.priors.steps import Roll, read_steps, transposed
+
+    prior = load_prior(name)
+    wanted = semitones_of(transpose, prior.require_card())
+
+    def read(path: Path) -> Roll:
+        roll = read_steps(path, prior.require_card()).roll
+        semitones = best_key(prior, roll, ais) if wanted is None else wanted
+        moved = transposed(roll, semitones)
+        if moved is None:
+            raise NotebeamError(
+                str(path), f"{semitones:+d} semitones", "a shift that keeps all notes on the piano"
+            )
+        return moved
+
+    rolls = read_folder(folder, read)
+    return {
+        "prior": name,
+        "folder": str(folder),
+        "files": len(rolls),
+        **likelihood_row(log_likelihood(prior, rolls, ais)),
+    }
 
 
 def judged(
