@@ -26,6 +26,7 @@ CORE = {
     "datasets",
     "errors",
     "files",
+    "lazy",
     "midi",
     "midi_writing",
     "notes",
