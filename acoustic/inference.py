@@ -169,10 +169,12 @@ def load_acoustic(
     name: str | PathLike[str],
     device: torch.device | str = "cpu",
     *,
-    bfloat16: bool = False,
+    bfloat16: bool | None = None,
     cents: float | None = None,
 ) -> Listener:
     """A shipped model by name, or a .safetensors file with its card; see `Listener`.
+
+    bfloat16: None: where the device multiplies it natively.
 
     >>> import notebeam as nb
     >>> import numpy as np
@@ -182,7 +184,18 @@ def load_acoustic(
     """
     network, card = load_network(Path(name), device)
     network = fused(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    bfloat16 = multiplies_bfloat16(torch.device(device)) if bfloat16 is None else bfloat16
     return Listener(network, card.name, card.scalings, bfloat16, cents, card.onset_shift)
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for it; without them it is slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # which torch 2.9 has not
+        return False
+    known = torch.cpu.get_capabilities()
+    return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def listen(
