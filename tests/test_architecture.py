@@ -20,10 +20,12 @@ FORBIDDEN = {
 CORE = {
     "arrays",
     "checkpoints",
+    "checks",
     "clock",
     "config",
     "console",
     "datasets",
+    "devices",
     "errors",
     "files",
     "lazy",

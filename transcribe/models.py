@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from symbolic.devices import device_named
 from symbolic.errors import NotebeamError
 from symbolic.pitch import pitch_at
 from symbolic.priors.base import Prior
@@ -62,14 +63,3 @@ def load_fitting_prior(prior: Prior | str | PathLike[str], clock: str, device: s
     if card is None and clock == "beats":
         raise NotebeamError("Transcriber.prior", "a prior without a card", "its divisions of the beat")
     return prior
-
-
-def device_named(name: str) -> torch.device:
-    """The device of that name, refused where it is missing; "auto" is cuda where there is one, else cpu."""
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "cpu") if present[kind]))
-    if not present.get(name, False):
-        there = ", ".join(kind for kind, is_there in present.items() if is_there)
-        raise NotebeamError("device", name, f"a device of this machine ({there}) or auto")
-    return torch.device(name)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from symbolic.checks import Checked, of_type
 from symbolic.decoding.decode import decode
 from symbolic.decoding.options import method_of
 from symbolic.decoding.results import Decoding
 from symbolic.errors import NotebeamError
+from symbolic.metre import Beats
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
@@ -19,6 +22,7 @@ from transcribe.doubt import warning
 from transcribe.models import DEVICES, load_fitting_prior, load_listener
 from transcribe.options import decoder_options, in_blocks, onset_shift_of, settings_of, track_options
 from transcribe.outputs import POSTERIORGRAM
+from transcribe.posteriorgrams import between, read_posteriorgram
 from transcribe.presets import MODEL, PRIOR, Choice, preset
 from transcribe.settings import Settings, read_settings
 from transcribe.threads import one_thread
@@ -29,10 +33,18 @@ if TYPE_CHECKING:  # the audio side is imported where audio is read: a posterior
 
     from acoustic.frontends.loading import Frontend
     from acoustic.inference import Listener
-    from symbolic.metre import Beats
 
 CLOCKS = ("frames", "beats")
 A4_RANGE_HZ = (370.0, 523.0)  # three semitones either way of 440
+# Of the fields of a `Transcriber`, and how an error says it.
+FIELD_TYPES: dict[str, tuple[Any, str]] = {
+    "model": (str | PathLike, "a name or file"),
+    "prior": (Prior | str | PathLike | None, "a Prior, its name or file, or None"),
+    "beats": (Beats | str | PathLike | None, "Beats, auto, a file, or None"),
+    "track": (TrackOptions | None, "TrackOptions, or None"),
+    "settings": (Settings | str | PathLike | None, "Settings, their file, or None"),
+    "bfloat16": (bool, "True or False"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +64,14 @@ class Transcription:
     decoding: Decoding
     beats: Beats | None = None  # if they were asked for
 
+    def __post_init__(self) -> None:
+        of_type(self.notes, Notes, "Transcription.notes", "Notes")
+        of_type(self.posteriorgram, Posteriorgram, "Transcription.posteriorgram", "a Posteriorgram")
+        of_type(self.decoding, Decoding, "Transcription.decoding", "a Decoding")
+
 
 @dataclass(eq=False, kw_only=True)
-class Transcriber:
+class Transcriber(Checked):
     """Transcribes recordings; picklable, loads its models once a process, at the first call or at `load`.
 
     `Threshold` and `Hmm` decide without a prior and load none. With a prior its card says how far apart the
@@ -91,21 +108,17 @@ class Transcriber:
     _loaded_prior: Prior | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        known = self.prior is None or isinstance(self.prior, Prior | str | PathLike)
-        self._check("prior", "a Prior, its name or file, or None", holds=known)
-        self._check("model", "a name or file", holds=isinstance(self.model, str | PathLike))
-        self._check("device", f"one of {', '.join(DEVICES)}", holds=self.device in DEVICES)
+        for name, (kinds, expected) in FIELD_TYPES.items():
+            self._check(name, expected, holds=isinstance(getattr(self, name), kinds))
+        self._check_word("device", DEVICES)
+        self._check_word("clock", CLOCKS)
         low, high = A4_RANGE_HZ
-        good = self.tuning is None or low <= self.tuning <= high
-        self._check("tuning", f"Hz of A4, {low:g} to {high:g}", holds=good)
-        good = self.onset_shift is None or -1 <= self.onset_shift <= 1
-        self._check("onset_shift", "seconds, -1 to 1", holds=good)
-        self._check("start", "seconds >= 0", holds=self.start >= 0)
-        good = self.stop is None or self.stop > self.start
-        self._check("stop", f"seconds after start, {self.start:g}", holds=good)
-        good = self.min_note is None or self.min_note >= 0
-        self._check("min_note", "seconds >= 0", holds=good)
-        self._check("clock", f"one of {', '.join(CLOCKS)}", holds=self.clock in CLOCKS)
+        self._check_between("tuning", low, high, f"Hz of A4, {low:g} to {high:g}", none=low)
+        self._check_between("onset_shift", -1, 1, "seconds, -1 to 1", none=0)
+        self._check_between("start", 0, inf, "seconds >= 0")
+        self._check_between("min_note", 0, inf, "seconds >= 0", none=0)
+        expected = f"seconds after start, {self.start:g}"
+        self._check("stop", expected, holds=self._number("stop", expected, none=inf) > self.start)
         good = not isinstance(self.decoder, Choice) or self.decoder.clock == self.clock
         self._check("decoder", f"a choice for the clock {self.clock}", holds=good)
         if isinstance(self.settings, str | PathLike):
@@ -117,15 +130,11 @@ class Transcriber:
             expected = "a prior with steps of beats, and Greedy or Beam, for the clock beats"
             raise NotebeamError("Transcriber.prior", self.prior if reads_prior else self.decoder, expected)
 
-    def _check(self, name: str, expected: str, *, holds: bool) -> None:
-        if not holds:
-            raise NotebeamError(f"Transcriber.{name}", getattr(self, name), expected)
-
     def _check_frontend(self) -> None:
         """That it is known, and is asked for nothing that it has not."""
         from acoustic.frontends.loading import FRONTENDS
 
-        self._check("frontend", f"one of {', '.join(FRONTENDS)}", holds=self.frontend in FRONTENDS)
+        self._check_word("frontend", FRONTENDS)
         none = f"none: {self.frontend} has no such setting"
         self._check("tuning", none, holds=self.tuning is None)
         self._check("bfloat16", none, holds=self.bfloat16 is None)
@@ -190,6 +199,8 @@ class Transcriber:
 
         place: what an error calls it; by default its source.
         """
+        expected = "a Posteriorgram: Posteriorgram(frame=..., onset=..., hop=...)"
+        posteriorgram = of_type(posteriorgram, Posteriorgram, "transcribe_posteriorgram", expected)
         place = place or posteriorgram.source or "posteriorgram"
         return self._decoded(between(posteriorgram, self.start, self.stop, place), place)
 
@@ -274,24 +285,3 @@ def transcribe(
     50
     """
     return Transcriber(**options)(audio, rate)
-
-
-def read_posteriorgram(path: Path) -> Posteriorgram:
-    """A posteriorgram's `.npz`, or what basic-pitch saved."""
-    from acoustic.frontends.basic_pitch_output import is_basic_pitch, read_basic_pitch
-
-    return read_basic_pitch(path) if is_basic_pitch(path) else Posteriorgram.load(path)
-
-
-def between(posteriorgram: Posteriorgram, start: float, stop: float | None, place: str) -> Posteriorgram:
-    """The frames with start <= time < stop, seconds, at their old times."""
-    times = posteriorgram.times
-    first = int(times.searchsorted(start - posteriorgram.hop / 2))
-    last = posteriorgram.count if stop is None else int(times.searchsorted(stop - posteriorgram.hop / 2))
-    if (first, last) == (0, posteriorgram.count):
-        return posteriorgram
-    if first >= last:
-        end = "its end" if stop is None else f"{stop:g} s"
-        found = f"{times[0]:.1f} to {times[-1]:.1f} s" if len(times) else "no frames"
-        raise NotebeamError(place, found, f"frames between {start:g} s and {end}")
-    return posteriorgram.part(first, last)

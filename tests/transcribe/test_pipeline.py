@@ -17,6 +17,7 @@ from acoustic.loading import read_card, weights_path
 from symbolic.decoding import streaming
 from symbolic.decoding.decode import decode
 from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
+from symbolic.devices import device_named
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
@@ -24,8 +25,8 @@ from symbolic.priors.base import PriorCard
 from symbolic.priors.loading import save_prior
 from symbolic.priors.registry import build_prior
 from transcribe import options as transcription_options
-from transcribe.models import device_named
-from transcribe.pipeline import Transcriber, Transcription, between
+from transcribe.pipeline import Transcriber, Transcription
+from transcribe.posteriorgrams import between
 from transcribe.presets import MODEL
 
 HOP = 0.02
