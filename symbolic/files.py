@@ -1,7 +1,8 @@
 """Users' files: opened with care, written whole or not at all.
 
 Is: the one way in which the project opens what a user names (`open_file`, `read_bytes`, `read_text`,
-`read_json`), the one way in which it writes a file (`replacing`), and folders for a while (`temporary_folder`).
+`read_json`), the one way in which it writes a file (`replacing`), and temporary folders
+(`temporary_folder`).
 Is not: any file format (arrays: symbolic.arrays).
 """
 
