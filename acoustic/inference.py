@@ -26,11 +26,14 @@ from acoustic.features import frame_count, margin_samples, spectra
 from acoustic.loading import load_network
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
 from acoustic.survey import Survey
+from symbolic.checks import described, of_type, path_of, real
+from symbolic.devices import device_named
 from symbolic.errors import NotebeamError
 from symbolic.planes import let_go, room_for
 from symbolic.posteriorgram import Posteriorgram
 
 CHUNK_SECONDS = 20.0
+MOST_CENTS = 1200.0
 TIE_CENTS = 40.0  # beyond which a recording may as well be taken for one a semitone away
 FRAMES_TO_FREE = 15_000  # five minutes: what takes longer than that does not feel it
 MEAN_VELOCITY = 64 / 127  # of every recording: what is heard tells how its notes differ, not how loud it was
@@ -91,7 +94,7 @@ class Listener:
         Raises:
             NotebeamError: see `acoustic.audio.read_blocks`.
         """
-        path = Path(path)
+        path = Path(path_of(path, "path", "a recording's path"))
         known = duration(path)
         tell = part_done(progress, start, stop, known)
         blocks = read_blocks(path, start, stop, self.network.features.rate_hz, damage, notice)
@@ -148,9 +151,13 @@ def mono_samples(samples: npt.ArrayLike, rate: float, rate_hz: int, notice: Call
     """(S,) the channels as one at `rate_hz`."""
     import soxr
 
-    if not 1000 <= rate <= 1e6:
-        raise NotebeamError("rate", rate, "samples a second, 1000 to 1000000")
-    given = np.asarray(samples)
+    expected = "samples a second, 1000 to 1000000"
+    if not 1000 <= real(rate, "rate", expected) <= 1e6:
+        raise NotebeamError("rate", rate, expected)
+    try:
+        given = np.asarray(samples)
+    except (TypeError, ValueError, RuntimeError) as error:  # a list of lists of several lengths
+        raise NotebeamError("samples", described(samples), "samples (S,) or (S, channels)") from error
     if not np.issubdtype(given.dtype, np.floating):
         raise NotebeamError("samples", str(given.dtype), "floating-point samples, full scale 1")
     if given.ndim not in (1, 2) or not given.size:
@@ -183,10 +190,12 @@ def load_acoustic(
     name: str | PathLike[str],
     device: torch.device | str = "cpu",
     *,
-    bfloat16: bool = False,
+    bfloat16: bool | None = None,
     cents: float | None = None,
 ) -> Listener:
     """A shipped model by name, or a .safetensors file with its card; see `Listener`.
+
+    bfloat16: None: where the device multiplies it natively.
 
     >>> import notebeam as nb
     >>> import numpy as np
@@ -194,9 +203,25 @@ def load_acoustic(
     >>> listen(np.zeros(22_050), rate=44_100).hop
     0.02
     """
-    network, card = load_network(Path(name), device)
+    path = Path(path_of(name, "load_acoustic", "a model's name or the path of a .safetensors file"))
+    expected = "cents above A4 = 440 Hz, or None"
+    if cents is not None and not abs(real(cents, "load_acoustic(cents)", expected)) <= MOST_CENTS:
+        raise NotebeamError("load_acoustic(cents)", cents, expected)
+    of_type(bfloat16, bool, "load_acoustic(bfloat16)", "True or False")
+    network, card = load_network(path, device_named(device, "load_acoustic(device)"))
     network = fused(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    bfloat16 = multiplies_bfloat16(torch.device(device)) if bfloat16 is None else bfloat16
     return Listener(network, card.name, card.scalings, bfloat16, cents, card.onset_shift)
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for it; without them it is slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # which torch 2.9 has not
+        return False
+    known = torch.cpu.get_capabilities()
+    return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def listen(

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from symbolic.checks import path_of
 from symbolic.errors import NotebeamError
 
 LARGEST = 256 << 20  # bytes of a file that is read as a whole
@@ -46,6 +47,7 @@ def open_file(path: str | os.PathLike[str], expected: str) -> BinaryIO:
     Raises:
         NotebeamError: nothing there, no permission, or a folder, pipe, socket or device, which would block.
     """
+    path = path_of(path, "path", f"a path, of {expected}")
     try:
         # Without waiting: the opening of a pipe that nobody writes to would never return.
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
@@ -134,7 +136,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         NotebeamError: `path` is a folder or device, or its name is too long.
         OSError: it cannot be written; the error names `path`.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path_of(path, "path")))
     if target.exists() and not target.is_file():
         # os.replace would put a plain file in the place of a device such as /dev/null.
         raise NotebeamError(str(path), "a folder or device", "the path of a plain file")

@@ -1,4 +1,4 @@
-"""A folder of MIDI files; each that cannot be read is reported and skipped."""
+"""A folder of MIDI files; each that cannot be read is reported and passed over."""
 
 import logging
 from collections.abc import Callable
@@ -14,10 +14,18 @@ log = logging.getLogger(__name__)
 
 
 def read_folder(folder: Path, read: Callable[[Path], Item]) -> list[Item]:
+    """`read_each`, what failed being logged as warnings."""
+    items, failures = read_each(folder, read)
+    for failure in failures:
+        log.warning("%s; passed over", one_line(str(failure)))
+    return items
+
+
+def read_each(folder: Path, read: Callable[[Path], Item]) -> tuple[list[Item], list[Exception]]:
     """What `read` makes of each *.mid and *.midi in a folder and its subfolders, in order of their paths.
 
-    Hidden files, a file that `read` refuses, and a subfolder that cannot be listed are passed over, each with
-    a warning in the log.
+    Hidden files are left out, which is logged. A file that `read` refuses, and a subfolder that cannot be
+    listed, is passed over: the second list says why.
 
     Raises:
         NotebeamError: no such folder, or no file in it that can be read.
@@ -38,6 +46,4 @@ def read_folder(folder: Path, read: Callable[[Path], Item]) -> list[Item]:
     hidden = [path for path in found.passed_over if path.suffix.lower() in SUFFIXES]
     if hidden:
         log.warning("%s: %d hidden, passed over: %s", folder, len(hidden), some_of(hidden, folder))
-    for failure in failures:
-        log.warning("%s; passed over", one_line(str(failure)))
-    return items
+    return items, failures

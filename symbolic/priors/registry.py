@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from symbolic.checks import of_type
 from symbolic.config import options_from
 from symbolic.errors import NotebeamError
 from symbolic.estimators.bernoulli import Bernoulli, BernoulliOptions
@@ -111,6 +112,8 @@ def build_prior(name: str, options: Options | None = None) -> Prior:
         >>> prior.visible
         88
     """
+    if options is not None:
+        options = of_type(options, Mapping, "build_prior(options)", "a table of options by name")
     return _model(name).build(*_checked(name, options or {}))
 
 

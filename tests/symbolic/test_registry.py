@@ -176,7 +176,7 @@ def test_a_damaged_card_is_one_line(tmp_path: Path, change: dict[str, object], m
 
 
 def test_only_a_prior_is_saved(tmp_path: Path) -> None:
-    with pytest.raises(NotebeamError, match=r"save_prior\(prior\): got 'a str', expected a Prior"):
+    with pytest.raises(NotebeamError, match=r"save_prior\(prior\): got 'lstm-nade/jsb', expected a Prior"):
         save_prior("lstm-nade/jsb", tmp_path / "a.safetensors")  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
 

@@ -139,31 +139,6 @@ def test_the_command_judges_a_midi_file(files: Path, capsys: pytest.CaptureFixtu
     assert (files / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_command_judges_a_folder_as_its_files_and_says_what_it_passes_over(
-    files: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    prior, folder = str(files / "white.safetensors"), files / "many"
-    (folder / "sub").mkdir(parents=True)
-    write_midi(folder / "a.mid", scale(3))
-    write_midi(folder / "sub" / "b.mid", Notes.make([0.0, 2.0], [1.0, 3.0], [60, 61], [64, 64]))
-    (folder / "bad.mid").write_bytes(b"MThd")
-    (folder / "._a.mid").write_bytes(b"x")
-    total, steps = 0.0, 0
-    for path in (folder / "a.mid", folder / "sub" / "b.mid"):
-        assert main([prior, str(path), "--json"]) == 0
-        row = json.loads(capsys.readouterr().out)
-        total, steps = total + sum(row["step_log_prob_nats"]), steps + row["steps"]
-    assert main([prior, str(folder), "--json"]) == 0
-    row = json.loads(capsys.readouterr().out)
-    assert (row["files"], row["steps"]) == (2, steps)
-    assert row["log_likelihood_nats_per_step"] == pytest.approx(total / steps, abs=1e-3)
-    assert "bad.mid" in caplog.text and "1 hidden, passed over: ._a.mid" in caplog.text
-    assert main([prior, str(folder), "--picture", str(files / "no.png")]) == 1
-    assert "--picture" in capsys.readouterr().err and not (files / "no.png").exists()
-    assert main([prior, str(folder), "--transpose", "60"]) == 1
-    assert "expected a shift that keeps all notes on the piano" in capsys.readouterr().err
-
-
 def test_the_command_shifts_by_what_it_is_told(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     song = str(files / "scale.mid")
     assert main([str(files / "white.safetensors"), song, "--transpose", "-2"]) == 0

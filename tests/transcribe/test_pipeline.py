@@ -17,14 +17,16 @@ from acoustic.loading import read_card, weights_path
 from symbolic.decoding import streaming
 from symbolic.decoding.decode import decode
 from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
+from symbolic.devices import device_named
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import PriorCard
 from symbolic.priors.loading import save_prior
 from symbolic.priors.registry import build_prior
-from transcribe import pipeline
-from transcribe.pipeline import Transcriber, Transcription, between, device_named
+from transcribe import options as transcription_options
+from transcribe.pipeline import Transcriber, Transcription
+from transcribe.posteriorgrams import between
 from transcribe.presets import MODEL
 
 HOP = 0.02
@@ -127,9 +129,9 @@ def test_a_long_recording_is_decoded_as_a_stream(tmp_path: Path, monkeypatch: py
     path = saved_prior(tmp_path / "prior.safetensors")
     transcriber, calls = Transcriber(prior=str(path), decoder=Beam(prior_weight=0.5)), []
     whole = transcriber.transcribe_posteriorgram(ideal(MUSIC))
-    monkeypatch.setattr(pipeline, "LONG", 1.0)
+    monkeypatch.setattr(transcription_options, "LONG", 1.0)
     monkeypatch.setattr(streaming.Window, "push", counted(streaming.Window.push, calls))
-    monkeypatch.setattr(pipeline, "LOOK_BACK", 10)
+    monkeypatch.setattr(transcription_options, "LOOK_BACK", 10)
     streamed = transcriber.transcribe_posteriorgram(ideal(MUSIC))
     assert len(calls) > 5
     assert_same_notes(streamed.notes, whole.notes, seconds=1e-6)
