@@ -13,7 +13,7 @@ from oracles_acoustic import sine
 from acoustic.audio import Samples
 from acoustic.calibration import Scaling
 from acoustic.features import FeatureOptions, frame_count, margin_samples
-from acoustic.inference import MEAN_VELOCITY, Listener, centred, listen, load_acoustic, posteriors
+from acoustic.inference import MEAN_VELOCITY, Listener, centred, listen, load_acoustic, predicted_planes
 from acoustic.loading import ModelCard, save_network, update_card
 from acoustic.network import HarmonicNet, NetworkOptions
 from symbolic.errors import NotebeamError
@@ -42,7 +42,7 @@ def whole(audio: Samples, network: HarmonicNet) -> np.ndarray:
     frames, margin = frame_count(len(audio), features), margin_samples(features)
     wanted = 2 * margin + (frames - 1) * features.hop_samples
     padded = np.pad(audio, (margin, wanted - margin - len(audio)))
-    return posteriors(torch.from_numpy(padded)[None], Listener(network, "small"))[0].numpy()
+    return predicted_planes(torch.from_numpy(padded)[None], Listener(network, "small"))[0].numpy()
 
 
 @pytest.mark.parametrize("samples", [1, 320, 5_000, 16_000, 51_234])
