@@ -24,7 +24,7 @@ from acoustic.features import frame_count, margin_samples, spectra
 from acoustic.loading import load_network
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
 from acoustic.survey import Survey
-from symbolic.checks import described, of_type, path_of, real
+from symbolic.checks import brief, of_type, path_of, real
 from symbolic.devices import device_named
 from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
@@ -143,7 +143,7 @@ def mono_samples(samples: npt.ArrayLike, rate: float, rate_hz: int, notice: Call
     try:
         given = np.asarray(samples)
     except (TypeError, ValueError, RuntimeError) as error:  # a list of lists of several lengths
-        raise NotebeamError("samples", described(samples), "samples (S,) or (S, channels)") from error
+        raise NotebeamError("samples", brief(samples), "samples (S,) or (S, channels)") from error
     if not np.issubdtype(given.dtype, np.floating):
         raise NotebeamError("samples", str(given.dtype), "floating-point samples, full scale 1")
     if given.ndim not in (1, 2) or not given.size:

@@ -28,7 +28,7 @@ from symbolic.recurrence.stacked import Stacked, drop
 from symbolic.state import State
 
 COUNTS = 8  # numbers of keys below with a class of their own; more count as the last
-BLOCK = 256  # steps at a time: bounds the memory
+CHUNK_STEPS = 256  # steps at a time: bounds the memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,9 @@ class LstmConvNade(KeywisePrior):
     ) -> tuple[Tensor, State]:
         before, after = self._summaries(state, rolls, generator)
         parts = []
-        blocks = [slice(start, start + BLOCK) for start in range(0, max(1, rolls.shape[1]), BLOCK)]
+        blocks = [
+            slice(start, start + CHUNK_STEPS) for start in range(0, max(1, rolls.shape[1]), CHUNK_STEPS)
+        ]
         for block in blocks:
             parts.append(
                 self._all_keys(self._past_features(state, rolls[:, block], before[:, block], mask[:, block]))
@@ -116,7 +118,7 @@ class LstmConvNade(KeywisePrior):
         self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, State]:
         """The log-probability of the keys, or an unbiased estimate of it from `share` of the silent ones."""
-        if self.options.share == 1 or rolls.shape[1] > BLOCK:
+        if self.options.share == 1 or rolls.shape[1] > CHUNK_STEPS:
             return self.chunk_log_prob(state, rolls, mask, generator)
         before, after = self._summaries(state, rolls, generator)
         features = self._past_features(state, rolls, before, mask)
