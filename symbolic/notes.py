@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from symbolic.checks import described, floats, real, whole
+from symbolic.checks import brief, floats, real, whole
 from symbolic.errors import NotebeamError
 from symbolic.files import read_text, replacing
 from symbolic.pitch import HIGHEST, KEYS, LOWEST
@@ -60,7 +60,7 @@ class Notes:
             good = isinstance(column, np.ndarray) and column.dtype == kind and column.ndim == 1
             if not good or column.shape != count:
                 expected = f"an array of {np.dtype(kind)}, (N,); Notes.make takes any numbers"
-                raise NotebeamError(f"Notes.{name}", described(column), expected)
+                raise NotebeamError(f"Notes.{name}", brief(column), expected)
 
     @staticmethod
     def make(

@@ -8,6 +8,7 @@ model that can do better in parallel overrides it, and a test holds both forms e
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +79,7 @@ class Prior(nn.Module, ABC):
     # True: `shared_log_prob` and `advance` read no number back from the device. What they do depends on
     # shapes alone, so a step can be captured as a CUDA graph.
     is_recordable: bool = False
+    renamed: ClassVar[Mapping[str, str]] = {}  # today's name of tensors that older weights call otherwise
 
     @abstractmethod
     def initial_state(self, n: int) -> State:
