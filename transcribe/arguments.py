@@ -44,12 +44,16 @@ class Version(argparse.Action):
         parser.exit()
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(
+    program: str = "transcribe",
+    description: str = "Recorded polyphonic music to notes: audio in, MIDI out.",
+    epilog: str = EPILOG,
+) -> argparse.ArgumentParser:
     """The command's parser; see the groups for what belongs together."""
     parser = argparse.ArgumentParser(
-        prog="transcribe",
-        description="Recorded polyphonic music to notes: audio in, MIDI out.",
-        epilog=EPILOG,
+        prog=program,
+        description=description,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # an option added later must not change what a script means
     )
