@@ -62,7 +62,7 @@ def write_midi(
         pedal: write keys and pedal, of notes that know when their keys were released.
         program: General MIDI instrument, 0 (grand piano) to 127.
         beats: the file's beats and bars, and its key; instead of a constant tempo. They change no times.
-        right: (N,) the right hand plays the note: two tracks, "Right hand" on channel 1 and "Left hand" on 2.
+        right: (N,) the right hand plays the note: two tracks, "Right hand" and "Left hand", on one channel.
 
     Raises:
         NotebeamError: a bad tempo, beats too far apart for MIDI, a note that ends before 0, a pedal wanted of
@@ -83,8 +83,8 @@ def write_midi(
     tempi.append_to(file.add_track("notebeam"))
     names = ("Piano",) if right is None else ("Right hand", "Left hand")
     tracks = [file.add_track(name) for name in names]
-    for channel, track in enumerate(tracks):
-        track.append(mido.Message("program_change", program=program, channel=channel))
+    for track in tracks:
+        track.append(mido.Message("program_change", program=program))
     is_left = np.zeros(len(notes), dtype=np.int64) if right is None else (~right).astype(np.int64)
     _append_notes(tracks, notes, is_left, tempi, pedal=pedal)
     with replacing(path) as temporary:
@@ -113,11 +113,23 @@ def _append_notes(
         stop, spans = np.minimum(notes.key_offset, notes.offset), (ticks(down), ticks(up))
     columns = ticks(notes.onset), ticks(stop), notes.pitch, notes.velocity, of_track
     onset, offset, pitch, velocity, of_track = one_note_a_stroke(*columns)
-    offset = until_struck_again(onset, offset, pitch)
-    for channel, track in enumerate(tracks):
-        own = of_track == channel
-        events = onset[own], offset[own], pitch[own], velocity[own]
-        append_events(track, *events, channel=channel, pedal=spans)
+    offset = _apart(onset, until_struck_again(onset, offset, pitch), pitch, of_track)
+    for index, track in enumerate(tracks):
+        own = of_track == index
+        append_events(track, onset[own], offset[own], pitch[own], velocity[own], pedal=spans)
+
+
+def _apart(onset: Ticks, offset: Ticks, pitch: NDArray[np.int64], of_track: Ticks) -> Ticks:
+    """Offsets (N,), a tick earlier where another track strikes the key just then.
+
+    At one tick a program may play the tracks in any order, and end the new note with the old one.
+    """
+    order = np.lexsort((onset, pitch))
+    now, then = order[:-1], order[1:]
+    handed = (pitch[now] == pitch[then]) & (offset[now] == onset[then]) & (of_track[now] != of_track[then])
+    offset = offset.copy()
+    offset[now[handed]] = np.maximum(offset[now[handed]] - 1, onset[now[handed]] + 1)
+    return offset
 
 
 def pedal_spans(notes: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -87,7 +87,7 @@ def test_every_cost_is_fitted_and_no_notes_need_no_hands() -> None:
 def overlapping_notes() -> Notes:
     """Both hands on the same keys, with pedal."""
     draw = np.random.default_rng(0)
-    onset = np.sort(draw.uniform(0.0, 20.0, 200))
+    onset = 0.01 * np.sort(draw.choice(2000, 200, replace=False))
     key_offset = onset + draw.uniform(0.03, 0.6, 200)
     offset = key_offset + draw.choice([0.0, 0.4], 200)
     pitch, velocity = draw.integers(50, 70, 200), draw.integers(1, 128, 200)
@@ -103,16 +103,26 @@ def test_two_tracks_hold_the_same_notes_as_one(tmp_path: Path, with_beats: bool,
     write_midi(tmp_path / "one.mid", notes, pedal=pedal, beats=beats)
     write_midi(tmp_path / "two.mid", notes, pedal=pedal, beats=beats, right=right)
     one, two = read_midi(tmp_path / "one.mid"), read_midi(tmp_path / "two.mid")
-    for name in ("onset", "offset", "key_offset", "pitch", "velocity"):
+    for name in ("onset", "pitch", "velocity"):
         assert getattr(one, name).tolist() == getattr(two, name).tolist(), name
+    # A key that the other hand strikes goes up a tick earlier.
+    early = one.key_offset - two.key_offset
+    assert early.min() > -1e-9 and 0 < early.max() < 1.2e-3
     assert np.abs(two.onset - notes.onset).max() < 1e-3
     hand = read_midi(tmp_path / "two.mid", tracks=("Right hand",))
     assert np.abs(hand.onset - notes.onset[right]).max() < 1e-3
     assert hand.pitch.tolist() == notes.pitch[right].tolist()
     file = mido.MidiFile(tmp_path / "two.mid")
     assert [track.name for track in file.tracks] == ["notebeam", "Right hand", "Left hand"]
-    channels = [{m.channel for m in track if not m.is_meta} for track in file.tracks]
-    assert channels == [set(), {0}, {1}]
+    # In whatever order a program joins the tracks at a tick, each key goes up before it goes down again.
+    for tracks in (file.tracks[1:], file.tracks[:0:-1]):
+        down: set[int] = set()
+        for message in mido.merge_tracks(tracks):
+            if message.type == "note_on":
+                assert message.note not in down
+                down.add(message.note)
+            elif message.type == "note_off":
+                down.remove(message.note)
 
 
 def test_hands_of_other_notes_are_refused(tmp_path: Path) -> None:
