@@ -55,7 +55,7 @@ def run(parser: argparse.ArgumentParser, args: argparse.Namespace, way: Way) -> 
         parser.error("got no INPUT and no --manifest, expected at least one")
     if args.resume and args.report is None:
         parser.error("--resume: expected --report, the file that says what is done")
-    if args.tempo is not None and (args.beats is not None or args.clock == "beats"):
+    if args.tempo is not None and (args.beats is not None or args.clock == "beats" or args.score is not None):
         parser.error(f"--tempo: got {args.tempo:g}, expected none: the beats make the file's tempo")
     if args.stop is not None and args.stop <= (args.start or 0.0):
         parser.error(f"--stop: got {args.stop:g} s, expected more than --start, {args.start or 0.0:g} s")
@@ -74,6 +74,7 @@ def _run(args: argparse.Namespace, way: Way) -> int:
     from transcribe.manifest import read_manifest, shard_of
     from transcribe.outputs import POSTERIORGRAM, Wanted, check_writable, plan
     from transcribe.report import Report, options_of
+    from transcribe.score import check_installed
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
@@ -84,8 +85,11 @@ def _run(args: argparse.Namespace, way: Way) -> int:
         page=args.html,
         sound=args.sonify,
         posteriorgram=args.save_posteriorgram,
+        score=args.score,
     )
     try:
+        if args.score is not None:
+            check_installed("--score")
         transcriber = transcriber_of(args)
         listed, notices = read_manifest(args.manifest) if args.manifest else ([], [])
         check_beats(args.beats, [*args.inputs, *listed])
@@ -207,6 +211,8 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         "onset_shift": None if args.onset_shift is None else args.onset_shift / 1000,
         "min_note": None if args.min_note is None else args.min_note / 1000,
     }
+    if args.score is not None and args.beats is None and args.clock != "beats":
+        options["beats"] = "auto"  # a score is written in beats
     options = {name: value for name, value in options.items() if value is not None}
     if args.prior == "none":
         options["prior"] = None
@@ -223,7 +229,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
     notices: list[str] = []
     try:
         result = _result(job, transcriber, args, faults.append, notices.append, bar=bar)
-        _write(job, result, args.tempo, notices.append, pedal=args.pedal)
+        _write(job, result, args, notices.append)
     except Exception as error:  # the next input may be good: a bug is one line, and a traceback with --debug
         if args.debug:
             traceback.print_exc()
@@ -290,16 +296,19 @@ def _advance(bar: object, fraction: float) -> None:
     bar.update(fraction - bar.n)  # type: ignore[attr-defined]
 
 
-def _write(
-    job: Job, result: Transcription, tempo: float | None, notice: Callable[[str], None], *, pedal: bool
-) -> None:
+def _write(job: Job, result: Transcription, args: argparse.Namespace, notice: Callable[[str], None]) -> None:
     """Every file wanted, each whole or not at all, the MIDI file last."""
+    from symbolic.hands import right_hand
     from symbolic.midi_writing import TEMPO
     from symbolic.notes import write_csv
     from transcribe.picture import save_picture
+    from transcribe.score import write_score
 
     for path in job.outputs:
         path.parent.mkdir(parents=True, exist_ok=True)
+    if job.score is not None:  # first: it may be refused
+        assert result.beats is not None
+        write_score(job.score, result.notes, result.beats, f"{job.source}: --score")
     if job.csv is not None:
         write_csv(job.csv, result.notes)
     if job.picture is not None:
@@ -308,7 +317,9 @@ def _write(
         _write_sound(job, result, notice)
     if job.posteriorgram is not None:
         result.posteriorgram.save(job.posteriorgram)
-    result.notes.save(job.midi, TEMPO if tempo is None else tempo, pedal=pedal, beats=result.beats)
+    right = right_hand(result.notes) if args.hands or result.beats is not None else None
+    tempo = TEMPO if args.tempo is None else args.tempo
+    result.notes.save(job.midi, tempo, pedal=args.pedal, beats=result.beats, right=right)
 
 
 def _write_sound(job: Job, result: Transcription, notice: Callable[[str], None]) -> None:

@@ -32,6 +32,7 @@ class Wanted:
     page: Path | None = None
     sound: Path | None = None
     posteriorgram: Path | None = None
+    score: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +46,12 @@ class Job:
     page: Path | None = None
     sound: Path | None = None
     posteriorgram: Path | None = None
+    score: Path | None = None
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The wanted ones, the MIDI file last: where it is, the others are too."""
-        paths = (self.csv, self.picture, self.page, self.sound, self.posteriorgram, self.midi)
+        paths = (self.csv, self.picture, self.page, self.sound, self.posteriorgram, self.score, self.midi)
         return tuple(path for path in paths if path is not None)
 
     @property
@@ -201,6 +203,7 @@ def _job(source: Path, relative: Path, wanted: Wanted, *, single: bool, whole: b
         page=place(wanted.page, ".html", ".htm"),
         sound=place(wanted.sound, ".wav"),
         posteriorgram=place(wanted.posteriorgram, ".npz"),
+        score=place(wanted.score, ".musicxml", ".xml"),
     )
 
 
@@ -242,6 +245,7 @@ def _check_options(wanted: Wanted, *, single: bool) -> None:
         ("--html", wanted.page, (".html", ".htm")),
         ("--sonify", wanted.sound, (".wav",)),
         ("--save-posteriorgram", wanted.posteriorgram, (".npz",)),
+        ("--score", wanted.score, (".musicxml", ".xml")),
     )
     for option, path, suffixes in options:
         if path is None or _is_file_name(path, suffixes, single=single):
