@@ -19,9 +19,10 @@ from symbolic.pitch import pitch_at
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior, priors_with_steps_of
+from symbolic.priors.surroundings import NEEDED
 from transcribe.doubt import warning
 from transcribe.outputs import POSTERIORGRAM
-from transcribe.presets import FOREIGN, MODEL, PRIOR, TRACK, Choice, preset
+from transcribe.presets import AUTO, FOREIGN, JOINS, MODEL, PRIOR, TRACK, Choice, preset
 from transcribe.settings import Settings, read_settings
 from transcribe.threads import one_thread
 from transcribe.tracking import TrackOptions, track_notes
@@ -74,7 +75,9 @@ class Transcriber:
     """
 
     model: str | PathLike[str] = MODEL  # name or file of acoustic weights
-    prior: Prior | str | PathLike[str] | None = PRIOR  # a prior, its name or file; None: acoustic alone
+    # A prior, its name or file; None: acoustic alone; "auto": the join that was fitted to the acoustic model,
+    # if one was, else, and where `decoder` holds numbers for a prior, `presets.PRIOR`.
+    prior: Prior | str | PathLike[str] | None = AUTO
     # `Threshold`, `Hmm`, `Greedy` or `Beam`, or a `Choice`; None: the preset, with or without prior.
     decoder: object = None
     clock: str = "frames"  # what the prior's steps are; "beats": fractions of the beat, as its card says
@@ -92,7 +95,7 @@ class Transcriber:
     start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
     stop: float | None = None  # seconds
     _loaded_model: Listener | Frontend | None = field(default=None, init=False, repr=False)
-    _loaded_prior: Prior | None = field(default=None, init=False, repr=False)
+    _loaded_priors: dict[str, Prior] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         known = self.prior is None or isinstance(self.prior, Prior | str | PathLike)
@@ -137,7 +140,7 @@ class Transcriber:
     def __getstate__(self) -> dict[str, Any]:
         """The options alone: a worker loads its own models."""
         options: dict[str, Any] = {option.name: getattr(self, option.name) for option in fields(self)}
-        return options | {"_loaded_model": None, "_loaded_prior": None}
+        return options | {"_loaded_model": None, "_loaded_priors": {}}
 
     def __call__(
         self,
@@ -185,7 +188,9 @@ class Transcriber:
 
     def load(self, *, audio: bool) -> None:
         """Load the models now: the prior, and with `audio` the acoustic model too."""
-        self._load_prior()
+        assert self.settings is None or isinstance(self.settings, Settings)
+        ours = str(self.model) if self.frontend is None else ""
+        self._load_prior(self._wanted_prior(ours, self.settings))
         if audio:
             self._acoustic_model()
 
@@ -199,24 +204,29 @@ class Transcriber:
 
     def _decoded(self, posteriorgram: Posteriorgram, place: str) -> Transcription:
         settings = self._settings_of(posteriorgram)
-        prior, options = self._load_prior(), self._options(settings)
-        track = self._track(settings, posteriorgram.model)
+        complete = all(getattr(posteriorgram, name) is not None for name in NEEDED)
+        prior = self._load_prior(self._wanted_prior(posteriorgram.model if complete else "", settings))
+        options, track = self._options(settings, prior), self._track(settings, posteriorgram.model)
         with one_thread():
             if self.clock == "beats":
-                return self._decoded_at_beats(posteriorgram, settings, track, place)
+                assert prior is not None
+                return self._decoded_at_beats(posteriorgram, prior, settings, track, place)
             decoding = decode(posteriorgram, prior, in_blocks(options, posteriorgram))
             notes = track_notes(decoding, posteriorgram, track)
             beats = None if self.beats is None else self._beats(notes, posteriorgram, place)
         return Transcription(notes, posteriorgram, decoding, beats)
 
     def _decoded_at_beats(
-        self, posteriorgram: Posteriorgram, settings: Settings | None, track: TrackOptions, place: str
+        self,
+        posteriorgram: Posteriorgram,
+        prior: Prior,
+        settings: Settings | None,
+        track: TrackOptions,
+        place: str,
     ) -> Transcription:
         """Twice: without a prior for the beats, then with it at their steps."""
         from transcribe.beat_steps import decode_at_beats, notes_at_beats
 
-        prior = self._load_prior()
-        assert prior is not None
         alone = in_blocks(preset(prior=False, settings=settings), posteriorgram)
         played = track_notes(decode(posteriorgram, None, alone), posteriorgram, track)
         beats = self._beats(played, posteriorgram, place)
@@ -246,13 +256,14 @@ class Transcriber:
         )
         return None if is_ours or model in list_models() else FOREIGN
 
-    def _options(self, settings: Settings | str | PathLike[str] | None) -> object:
-        """Options of the decoder for posteriorgrams of a front end."""
+    def _options(self, settings: Settings | str | PathLike[str] | None, prior: Prior | None = None) -> object:
+        """Options of the decoder for posteriorgrams of a front end, and for the prior that was loaded."""
         assert settings is None or isinstance(settings, Settings)
         choice = Choice(clock=self.clock) if self.decoder is None else self.decoder
-        return (
-            choice.options(settings, prior=self.prior is not None) if isinstance(choice, Choice) else choice
-        )
+        if not isinstance(choice, Choice):
+            return choice
+        joined = prior is not None and prior.card is not None and bool(prior.card.acoustic_model)
+        return choice.options(settings, prior=self.prior is not None, joined=joined)
 
     def _track(self, settings: Settings | None, model: str) -> TrackOptions:
         """How notes are read off posteriorgrams of a front end, or of this package's model of that name."""
@@ -291,32 +302,40 @@ class Transcriber:
                 self.settings.check(self._loaded_model.name, "acoustic model")
         return self._loaded_model
 
-    def _load_prior(self) -> Prior | None:
-        """The prior, loaded once; None if the decoder reads none."""
-        assert self.settings is None or isinstance(self.settings, Settings)
-        if self.prior is None or not method_of(self._options(self.settings)).reads_prior:
-            return None
-        if self._loaded_prior is None:
-            self._loaded_prior = self._placed_prior()
-            card = self._loaded_prior.card
-            if card is not None and card.clock["kind"] != self.clock:
-                place, got = f"prior {card.model}/{card.name}", f"steps of {card.clock['kind']}"
-                fitting = ", ".join(priors_with_steps_of(self.clock))
-                raise NotebeamError(place, got, f"a prior with steps of {self.clock} ({fitting})")
-            if card is None and self.clock == "beats":
-                raise NotebeamError(
-                    "Transcriber.prior", "a prior without a card", "its divisions of the beat"
-                )
-        return self._loaded_prior
-
-    def _placed_prior(self) -> Prior:
-        """The prior, by name on the device; an object is left where it is."""
-        if not isinstance(self.prior, str | PathLike):
-            assert self.prior is not None
+    def _wanted_prior(self, model: str, settings: Settings | None) -> Prior | str | PathLike[str] | None:
+        """The prior for posteriorgrams of an acoustic model of that name."""
+        if not isinstance(self.prior, str) or self.prior != AUTO:
             return self.prior
-        device = device_named(self.device)
-        # The search adds costs in float64, which mps does not have.
-        return load_prior(self.prior, torch.device("cpu") if device.type == "mps" else device)
+        # Numbers that somebody chose, or fitted to a front end, are for a prior of notes alone; and another
+        # network may bear the name of ours.
+        free = self.decoder is None or (isinstance(self.decoder, Choice) and self.decoder.weight is None)
+        ours = settings is None and Path(self.model).suffix != ".safetensors"
+        return JOINS.get(model, PRIOR) if free and ours and self.clock == "frames" else PRIOR
+
+    def _load_prior(self, wanted: Prior | str | PathLike[str] | None) -> Prior | None:
+        """The prior, by name loaded once and on the device; None if the decoder reads none."""
+        assert self.settings is None or isinstance(self.settings, Settings)
+        if wanted is None or not method_of(self._options(self.settings)).reads_prior:
+            return None
+        if not isinstance(wanted, str | PathLike):  # an object is left where it is
+            return self._with_fitting_steps(wanted)
+        if str(wanted) not in self._loaded_priors:
+            device = device_named(self.device)
+            # The search adds costs in float64, which mps does not have.
+            prior = load_prior(wanted, torch.device("cpu") if device.type == "mps" else device)
+            self._loaded_priors[str(wanted)] = self._with_fitting_steps(prior)
+        return self._loaded_priors[str(wanted)]
+
+    def _with_fitting_steps(self, prior: Prior) -> Prior:
+        """The prior, refused if its steps are not those of the clock."""
+        card = prior.card
+        if card is not None and card.clock["kind"] != self.clock:
+            place, got = f"prior {card.model}/{card.name}", f"steps of {card.clock['kind']}"
+            fitting = ", ".join(priors_with_steps_of(self.clock))
+            raise NotebeamError(place, got, f"a prior with steps of {self.clock} ({fitting})")
+        if card is None and self.clock == "beats":
+            raise NotebeamError("Transcriber.prior", "a prior without a card", "its divisions of the beat")
+        return prior
 
 
 def transcribe(
