@@ -26,7 +26,7 @@ from acoustic.features import frame_count, margin_samples, spectra
 from acoustic.loading import load_network
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
 from acoustic.survey import Survey
-from symbolic.checks import described, of_type, path_of, real
+from symbolic.checks import brief, of_type, path_of, real
 from symbolic.devices import device_named
 from symbolic.errors import NotebeamError
 from symbolic.planes import let_go, room_for
@@ -157,7 +157,7 @@ def mono_samples(samples: npt.ArrayLike, rate: float, rate_hz: int, notice: Call
     try:
         given = np.asarray(samples)
     except (TypeError, ValueError, RuntimeError) as error:  # a list of lists of several lengths
-        raise NotebeamError("samples", described(samples), "samples (S,) or (S, channels)") from error
+        raise NotebeamError("samples", brief(samples), "samples (S,) or (S, channels)") from error
     if not np.issubdtype(given.dtype, np.floating):
         raise NotebeamError("samples", str(given.dtype), "floating-point samples, full scale 1")
     if given.ndim not in (1, 2) or not given.size:
@@ -228,7 +228,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 def listen(
     blocks: Iterable[Samples], listener: Listener, chunk_seconds: float = CHUNK_SECONDS
 ) -> Iterator[tuple[Planes, float]]:
-    """Posteriors of consecutive chunks, with the seconds heard so far.
+    """Planes of consecutive chunks, with the seconds read so far.
 
     A chunk's frames are computed with `reach` more frames on either side, as far as the recording
     has them, so their values are those of one pass over the whole recording:
@@ -262,19 +262,19 @@ def listen(
 
 
 def _chunk(held: Samples, origin: int, chunk: int, count: int, context: int, listener: Listener) -> Planes:
-    """(5, count, 88) posteriors of the frames from `chunk`, with those held before and `context` after."""
+    """(5, count, 88) planes of the frames from `chunk`, with those held before and `context` after."""
     features = listener.network.features
     before = min(chunk - origin, listener.network.options.reach_frames)
     first, frames = chunk - before - origin, before + count + context
     hop = features.hop_samples
     samples = held[first * hop : (first + frames - 1) * hop + 2 * margin_samples(features)]
-    heard = posteriors(torch.from_numpy(samples)[None], listener)[0]
-    result: Planes = heard[:, before : before + count].cpu().numpy()
+    planes = predicted_planes(torch.from_numpy(samples)[None], listener)[0]
+    result: Planes = planes[:, before : before + count].cpu().numpy()
     return result
 
 
 @torch.inference_mode()
-def posteriors(audio: Tensor, listener: Listener) -> Tensor:
+def predicted_planes(audio: Tensor, listener: Listener) -> Tensor:
     """(B, 5, T, 88) of padded audio (B, S): probabilities, and velocities / 127 but for a constant.
 
     See `features.spectra` for the padding. Where `listener.cents` is None A4 is 440 Hz.

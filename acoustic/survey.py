@@ -13,7 +13,7 @@ from acoustic.audio import Samples
 from acoustic.concert_pitch import Tuning
 
 IN_MEMORY = 64 << 20  # bytes of samples, 17 minutes; a longer recording lies in a temporary file
-BLOCK = 160_000  # samples that are given back at once
+BLOCK_SAMPLES = 160_000  # samples that are given back at once
 FRAME = 320  # samples over which a level is measured
 # Full scale 1; the middle of what the networks are trained on, and what nothing is raised by more than.
 LEVEL = 10 ** (-27 / 20)
@@ -64,5 +64,5 @@ class Survey:
         """The samples again, without their mean and with the gain."""
         gain, offset = np.float32(self.gain), np.float32(self._sum / max(1, self.count))
         self._file.seek(0)
-        while data := self._file.read(4 * BLOCK):
+        while data := self._file.read(4 * BLOCK_SAMPLES):
             yield (np.frombuffer(data, dtype=np.float32) - offset) * gain

@@ -25,7 +25,7 @@ def real(value: Any, place: str, expected: str) -> float:
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise NotebeamError(place, described(value), expected)
+        raise NotebeamError(place, brief(value), expected)
     try:
         return float(value)
     except OverflowError as error:  # an integer beyond all floats
@@ -37,7 +37,7 @@ def whole(value: Any, place: str, expected: str) -> int:
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise NotebeamError(place, described(value), expected)
+        raise NotebeamError(place, brief(value), expected)
     return int(value)
 
 
@@ -51,14 +51,14 @@ def floats(values: Any, place: str, expected: str) -> "NDArray[np.float64]":
         if array.dtype.kind in "biuf" or not array.size:
             return array.astype(np.float64)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise NotebeamError(place, described(values), expected) from error
-    raise NotebeamError(place, described(values), expected)
+        raise NotebeamError(place, brief(values), expected) from error
+    raise NotebeamError(place, brief(values), expected)
 
 
 def of_type(value: Any, kind: type[Kind] | tuple[type[Kind], ...], place: str, expected: str) -> Kind:
     """The value, which is one of that type."""
     if not isinstance(value, kind):
-        raise NotebeamError(place, described(value), expected)
+        raise NotebeamError(place, brief(value), expected)
     return value
 
 
@@ -66,11 +66,11 @@ def path_of(value: Any, place: str, expected: str = "a path") -> str:
     """The path of a `str` or `os.PathLike`."""
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(path, str) or "\0" in path:
-        raise NotebeamError(place, described(value), expected)
+        raise NotebeamError(place, brief(value), expected)
     return path
 
 
-def described(value: Any) -> object:
+def brief(value: Any) -> object:
     """A value as an error shows it: itself, or its type where it takes more than a glance."""
     if value is None or isinstance(value, str | bytes | Real):
         return value

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from symbolic.checks import described, floats, of_type, real, whole
+from symbolic.checks import brief, floats, of_type, real, whole
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import KEYS, key_of, pitch_of
@@ -42,7 +42,7 @@ class PianoRoll:
             if plane is None and name == "struck":
                 continue
             if not isinstance(plane, np.ndarray) or plane.dtype != np.bool_ or plane.shape != shape:
-                raise NotebeamError(f"PianoRoll.{name}", described(plane), f"bool {shape}")
+                raise NotebeamError(f"PianoRoll.{name}", brief(plane), f"bool {shape}")
         if self.struck is not None and (self.struck & ~self.active).any():
             step, key = (int(i) for i in np.argwhere(self.struck & ~self.active)[0])
             place = f"PianoRoll.struck step {step} key {key}"
@@ -74,7 +74,7 @@ class Clock:
             raise NotebeamError("Clock.times", self.times, "finite increasing seconds, shape (T,)")
         kinds = get_args(ClockKind)
         if not isinstance(self.kind, str) or self.kind not in kinds:
-            raise NotebeamError("Clock.kind", described(self.kind), f"one of {', '.join(kinds)}")
+            raise NotebeamError("Clock.kind", brief(self.kind), f"one of {', '.join(kinds)}")
         if not 0 <= real(self.window, "Clock.window", "seconds >= 0") < np.inf:
             raise NotebeamError("Clock.window", self.window, "seconds >= 0")
         if self.last is not None and not 0 < real(self.last, "Clock.last", "seconds > 0") < np.inf:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from symbolic.checks import described
+from symbolic.checks import brief
 from symbolic.errors import NotebeamError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def device_named(name: "str | torch.device", place: str = "device") -> "torch.de
         return name
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not isinstance(name, str):
-        raise NotebeamError(place, described(name), f"one of auto, {', '.join(present)}")
+        raise NotebeamError(place, brief(name), f"one of auto, {', '.join(present)}")
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "cpu") if present[kind]))
     kind, _, index = name.partition(":")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from symbolic.checks import described, floats, real, whole
+from symbolic.checks import brief, floats, real, whole
 from symbolic.errors import NotebeamError
 from symbolic.files import read_text, replacing
 from symbolic.pitch import HIGHEST, KEYS, LOWEST
@@ -60,7 +60,7 @@ class Notes:
             good = isinstance(column, np.ndarray) and column.dtype == kind and column.ndim == 1
             if not good or column.shape != count:
                 expected = f"an array of {np.dtype(kind)}, (N,); Notes.make takes any numbers"
-                raise NotebeamError(f"Notes.{name}", described(column), expected)
+                raise NotebeamError(f"Notes.{name}", brief(column), expected)
 
     @staticmethod
     def make(
@@ -110,11 +110,12 @@ class Notes:
         *,
         pedal: bool = False,
         beats: "Beats | None" = None,
+        right: "NDArray[np.bool_] | None" = None,
     ) -> None:
         """Write a MIDI file; arguments and errors as of `symbolic.midi_writing.write_midi`."""
         from symbolic.midi_writing import write_midi
 
-        write_midi(path, self, tempo, pedal=pedal, beats=beats)
+        write_midi(path, self, tempo, pedal=pedal, beats=beats, right=right)
 
     def cut(self, start: float, stop: float) -> "Notes":
         """Notes struck in [start, stop) seconds, at their old times; they sound until `stop` at most."""

@@ -13,7 +13,7 @@ from math import inf, isfinite
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from symbolic.checks import Checked, described, of_type
+from symbolic.checks import Checked, brief, of_type
 from symbolic.errors import NotebeamError
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Hmm(Scoring):
             for roll in of_type(rolls, Sequence, "Hmm.counted(rolls)", expected)
         }
         if len(kinds) != 1 or len(kind := kinds.pop()) != 2 or kind[0] != np.bool_:
-            raise NotebeamError("Hmm.counted(rolls)", [described(roll) for roll in rolls], expected)
+            raise NotebeamError("Hmm.counted(rolls)", [brief(roll) for roll in rolls], expected)
         # Every piece begins after silence, as the search does.
         before = np.concatenate([np.concatenate([np.zeros_like(roll[:1]), roll[:-1]]) for roll in rolls])
         now = np.concatenate(list(rolls))

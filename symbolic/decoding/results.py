@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from symbolic.checks import described, of_type
+from symbolic.checks import brief, of_type
 from symbolic.clock import Clock
 from symbolic.decoding.evidence import Evidence, Plane
 from symbolic.errors import NotebeamError
@@ -51,7 +51,7 @@ class Decoding:
 
     def __post_init__(self) -> None:
         if not (isinstance(self.rolls, np.ndarray) and self.rolls.dtype == np.bool_ and self.rolls.ndim == 3):
-            raise NotebeamError("Decoding.rolls", described(self.rolls), "an array of bool (W, T, D)")
+            raise NotebeamError("Decoding.rolls", brief(self.rolls), "an array of bool (W, T, D)")
         of_type(self.evidence, Evidence, "Decoding.evidence", "Evidence")
 
     @property

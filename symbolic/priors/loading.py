@@ -78,7 +78,8 @@ def load_prior(name_or_path: str | PathLike[str], device: str | torch.device = "
     if prior.visible != card.visible:
         beside = f"{path.with_suffix('.json')}: visible"
         raise NotebeamError(beside, card.visible, f"{prior.visible}, as the options say")
-    stored, metadata = read_tensors(path, "weights as safetensors", shapes_of(prior.state_dict()))
+    shapes = shapes_of(prior.state_dict())
+    stored, metadata = read_tensors(path, "weights as safetensors", shapes, prior.renamed)
     if metadata.get("model", card.model) != card.model:
         raise NotebeamError(str(path), f"weights of a {metadata['model']}", f"a {card.model}, as on the card")
     prior.load_state_dict(stored)

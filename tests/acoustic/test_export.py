@@ -14,7 +14,7 @@ import torch
 from acoustic import export
 from acoustic.calibration import Scaling
 from acoustic.features import FeatureOptions, margin_samples, spectra
-from acoustic.inference import load_acoustic, posteriors
+from acoustic.inference import load_acoustic, predicted_planes
 from acoustic.loading import ModelCard, save_network
 from acoustic.network import HEADS, HarmonicNet, NetworkOptions
 from symbolic.errors import NotebeamError
@@ -74,7 +74,7 @@ def test_the_file_computes_what_torch_does(kind: str, tmp_path: Path) -> None:
         count = 2 * margin_samples(FEATURES) + (frames - 1) * 320
         audio = 0.3 * torch.randn(clips, count, generator=torch.Generator().manual_seed(clips))
         planes = session.run(None, {"audio": audio.numpy(), "cents": np.array(cents, dtype=np.float32)})
-        expected = posteriors(audio, replace(listener, cents=cents)).numpy()
+        expected = predicted_planes(audio, replace(listener, cents=cents)).numpy()
         for number, (head, plane) in enumerate(zip(HEADS, planes, strict=True)):
             scaling = listener.scalings.get(head, Scaling())
             truth = scaling(expected[:, number]) if head != "velocity" else expected[:, number]

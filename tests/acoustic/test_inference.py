@@ -23,7 +23,7 @@ from acoustic.inference import (
     listen,
     load_acoustic,
     multiplies_bfloat16,
-    posteriors,
+    predicted_planes,
 )
 from acoustic.loading import ModelCard, save_network, update_card
 from acoustic.network import HEADS, HarmonicNet, NetworkOptions
@@ -55,7 +55,7 @@ def whole(audio: Samples, network: HarmonicNet) -> np.ndarray:
     frames, margin = frame_count(len(audio), features), margin_samples(features)
     wanted = 2 * margin + (frames - 1) * features.hop_samples
     padded = np.pad(audio, (margin, wanted - margin - len(audio)))
-    return posteriors(torch.from_numpy(padded)[None], Listener(network, "small"))[0].numpy()
+    return predicted_planes(torch.from_numpy(padded)[None], Listener(network, "small"))[0].numpy()
 
 
 @pytest.mark.parametrize("samples", [1, 320, 5_000, 16_000, 51_234])

@@ -15,7 +15,7 @@ from symbolic.errors import NotebeamError
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.training.data import augmented_roll, step_mean
-from symbolic.training.stream import Stream
+from symbolic.training.stream import ChunkStream
 
 FOLDER = DataConfig(midi="somewhere", hop=0.5)
 
@@ -79,7 +79,9 @@ def test_real_steps_pass_the_stream_as_they_are() -> None:
     rng = np.random.default_rng(0)
     pieces = [rng.normal(size=(length, 3)).astype(np.float32) for length in (5, 3)]
     config = DataConfig(set="motion")
-    stream = Stream(pieces, lambda piece, draw: augmented_roll(piece, config, draw), batch=2, chunk=9, seed=0)
+    stream = ChunkStream(
+        pieces, lambda piece, draw: augmented_roll(piece, config, draw), batch=2, chunk=9, seed=0
+    )
     chunk = stream.next()
     found = sorted((chunk.rolls[row][chunk.mask[row]].numpy() for row in range(2)), key=len)
     np.testing.assert_array_equal(found[0], pieces[1])

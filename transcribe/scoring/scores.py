@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from symbolic.checks import described, path_of, real
+from symbolic.checks import brief, path_of, real
 from symbolic.errors import NotebeamError
 from symbolic.midi import read_midi
 from symbolic.notes import Notes, read_csv, read_tsv
@@ -112,7 +112,7 @@ def mean(scores: Sequence[Scores]) -> Scores:
 def read_notes(notes: NotesOrPath, pedal: Pedal = "extend") -> Notes:
     """Notes as they are given, or of a file in one of `FORMATS`, ending as `pedal` says (see `score`)."""
     if not isinstance(pedal, str) or pedal not in ("extend", "keys"):
-        raise NotebeamError("score(pedal)", described(pedal), '"extend" or "keys"')
+        raise NotebeamError("score(pedal)", brief(pedal), '"extend" or "keys"')
     place = "notes"
     if not isinstance(notes, Notes):
         path = Path(path_of(notes, "score", f"Notes, or the path of a file of {', '.join(FORMATS)}"))
