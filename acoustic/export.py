@@ -245,7 +245,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 
     def work() -> None:
-        export(load_acoustic(args.model), output)
+        export(load_acoustic(args.model, bfloat16=False), output)
         size = output.stat().st_size / 1e6
         sys.stdout.write(f"{output}: {size:.1f} MB, as torch computes it to {TOLERANCE:g}\n")
 

@@ -176,10 +176,12 @@ def load_acoustic(
     name: str | PathLike[str],
     device: torch.device | str = "cpu",
     *,
-    bfloat16: bool = False,
+    bfloat16: bool | None = None,
     cents: float | None = None,
 ) -> Listener:
     """A shipped model by name, or a .safetensors file with its card; see `Listener`.
+
+    bfloat16: None: where the device multiplies it natively.
 
     >>> import notebeam as nb
     >>> import numpy as np
@@ -191,10 +193,22 @@ def load_acoustic(
     expected = "cents above A4 = 440 Hz, or None"
     if cents is not None and not abs(real(cents, "load_acoustic(cents)", expected)) <= MOST_CENTS:
         raise NotebeamError("load_acoustic(cents)", cents, expected)
-    of_type(bfloat16, bool, "load_acoustic(bfloat16)", "True or False")
-    network, card = load_network(path, device_named(device, "load_acoustic(device)"))
+    of_type(bfloat16, (bool, type(None)), "load_acoustic(bfloat16)", "True, False, or None")
+    place = device_named(device, "load_acoustic(device)")
+    network, card = load_network(path, place)
     network = fused(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    bfloat16 = multiplies_bfloat16(place) if bfloat16 is None else bfloat16
     return Listener(network, card.name, card.scalings, bfloat16, cents, card.onset_shift)
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for it; without them it is slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # which torch 2.9 has not
+        return False
+    known = torch.cpu.get_capabilities()
+    return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def listen(

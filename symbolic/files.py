@@ -1,7 +1,8 @@
 """Users' files: opened with care, written whole or not at all.
 
 Is: the one way in which the project opens what a user names (`open_file`, `read_bytes`, `read_text`,
-`read_json`) and the one way in which it writes a file (`replacing`).
+`read_json`), the one way in which it writes a file (`replacing`), and temporary folders
+(`temporary_folder`).
 Is not: any file format (arrays: symbolic.arrays).
 """
 
@@ -9,7 +10,9 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,13 +98,32 @@ def parse_json(text: str, place: str, expected: str) -> Any:
         raise NotebeamError(place, f"no JSON ({why})", expected) from error
 
 
-_unfinished: set[Path] = set()  # temporary files being written, for `remove_unfinished`
+_unfinished: set[Path] = set()  # temporary files and folders in use, for `remove_unfinished`
 
 
 def remove_unfinished() -> None:
-    """Delete what `replacing` has begun: for a program that has to end at once."""
+    """Delete what `replacing` and `temporary_folder` have begun: for a program that has to end at once."""
     for path in list(_unfinished):
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder(path: Path | None = None) -> Iterator[Path]:
+    """An empty folder, deleted at the end with all that is in it, also where a signal ends the program.
+
+    path: its name, which nothing may have yet; None: one of the system's for temporary files.
+    """
+    folder = Path(tempfile.gettempdir(), f"notebeam-{secrets.token_hex(8)}") if path is None else path
+    _unfinished.add(folder)
+    try:
+        folder.mkdir(mode=0o700 if path is None else 0o777, parents=True)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _unfinished.discard(folder)
 
 
 @contextmanager

@@ -22,7 +22,12 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def load_listener(
-    model: str | PathLike[str], frontend: str | None, device: str, *, bfloat16: bool, tuning: float | None
+    model: str | PathLike[str],
+    frontend: str | None,
+    device: str,
+    *,
+    bfloat16: bool | None,
+    tuning: float | None,
 ) -> Listener | Frontend:
     """The acoustic model, or the front end of that name; the preset of `model` is then its own weights.
 

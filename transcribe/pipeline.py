@@ -43,7 +43,7 @@ FIELD_TYPES: dict[str, tuple[Any, str]] = {
     "beats": (Beats | str | PathLike | None, "Beats, auto, a file, or None"),
     "track": (TrackOptions | None, "TrackOptions, or None"),
     "settings": (Settings | str | PathLike | None, "Settings, their file, or None"),
-    "bfloat16": (bool, "True or False"),
+    "bfloat16": (bool | None, "True, False, or None"),
 }
 
 
@@ -98,7 +98,8 @@ class Transcriber(Checked):
     # Of the front end, or their file; None: those of whoever made a posteriorgram.
     settings: Settings | str | PathLike[str] | None = None
     device: str = "auto"
-    bfloat16: bool = False  # of the acoustic model: faster where the processor has it, a little less exact
+    # Of the acoustic model: twice as fast, a little less exact; None: where the processor multiplies it
+    bfloat16: bool | None = None
     tuning: float | None = None  # Hz of A4; None: estimated, within half a semitone of 440
     onset_shift: float | None = None  # seconds added to every onset; None: that of the acoustic model's card
     start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
@@ -136,7 +137,7 @@ class Transcriber(Checked):
         self._check_word("frontend", FRONTENDS)
         none = f"none: {self.frontend} has no such setting"
         self._check("tuning", none, holds=self.tuning is None)
-        self._check("bfloat16", none, holds=not self.bfloat16)
+        self._check("bfloat16", none, holds=self.bfloat16 is None)
 
     def __getstate__(self) -> dict[str, Any]:
         """The options alone: a worker loads its own models."""

@@ -13,7 +13,15 @@ from oracles_acoustic import sine
 from acoustic.audio import Samples
 from acoustic.calibration import Scaling
 from acoustic.features import FeatureOptions, frame_count, margin_samples
-from acoustic.inference import MEAN_VELOCITY, Listener, centred, listen, load_acoustic, predicted_planes
+from acoustic.inference import (
+    MEAN_VELOCITY,
+    Listener,
+    centred,
+    listen,
+    load_acoustic,
+    multiplies_bfloat16,
+    predicted_planes,
+)
 from acoustic.loading import ModelCard, save_network, update_card
 from acoustic.network import HarmonicNet, NetworkOptions
 from symbolic.errors import NotebeamError
@@ -88,7 +96,7 @@ def test_a_card_s_scalings_are_applied_and_a_loaded_model_is_fused(tmp_path: Pat
     scaling = Scaling(temperature=2.0, bias=-1.0)
     card = ModelCard(name="small", network=network.options, scalings={"onset": scaling})
     save_network(tmp_path / "small.safetensors", network, card)
-    listener = load_acoustic(tmp_path / "small.safetensors")
+    listener = load_acoustic(tmp_path / "small.safetensors", bfloat16=False)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in listener.network.modules())
     warm, plain = listener.file(path), Listener(network, "small").file(path)
     assert warm.onset is not None and plain.onset is not None
@@ -96,13 +104,13 @@ def test_a_card_s_scalings_are_applied_and_a_loaded_model_is_fused(tmp_path: Pat
     assert np.abs(warm.onset - plain.onset).max() > 0.01
     assert np.abs(warm.frame - plain.frame).max() < 1e-4
     update_card(tmp_path / "small.json", scalings={}, scores={"onset_f1": 0.5})
-    cold = load_acoustic(tmp_path / "small.safetensors").file(path)
+    cold = load_acoustic(tmp_path / "small.safetensors", bfloat16=False).file(path)
     assert cold.onset is not None and np.abs(cold.onset - plain.onset).max() < 1e-4
     for bad in ({"velocity": {}}, {"onset": {"temperature": 0.0}}, {"onset": {"bias": "hot"}}):
         card_file = json.loads((tmp_path / "small.json").read_text()) | {"scalings": bad}
         (tmp_path / "small.json").write_text(json.dumps(card_file))
         with pytest.raises(NotebeamError, match="(?i)scaling"):
-            load_acoustic(tmp_path / "small.safetensors")
+            load_acoustic(tmp_path / "small.safetensors", bfloat16=False)
 
 
 def test_half_the_digits_hear_about_the_same() -> None:
@@ -163,3 +171,15 @@ def test_samples_at_any_rate_and_a_file_are_heard_alike(tmp_path: Path) -> None:
 def test_samples_that_are_none_are_refused(samples: np.ndarray, rate: float, message: str) -> None:
     with pytest.raises(NotebeamError, match=message):
         Listener(small_network(), "small")(samples, rate=rate)
+
+
+def test_half_the_digits_are_the_default_where_the_processor_multiplies_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    capabilities: dict[str, bool] = {}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    for name, found in (("avx2", False), ("avx512_bf16", True)):
+        capabilities[name] = True
+        assert load_acoustic("piano-small").bfloat16 is found
+        assert load_acoustic("piano-small", bfloat16=not found).bfloat16 is not found
+    assert not multiplies_bfloat16(torch.device("mps"))

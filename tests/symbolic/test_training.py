@@ -1,6 +1,7 @@
 """Training: configs, augmentation, the stream, and runs that resume bit for bit."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -498,3 +499,28 @@ def test_a_classic_set_keeps_its_splits() -> None:
     splits = read_splits(DataConfig(set="jsb"))
     assert [len(part) for part in (splits.train, splits.valid, splits.test)] == [229, 76, 77]
     assert sum(map(len, splits.test)) == 4725
+
+
+def test_minutes_of_work_leave_out_what_other_programs_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = Run.update
+
+    def waiting(self: Run) -> tuple[float, int]:
+        time.sleep(0.5)  # as long as another program had the processor
+        return update(self)
+
+    monkeypatch.setattr(Run, "update", waiting)
+    began, lines = time.monotonic(), list[str]()
+    train(
+        replace(CONFIG, loop=replace(CONFIG.loop, steps=2)),
+        SPLITS,
+        tmp_path,
+        output=tmp_path / "w.safetensors",
+        command="",
+        resume=False,
+        log=lines.append,
+    )
+    waited = time.monotonic() - began
+    row = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert waited > 1 and 60 * row["minutes"] < waited - 0.9
