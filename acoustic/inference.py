@@ -4,7 +4,9 @@ Is: chunks with enough context that the result does not depend on them.
 Is not: reading audio (audio), spectra (features), the weights' files (loading).
 """
 
+import ctypes
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -27,11 +29,13 @@ from acoustic.survey import Survey
 from symbolic.checks import brief, of_type, path_of, real
 from symbolic.devices import device_named
 from symbolic.errors import NotebeamError
+from symbolic.planes import let_go, room_for
 from symbolic.posteriorgram import Posteriorgram
 
 CHUNK_SECONDS = 20.0
 MOST_CENTS = 1200.0
 TIE_CENTS = 40.0  # beyond which a recording may as well be taken for one a semitone away
+FRAMES_TO_FREE = 15_000  # five minutes: what takes longer than that does not feel it
 MEAN_VELOCITY = 64 / 127  # of every recording: what is heard tells how its notes differ, not how loud it was
 Planes = npt.NDArray[np.float32]  # (5, T, 88), in the order of HEADS
 
@@ -79,8 +83,8 @@ class Listener:
         """What the network hears in a recording between `start` and `stop` seconds.
 
         Frame 0 is centred on `start`, so the times are those of the recording. Level and tuning are
-        estimated over all that is read (`survey`); velocities are relative to its mean. Memory grows only
-        with the result (90 kB a second), not with the spectra.
+        estimated over all that is read (`survey`); velocities are relative to its mean. Memory does not grow
+        with the spectra, and from half an hour on the result lies in a temporary file (90 kB a second).
 
         Args:
             progress: called after each chunk with the part done, 0 to 1, as far as the file tells its length.
@@ -113,17 +117,19 @@ class Listener:
             assert cents is not None
             if survey.tuning is not None and abs(cents) > TIE_CENTS:
                 notice(_tie(cents))
-            parts: list[Planes] = []
-            seconds = 0.0
+            frames = max(1, frame_count(survey.count, self.network.features))
+            room, first, seconds = room_for(len(HEADS), frames), 0, 0.0
             for part, seconds in listen(survey.blocks(), replace(self, cents=cents)):
-                parts.append(part)
+                room[:, first : first + part.shape[1]] = self._scaled(part)
+                first += part.shape[1]
+                let_go(room)
                 tell(seconds)
-        planes: dict[str, Any] = {name: np.concatenate([p[i] for p in parts]) for i, name in enumerate(HEADS)}
-        del parts  # an hour of it is 300 MB
-        for head, scaling in self.scalings.items():
-            planes[head] = scaling(planes[head])
-        planes["velocity"] = centred(planes["velocity"], planes["onset"])
-        return Posteriorgram(
+        free_memory(frames)
+        planes: dict[str, Any] = dict(zip(HEADS, room, strict=True))
+        centre(planes["velocity"], planes["onset"])
+        for plane in planes.values():
+            plane.flags.writeable = False
+        result = Posteriorgram(
             **planes,
             hop=self.network.features.hop,
             start=start,
@@ -131,6 +137,14 @@ class Listener:
             source=source,
             model=self.name,
         )
+        let_go(room)
+        return result
+
+    def _scaled(self, part: Planes) -> Planes:
+        """Planes (5, T, 88) with the probabilities of the scalings, in place."""
+        for head, scaling in self.scalings.items():
+            part[HEADS.index(head)] = scaling(part[HEADS.index(head)])
+        return part
 
 
 def mono_samples(samples: npt.ArrayLike, rate: float, rate_hz: int, notice: Callable[[str], None]) -> Samples:
@@ -273,9 +287,21 @@ def predicted_planes(audio: Tensor, listener: Listener) -> Tensor:
     return outputs
 
 
-def centred(velocity: Planes, onset: Planes) -> Planes:
-    """(T, 88) velocities in 0..1 whose mean over what was most likely struck is `MEAN_VELOCITY`."""
+def centre(velocity: Planes, onset: Planes) -> None:
+    """Bring velocities (T, 88) to 0..1 and the mean of what was most likely struck to `MEAN_VELOCITY`."""
     struck = onset >= 0.5 * onset.max(initial=0.0)
     mean = velocity[struck].mean() if struck.any() else 0.0
-    result: Planes = np.clip(velocity + np.float32(MEAN_VELOCITY - mean), 0.0, 1.0)
-    return result
+    velocity += np.float32(MEAN_VELOCITY - mean)
+    np.clip(velocity, 0.0, 1.0, out=velocity)
+
+
+def free_memory(frames: int) -> None:
+    """Hand the network's memory back to the system, after a recording of so many frames, if they are many.
+
+    The C library of Linux keeps for its own use what is freed, a third of a GB.
+    """
+    if frames < FRAMES_TO_FREE:
+        return
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)

@@ -1,8 +1,7 @@
 """Users' files: opened with care, written whole or not at all.
 
 Is: the one way in which the project opens what a user names (`open_file`, `read_bytes`, `read_text`,
-`read_json`), the one way in which it writes a file (`replacing`), and temporary folders
-(`temporary_folder`).
+`read_json`), the one way in which it writes a file (`replacing`), and temporary folders.
 Is not: any file format (arrays: symbolic.arrays).
 """
 
@@ -77,7 +76,7 @@ def read_bytes(path: str | os.PathLike[str], expected: str, largest: int = LARGE
 def read_text(path: str | os.PathLike[str], expected: str, largest: int = LARGEST) -> str:
     """All of a UTF-8 text; a byte order mark is left out."""
     try:
-        return read_bytes(path, expected, largest).decode("utf-8-sig")
+        return read_bytes(path, expected, largest).decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise NotebeamError(
             str(path), f"bytes that are not text, from byte {error.start}", expected

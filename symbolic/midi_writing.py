@@ -1,6 +1,7 @@
-"""Standard MIDI files out of notes: a track of tempo and metre, a track of piano."""
+"""Standard MIDI files out of notes: a track of tempo and metre, a track of piano, or one for each hand."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -46,6 +47,7 @@ def write_midi(
     pedal: bool = False,
     program: int = 0,
     beats: Beats | None = None,
+    right: NDArray[np.bool_] | None = None,
 ) -> None:
     """Write notes as a MIDI file of type 1: a track of tempo and metre, a track of piano.
 
@@ -61,10 +63,11 @@ def write_midi(
         pedal: write keys and pedal, of notes that know when their keys were released.
         program: General MIDI instrument, 0 (grand piano) to 127.
         beats: the file's beats and bars, and its key; instead of a constant tempo. They change no times.
+        right: (N,) the right hand plays the note: two tracks, "Right hand" and "Left hand", on one channel.
 
     Raises:
-        NotebeamError: a bad tempo, beats too far apart for MIDI, a note that ends before 0, or a pedal wanted
-            of notes without key offsets.
+        NotebeamError: a bad tempo, beats too far apart for MIDI, a note that ends before 0, a pedal wanted of
+            notes without key offsets, or hands of other notes.
     """
     import mido
 
@@ -73,15 +76,21 @@ def write_midi(
     program_number = "a General MIDI program 0..127"
     if not 0 <= whole(program, "write_midi(program)", program_number) <= 127:
         raise NotebeamError("write_midi(program)", program, program_number)
+
+    if right is not None and right.shape != notes.onset.shape:
+        raise NotebeamError("write_midi: right", right.shape, f"a hand for each of {len(notes)} notes")
     if beats is None:
         tempi = constant_tempo(microseconds_a_quarter(tempo, "write_midi(tempo)"))
     else:
         tempi = tempo_of_beats(beats)
     file = mido.MidiFile(type=1, ticks_per_beat=tempi.ticks_a_quarter)
-    head, piano = file.add_track("notebeam"), file.add_track("Piano")
-    tempi.append_to(head)
-    piano.append(mido.Message("program_change", program=program))
-    _append_notes(piano, notes, tempi, pedal=pedal)
+    tempi.append_to(file.add_track("notebeam"))
+    names = ("Piano",) if right is None else ("Right hand", "Left hand")
+    tracks = [file.add_track(name) for name in names]
+    for track in tracks:
+        track.append(mido.Message("program_change", program=program))
+    is_left = np.zeros(len(notes), dtype=np.int64) if right is None else (~right).astype(np.int64)
+    _append_notes(tracks, notes, is_left, tempi, pedal=pedal)
     with replacing(path) as temporary:
         file.save(temporary)
 
@@ -96,7 +105,10 @@ def microseconds_a_quarter(tempo: float, place: str) -> int:
     return int(mido.bpm2tempo(tempo))
 
 
-def _append_notes(track: "mido.MidiTrack", notes: Columns, tempi: TempoMap, *, pedal: bool) -> None:
+def _append_notes(
+    tracks: Sequence["mido.MidiTrack"], notes: Columns, of_track: Ticks, tempi: TempoMap, *, pedal: bool
+) -> None:
+    """Write each note into the track (N,) that it is of; the pedal into all, since all are one piano."""
     if (notes.offset <= 0).any():
         row = int(np.argmax(notes.offset <= 0))
         raise NotebeamError(f"write_midi: note {row} offset", float(notes.offset[row]), "seconds after 0")
@@ -104,9 +116,25 @@ def _append_notes(track: "mido.MidiTrack", notes: Columns, tempi: TempoMap, *, p
     if pedal and notes.key_offset is not None:
         down, up = pedal_spans(notes)
         stop, spans = np.minimum(notes.key_offset, notes.offset), (ticks(down), ticks(up))
-    columns = ticks(notes.onset), ticks(stop), notes.pitch, notes.velocity
-    onset, offset, pitch, velocity = one_note_a_stroke(*columns)
-    append_events(track, onset, until_struck_again(onset, offset, pitch), pitch, velocity, pedal=spans)
+    columns = ticks(notes.onset), ticks(stop), notes.pitch, notes.velocity, of_track
+    onset, offset, pitch, velocity, of_track = one_note_a_stroke(*columns)
+    offset = _apart(onset, until_struck_again(onset, offset, pitch), pitch, of_track)
+    for index, track in enumerate(tracks):
+        own = of_track == index
+        append_events(track, onset[own], offset[own], pitch[own], velocity[own], pedal=spans)
+
+
+def _apart(onset: Ticks, offset: Ticks, pitch: NDArray[np.int64], of_track: Ticks) -> Ticks:
+    """Offsets (N,), a tick earlier where another track strikes the key just then.
+
+    At one tick a program may play the tracks in any order, and end the new note with the old one.
+    """
+    order = np.lexsort((onset, pitch))
+    now, then = order[:-1], order[1:]
+    handed = (pitch[now] == pitch[then]) & (offset[now] == onset[then]) & (of_track[now] != of_track[then])
+    offset = offset.copy()
+    offset[now[handed]] = np.maximum(offset[now[handed]] - 1, onset[now[handed]] + 1)
+    return offset
 
 
 def pedal_spans(notes: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -166,13 +194,13 @@ def until_struck_again(onset: Ticks, offset: Ticks, pitch: NDArray[np.int64]) ->
     return np.asarray(np.maximum(np.minimum(offset, following), onset + 1))
 
 
-def one_note_a_stroke(onset: Ticks, offset: Ticks, *others: NDArray[np.int64]) -> list[Ticks]:
-    """Columns onset, offset, pitch, velocity without doubles: the louder stays, as long as the longer."""
-    pitch, velocity = others
-    order = np.lexsort((-velocity, pitch, onset))
-    onset, offset, pitch, velocity = (column[order] for column in (onset, offset, pitch, velocity))
+def one_note_a_stroke(onset: Ticks, offset: Ticks, *columns: NDArray[np.int64]) -> list[Ticks]:
+    """Columns onset, offset, pitch, velocity, ... without doubles: the louder stays, as long as the other."""
+    order = np.lexsort((-columns[1], columns[0], onset))
+    onset, offset, *others = (column[order] for column in (onset, offset, *columns))
+    pitch = others[0]
     first = np.ones(len(onset), dtype=np.bool_)
     first[1:] = (onset[1:] != onset[:-1]) | (pitch[1:] != pitch[:-1])
     if len(onset):
         offset = np.maximum.reduceat(offset, np.flatnonzero(first))
-    return [onset[first], offset, pitch[first], velocity[first]]
+    return [onset[first], offset, *(column[first] for column in others)]

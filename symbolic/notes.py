@@ -110,11 +110,12 @@ class Notes:
         *,
         pedal: bool = False,
         beats: "Beats | None" = None,
+        right: "NDArray[np.bool_] | None" = None,
     ) -> None:
         """Write a MIDI file; arguments and errors as of `symbolic.midi_writing.write_midi`."""
         from symbolic.midi_writing import write_midi
 
-        write_midi(path, self, tempo, pedal=pedal, beats=beats)
+        write_midi(path, self, tempo, pedal=pedal, beats=beats, right=right)
 
     def cut(self, start: float, stop: float) -> "Notes":
         """Notes struck in [start, stop) seconds, at their old times; they sound until `stop` at most."""

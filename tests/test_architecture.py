@@ -33,6 +33,7 @@ CORE = {
     "midi_writing",
     "notes",
     "pitch",
+    "planes",
     "posteriorgram",
     "runlog",
 }

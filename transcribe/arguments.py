@@ -20,7 +20,8 @@ examples:
   transcribe recordings/ -o midi/ --skip-existing  a whole folder, resumable
   transcribe song.mp3 --start 1:30 --stop 2:00 --picture song.png
   transcribe probabilities.npz --prior none        another system's posteriorgram
-  transcribe waltz.wav --beats auto                bars, metre and key for a score program
+  transcribe waltz.wav --beats auto                bars, metre, key and hands for a score program
+  transcribe waltz.wav --score waltz.musicxml      a score to edit and to print
 """
 
 
@@ -44,12 +45,16 @@ class Version(argparse.Action):
         parser.exit()
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(
+    program: str = "transcribe",
+    description: str = "Recorded polyphonic music to notes: audio in, MIDI out.",
+    epilog: str = EPILOG,
+) -> argparse.ArgumentParser:
     """The command's parser; see the groups for what belongs together."""
     parser = argparse.ArgumentParser(
-        prog="transcribe",
-        description="Recorded polyphonic music to notes: audio in, MIDI out.",
-        epilog=EPILOG,
+        prog=program,
+        description=description,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # an option added later must not change what a script means
     )
@@ -68,6 +73,13 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument("-o", "--output", type=Path, metavar="PATH", help="MIDI (default: beside the input)")
     group.add_argument(
         "--beats", metavar="FILE|auto", help="bars in the MIDI: beats of a file, a line each, or tracked"
+    )
+    group.add_argument("--hands", action="store_true", help="a MIDI track for each hand, as with --beats")
+    group.add_argument(
+        "--score",
+        type=Path,
+        metavar="PATH",
+        help="MusicXML on two staves, for a score program (tracks beats)",
     )
     group.add_argument("--csv", type=Path, metavar="PATH", help="the notes as a table, with confidence")
     group.add_argument(

@@ -7,7 +7,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symbolic.console import DONE, FAILED, INTERRUPTED, USAGE, ending_at_signals, is_out_of_memory, say
@@ -18,7 +19,7 @@ if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from pathlib import Path
 
     from symbolic.errors import NotebeamError
-    from transcribe.outputs import Job
+    from transcribe.outputs import Job, Plan, Wanted
     from transcribe.pipeline import Transcriber, Transcription
     from transcribe.progress import Progress
     from transcribe.report import Outcome, Report
@@ -34,33 +35,46 @@ SETTINGS = {
 }
 
 
+@dataclass(frozen=True)
+class Way:
+    """How the inputs become jobs, and the jobs are done; None: as `outputs.plan` says, on this machine."""
+
+    plan: Callable[[Sequence[Path], Wanted, Collection[Path]], Plan] | None = None
+    outcomes: Callable[[Sequence[Job], argparse.Namespace, int], Iterator[Outcome]] | None = None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code. Wrong usage leaves by `SystemExit(2)`, as argparse does."""
     parser = build_parser()
-    args = parser.parse_args(argv)
+    return run(parser, parser.parse_args(argv), Way())
+
+
+def run(parser: argparse.ArgumentParser, args: argparse.Namespace, way: Way) -> int:
+    """Check the options, plan, do the inputs one way or another, and report."""
     if not args.inputs and args.manifest is None:
         parser.error("got no INPUT and no --manifest, expected at least one")
     if args.resume and args.report is None:
         parser.error("--resume: expected --report, the file that says what is done")
-    if args.tempo is not None and (args.beats is not None or args.clock == "beats"):
+    if args.tempo is not None and (args.beats is not None or args.clock == "beats" or args.score is not None):
         parser.error(f"--tempo: got {args.tempo:g}, expected none: the beats make the file's tempo")
     if args.stop is not None and args.stop <= (args.start or 0.0):
         parser.error(f"--stop: got {args.stop:g} s, expected more than --start, {args.start or 0.0:g} s")
     with ending_at_signals(PROGRAM):
         try:
-            return _run(args)
+            return _run(args, way)
         except KeyboardInterrupt:
             _say("interrupted; files written so far are complete")
             return INTERRUPTED
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace, way: Way) -> int:
     import torch
 
     from symbolic.errors import NotebeamError
     from transcribe.manifest import read_manifest, shard_of
     from transcribe.outputs import POSTERIORGRAM, Wanted, check_writable, plan
     from transcribe.report import Report, options_of
+    from transcribe.score import check_installed
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
@@ -71,12 +85,15 @@ def _run(args: argparse.Namespace) -> int:
         page=args.html,
         sound=args.sonify,
         posteriorgram=args.save_posteriorgram,
+        score=args.score,
     )
     try:
+        if args.score is not None:
+            check_installed("--score")
         transcriber = transcriber_of(args)
         listed, notices = read_manifest(args.manifest) if args.manifest else ([], [])
         check_beats(args.beats, [*args.inputs, *listed])
-        todo = plan([*args.inputs, *listed], wanted, set(listed))
+        todo = (way.plan or plan)([*args.inputs, *listed], wanted, set(listed))
         wanted_jobs, failures = shard_of(todo.jobs, args.shard), shard_of(todo.failures, args.shard)
         report = None if args.report is None else Report(args.report, options_of(args))
         if report is not None:
@@ -93,7 +110,7 @@ def _run(args: argparse.Namespace) -> int:
         done, count = len(wanted_jobs) - len(jobs), len(wanted_jobs)
         _say(f"{done} of {count} inputs are done already and left as they are")
     ends = [_reported(_refused(failure), None, report, args) for failure in failures]
-    ends += _all_done(jobs, transcriber, report, args)
+    ends += _all_done(jobs, transcriber, report, args, way)
     failed_count, count = ends.count(End.FAILED), len(wanted_jobs) + len(failures)
     if 0 < failed_count < count:
         _say(f"{failed_count} of {count} inputs failed, the others are written")
@@ -129,14 +146,16 @@ def _refused(error: NotebeamError) -> Outcome:
 
 
 def _all_done(
-    jobs: Sequence[Job], transcriber: Transcriber, report: Report | None, args: argparse.Namespace
+    jobs: Sequence[Job], transcriber: Transcriber, report: Report | None, args: argparse.Namespace, way: Way
 ) -> list[End]:
-    """Do all inputs, here or in processes of their own."""
+    """Do all inputs, here, in processes of their own or another way."""
     from transcribe.progress import Progress
     from transcribe.workers import outcomes
 
     progress = Progress(job.source for job in jobs)
-    if (args.jobs or 1) > 1 and len(jobs) > 1:
+    if way.outcomes is not None:
+        found = way.outcomes(jobs, args, args.jobs)
+    elif (args.jobs or 1) > 1 and len(jobs) > 1:
         found = outcomes(jobs, args, args.jobs)
     else:
         found = (transcribe_one(job, transcriber, args, bar=True) for job in jobs)
@@ -192,6 +211,8 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         "onset_shift": None if args.onset_shift is None else args.onset_shift / 1000,
         "min_note": None if args.min_note is None else args.min_note / 1000,
     }
+    if args.score is not None and args.beats is None and args.clock != "beats":
+        options["beats"] = "auto"  # a score is written in beats
     options = {name: value for name, value in options.items() if value is not None}
     if args.prior == "none":
         options["prior"] = None
@@ -208,7 +229,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
     notices: list[str] = []
     try:
         result = _result(job, transcriber, args, faults.append, notices.append, bar=bar)
-        _write(job, result, args.tempo, notices.append, pedal=args.pedal)
+        _write(job, result, args, notices.append)
     except Exception as error:  # the next input may be good: a bug is one line, and a traceback with --debug
         if args.debug:
             traceback.print_exc()
@@ -275,16 +296,19 @@ def _advance(bar: object, fraction: float) -> None:
     bar.update(fraction - bar.n)  # type: ignore[attr-defined]
 
 
-def _write(
-    job: Job, result: Transcription, tempo: float | None, notice: Callable[[str], None], *, pedal: bool
-) -> None:
+def _write(job: Job, result: Transcription, args: argparse.Namespace, notice: Callable[[str], None]) -> None:
     """Every file wanted, each whole or not at all, the MIDI file last."""
+    from symbolic.hands import right_hand
     from symbolic.midi_writing import TEMPO
     from symbolic.notes import write_csv
     from transcribe.picture import save_picture
+    from transcribe.score import write_score
 
     for path in job.outputs:
         path.parent.mkdir(parents=True, exist_ok=True)
+    if job.score is not None:  # first: it may be refused
+        assert result.beats is not None
+        write_score(job.score, result.notes, result.beats, f"{job.source}: --score")
     if job.csv is not None:
         write_csv(job.csv, result.notes)
     if job.picture is not None:
@@ -293,7 +317,9 @@ def _write(
         _write_sound(job, result, notice)
     if job.posteriorgram is not None:
         result.posteriorgram.save(job.posteriorgram)
-    result.notes.save(job.midi, TEMPO if tempo is None else tempo, pedal=pedal, beats=result.beats)
+    right = right_hand(result.notes) if args.hands or result.beats is not None else None
+    tempo = TEMPO if args.tempo is None else args.tempo
+    result.notes.save(job.midi, tempo, pedal=args.pedal, beats=result.beats, right=right)
 
 
 def _write_sound(job: Job, result: Transcription, notice: Callable[[str], None]) -> None:

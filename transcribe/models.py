@@ -12,7 +12,7 @@ from symbolic.errors import NotebeamError
 from symbolic.pitch import pitch_at
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior, priors_with_steps_of
-from transcribe.presets import MODEL
+from transcribe.presets import JOINS, MODEL, PRIOR, Choice
 
 if TYPE_CHECKING:  # the audio side is imported where audio is read: a posteriorgram needs none of it
     from acoustic.frontends.loading import Frontend
@@ -41,6 +41,15 @@ def load_listener(
 
     cents = None if tuning is None else 100 * float(pitch_at(tuning) - 69)
     return load_acoustic(model, device_named(device), bfloat16=bfloat16, cents=cents)
+
+
+def fitting_prior(model: str, decoder: object, clock: str) -> str:
+    """Name of the prior for an acoustic model: the join that was fitted to it, else the built-in prior.
+
+    Numbers that somebody chose for the search are meant for a prior of notes alone.
+    """
+    free = decoder is None or (isinstance(decoder, Choice) and decoder.weight is None)
+    return JOINS.get(model, PRIOR) if free and clock == "frames" else PRIOR
 
 
 def load_fitting_prior(prior: Prior | str | PathLike[str], clock: str, device: str) -> Prior:

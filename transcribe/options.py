@@ -53,7 +53,9 @@ def settings_of(
     return None if is_ours or model in list_models() else FOREIGN
 
 
-def decoder_options(decoder: object, settings: Settings | None, clock: str, *, prior: bool) -> object:
+def decoder_options(
+    decoder: object, settings: Settings | None, clock: str, *, prior: bool, joined: bool
+) -> object:
     """Options of the decoder for posteriorgrams of a front end.
 
     Args:
@@ -61,9 +63,10 @@ def decoder_options(decoder: object, settings: Settings | None, clock: str, *, p
         settings: of the front end; None: of this package's acoustic models.
         clock: what the prior's steps are.
         prior: whether there is one.
+        joined: whether it is a join (`symbolic.priors.evidence_join`).
     """
     choice = Choice(clock=clock) if decoder is None else decoder
-    return choice.options(settings, prior=prior) if isinstance(choice, Choice) else choice
+    return choice.options(settings, prior=prior, joined=joined) if isinstance(choice, Choice) else choice
 
 
 def in_blocks(options: object, posteriorgram: Posteriorgram) -> object:

@@ -16,6 +16,7 @@ from symbolic.arrays import array_names
 from symbolic.errors import NotebeamError
 from symbolic.files import check_name
 from symbolic.folders import some_of, walk
+from transcribe.stores import state_of
 
 POSTERIORGRAM = ".npz"
 PLANES = frozenset({"frame", "onset", "basic_pitch_model_output"})  # names of arrays, one of which it has
@@ -31,6 +32,7 @@ class Wanted:
     page: Path | None = None
     sound: Path | None = None
     posteriorgram: Path | None = None
+    score: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,17 +46,18 @@ class Job:
     page: Path | None = None
     sound: Path | None = None
     posteriorgram: Path | None = None
+    score: Path | None = None
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The wanted ones, the MIDI file last: where it is, the others are too."""
-        paths = (self.csv, self.picture, self.page, self.sound, self.posteriorgram, self.midi)
+        paths = (self.csv, self.picture, self.page, self.sound, self.posteriorgram, self.score, self.midi)
         return tuple(path for path in paths if path is not None)
 
     @property
     def is_done(self) -> bool:
         """Every output is there."""
-        return all(os.path.exists(path) for path in self.outputs)
+        return all(state_of(path) is not None for path in self.outputs)
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,28 @@ class Plan:
     notices: tuple[str, ...] = ()
 
 
-def plan(inputs: Sequence[Path], wanted: Wanted, listed: Collection[Path] = ()) -> Plan:
+def plan(
+    inputs: Sequence[Path],
+    wanted: Wanted,
+    listed: Collection[Path] = (),
+    placed: Sequence[tuple[Path, Path]] = (),
+) -> Plan:
     """Jobs of the inputs. An input that cannot be done is a failure; a call that makes no sense is raised.
 
     Args:
         listed: the inputs whose folders are kept below an output folder, as those of a folder's walk are.
+        placed: further inputs that are known to be there, each with its place below an output folder.
 
     Raises:
         NotebeamError: one file name for several inputs, an output over the only input.
     """
     failures: list[NotebeamError] = []
     notices: list[str] = []
-    single = len(inputs) == 1 and not os.path.isdir(inputs[0])
+    single = len(inputs) + len(placed) == 1 and not (inputs and os.path.isdir(inputs[0]))
     _check_options(wanted, single=single)
-    found: dict[tuple[Path, Path], None] = {}  # (input, its place below an output folder), in order
+    found: dict[tuple[Path, Path], None] = dict.fromkeys(
+        placed
+    )  # (input, its place below an output folder), in order
     for entry in inputs:
         if os.path.isdir(entry):
             sources, failed, passed_over = folder_sources(entry, wanted)
@@ -192,6 +203,7 @@ def _job(source: Path, relative: Path, wanted: Wanted, *, single: bool, whole: b
         page=place(wanted.page, ".html", ".htm"),
         sound=place(wanted.sound, ".wav"),
         posteriorgram=place(wanted.posteriorgram, ".npz"),
+        score=place(wanted.score, ".musicxml", ".xml"),
     )
 
 
@@ -233,6 +245,7 @@ def _check_options(wanted: Wanted, *, single: bool) -> None:
         ("--html", wanted.page, (".html", ".htm")),
         ("--sonify", wanted.sound, (".wav",)),
         ("--save-posteriorgram", wanted.posteriorgram, (".npz",)),
+        ("--score", wanted.score, (".musicxml", ".xml")),
     )
     for option, path, suffixes in options:
         if path is None or _is_file_name(path, suffixes, single=single):

@@ -18,12 +18,13 @@ from symbolic.metre import Beats
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
+from symbolic.priors.surroundings import NEEDED
 from transcribe.doubt import warning
-from transcribe.models import DEVICES, load_fitting_prior, load_listener
+from transcribe.models import DEVICES, fitting_prior, load_fitting_prior, load_listener
 from transcribe.options import decoder_options, in_blocks, onset_shift_of, settings_of, track_options
 from transcribe.outputs import POSTERIORGRAM
 from transcribe.posteriorgrams import between, read_posteriorgram
-from transcribe.presets import MODEL, PRIOR, Choice, preset
+from transcribe.presets import AUTO, MODEL, Choice, preset
 from transcribe.settings import Settings, read_settings
 from transcribe.threads import one_thread
 from transcribe.tracking import TrackOptions, track_notes
@@ -86,7 +87,9 @@ class Transcriber(Checked):
     """
 
     model: str | PathLike[str] = MODEL  # name or file of acoustic weights
-    prior: Prior | str | PathLike[str] | None = PRIOR  # a prior, its name or file; None: acoustic alone
+    # A prior, its name or file; None: acoustic alone; "auto": the join that was fitted to the acoustic model,
+    # if one was, else, and where `decoder` holds numbers for a prior, `presets.PRIOR`.
+    prior: Prior | str | PathLike[str] | None = AUTO
     # `Threshold`, `Hmm`, `Greedy` or `Beam`, or a `Choice`; None: the preset, with or without prior.
     decoder: object = None
     clock: str = "frames"  # what the prior's steps are; "beats": fractions of the beat, as its card says
@@ -105,7 +108,7 @@ class Transcriber(Checked):
     start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
     stop: float | None = None  # seconds
     _loaded_model: Listener | Frontend | None = field(default=None, init=False, repr=False)
-    _loaded_prior: Prior | None = field(default=None, init=False, repr=False)
+    _loaded_priors: dict[str, Prior] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name, (kinds, expected) in FIELD_TYPES.items():
@@ -142,7 +145,7 @@ class Transcriber(Checked):
     def __getstate__(self) -> dict[str, Any]:
         """The options alone: a worker loads its own models."""
         options: dict[str, Any] = {option.name: getattr(self, option.name) for option in fields(self)}
-        return options | {"_loaded_model": None, "_loaded_prior": None}
+        return options | {"_loaded_model": None, "_loaded_priors": {}}
 
     def __call__(
         self,
@@ -190,7 +193,7 @@ class Transcriber(Checked):
 
     def load(self, *, audio: bool) -> None:
         """Load the models now: the prior, and with `audio` the acoustic model too."""
-        self._load_prior()
+        self._load_prior(str(self.model) if self.frontend is None else "", self._given_settings())
         if audio:
             self._acoustic_model()
 
@@ -206,24 +209,29 @@ class Transcriber(Checked):
 
     def _decoded(self, posteriorgram: Posteriorgram, place: str) -> Transcription:
         settings = settings_of(posteriorgram, self._given_settings(), self.frontend, self._loaded_model)
-        prior, options = self._load_prior(), self._options(settings)
-        track = self._track(settings, posteriorgram.model)
+        complete = all(getattr(posteriorgram, name) is not None for name in NEEDED)
+        prior = self._load_prior(posteriorgram.model if complete else "", settings)
+        options, track = self._options(settings, prior), self._track(settings, posteriorgram.model)
         with one_thread():
             if self.clock == "beats":
-                return self._decoded_at_beats(posteriorgram, settings, track, place)
+                assert prior is not None
+                return self._decoded_at_beats(posteriorgram, prior, settings, track, place)
             decoding = decode(posteriorgram, prior, in_blocks(options, posteriorgram))
             notes = track_notes(decoding, posteriorgram, track)
             beats = None if self.beats is None else self._beats(notes, posteriorgram, place)
         return Transcription(notes, posteriorgram, decoding, beats)
 
     def _decoded_at_beats(
-        self, posteriorgram: Posteriorgram, settings: Settings | None, track: TrackOptions, place: str
+        self,
+        posteriorgram: Posteriorgram,
+        prior: Prior,
+        settings: Settings | None,
+        track: TrackOptions,
+        place: str,
     ) -> Transcription:
         """Twice: without a prior for the beats, then with it at their steps."""
         from transcribe.beat_steps import decode_at_beats, notes_at_beats
 
-        prior = self._load_prior()
-        assert prior is not None
         alone = in_blocks(preset(prior=False, settings=settings), posteriorgram)
         played = track_notes(decode(posteriorgram, None, alone), posteriorgram, track)
         beats = self._beats(played, posteriorgram, place)
@@ -236,9 +244,11 @@ class Transcriber(Checked):
         start, stop = (float(posteriorgram.times[row]) for row in (0, -1))
         return beats_of(notes, AUTO if self.beats is None else self.beats, start, stop, place)
 
-    def _options(self, settings: Settings | None) -> object:
-        """Options of the decoder for posteriorgrams of a front end."""
-        return decoder_options(self.decoder, settings, self.clock, prior=self.prior is not None)
+    def _options(self, settings: Settings | None, prior: Prior | None = None) -> object:
+        """Options of the decoder for posteriorgrams of a front end, and for the prior that was loaded."""
+        joined = prior is not None and prior.card is not None and bool(prior.card.acoustic_model)
+        given = self.prior is not None
+        return decoder_options(self.decoder, settings, self.clock, prior=given, joined=joined)
 
     def _track(self, settings: Settings | None, model: str) -> TrackOptions:
         """How notes are read off posteriorgrams of a front end, or of this package's model of that name."""
@@ -258,13 +268,23 @@ class Transcriber(Checked):
                 given.check(self._loaded_model.name, "acoustic model")
         return self._loaded_model
 
-    def _load_prior(self) -> Prior | None:
-        """The prior, loaded once; None if the decoder reads none."""
-        if self.prior is None or not method_of(self._options(self._given_settings())).reads_prior:
+    def _load_prior(self, model: str, settings: Settings | None) -> Prior | None:
+        """The prior for posteriorgrams of an acoustic model of that name, by name loaded once.
+
+        None if there is none to be, or if the decoder reads none.
+        """
+        wanted = self.prior
+        if wanted is None or not method_of(self._options(self._given_settings())).reads_prior:
             return None
-        if self._loaded_prior is None:
-            self._loaded_prior = load_fitting_prior(self.prior, self.clock, self.device)
-        return self._loaded_prior
+        if wanted == AUTO:
+            # Another network may bear the name of ours.
+            ours = settings is None and Path(self.model).suffix != ".safetensors"
+            wanted = fitting_prior(model if ours else "", self.decoder, self.clock)
+        if not isinstance(wanted, str | PathLike):
+            return load_fitting_prior(wanted, self.clock, self.device)
+        if str(wanted) not in self._loaded_priors:
+            self._loaded_priors[str(wanted)] = load_fitting_prior(wanted, self.clock, self.device)
+        return self._loaded_priors[str(wanted)]
 
     def _given_settings(self) -> Settings | None:
         """Those of the user, read when the options were checked."""

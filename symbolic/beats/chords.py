@@ -24,7 +24,7 @@ class Chords:
 
 def chords_of(notes: Notes) -> Chords:
     """Chords: each begins with the first note more than 30 ms after the beginning of the one before."""
-    group = _groups(notes.onset)
+    group = groups_of(notes.onset)
     count = int(group[-1]) + 1 if len(group) else 0
     if not count:
         return Chords(np.zeros(0), np.zeros((0, FEATURES), dtype=np.float32))
@@ -57,7 +57,7 @@ def chords_of(notes: Notes) -> Chords:
     return Chords(time, features.astype(np.float32))
 
 
-def _groups(onset: NDArray[np.float64]) -> NDArray[np.int64]:
+def groups_of(onset: NDArray[np.float64]) -> NDArray[np.int64]:
     """(N,) chord of each note of increasing onsets."""
     group, begins, current = np.zeros(len(onset), dtype=np.int64), -np.inf, -1
     for row, time in enumerate(onset.tolist()):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from symbolic.errors import NotebeamError, one_line
-from symbolic.folders import walk
+from symbolic.folders import some_of, walk
 
 SUFFIXES = (".mid", ".midi")
 Item = TypeVar("Item")
@@ -24,8 +24,8 @@ def read_folder(folder: Path, read: Callable[[Path], Item]) -> list[Item]:
 def read_each(folder: Path, read: Callable[[Path], Item]) -> tuple[list[Item], list[Exception]]:
     """What `read` makes of each *.mid and *.midi in a folder and its subfolders, in order of their paths.
 
-    Hidden files are left out. A file that `read` refuses, and a subfolder that cannot be listed, is passed
-    over: the second list says why.
+    Hidden files are left out, which is logged. A file that `read` refuses, and a subfolder that cannot be
+    listed, is passed over: the second list says why.
 
     Raises:
         NotebeamError: no such folder, or no file in it that can be read.
@@ -43,4 +43,7 @@ def read_each(folder: Path, read: Callable[[Path], Item]) -> tuple[list[Item], l
     if not items:
         why = f"none that can be read ({failures[0]})" if failures else "no .mid or .midi file in it"
         raise NotebeamError(str(folder), why, "a folder of MIDI files")
+    hidden = [path for path in found.passed_over if path.suffix.lower() in SUFFIXES]
+    if hidden:
+        log.warning("%s: %d hidden, passed over: %s", folder, len(hidden), some_of(hidden, folder))
     return items, failures

@@ -209,6 +209,10 @@ def decode(
     evidence = [
         evidence_of(clip, clock, plane or _plane(clip)) for clip, clock in zip(clips, clocks, strict=True)
     ]
+    prior = weighed(prior, options)
+    if prior is not None:
+        with torch.inference_mode():
+            prior = prior.conditioned_on(clips, evidence)
     return decode_evidence(evidence, prior, options)
 
 

@@ -18,6 +18,7 @@ from symbolic.estimators.rnade import Rnade, RnadeOptions
 from symbolic.priors.base import Prior
 from symbolic.priors.biaxial import Biaxial
 from symbolic.priors.event_rnn_nade import EventRnnNade, EventRnnNadeOptions
+from symbolic.priors.evidence_join import EvidenceJoin, EvidenceJoinOptions
 from symbolic.priors.lstm_conv_nade import LstmConvNade, LstmConvNadeOptions
 from symbolic.priors.rnn import RnnOptions, RnnPrior
 from symbolic.priors.rtrbm import LstmRtrbmOptions, Rtrbm, RtrbmOptions
@@ -73,6 +74,7 @@ PRIORS: dict[str, Model] = {
     "tp-lstm-nade": Model((PitchSharedOptions,), TpLstmNade),
     "lstm-conv-nade": Model((LstmConvNadeOptions,), LstmConvNade),
     "event-rnn-nade": Model((EventRnnNadeOptions,), EventRnnNade),
+    "evidence-join": Model((EvidenceJoinOptions,), EvidenceJoin),
 }
 OWN = frozenset(PRIORS)  # names that come with the package
 

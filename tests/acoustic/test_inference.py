@@ -1,6 +1,8 @@
 """Listening in chunks is listening to the whole."""
 
 import json
+import mmap
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,22 +12,25 @@ import soundfile
 import torch
 from oracles_acoustic import sine
 
+from acoustic import inference
 from acoustic.audio import Samples
 from acoustic.calibration import Scaling
 from acoustic.features import FeatureOptions, frame_count, margin_samples
 from acoustic.inference import (
     MEAN_VELOCITY,
     Listener,
-    centred,
+    centre,
     listen,
     load_acoustic,
     multiplies_bfloat16,
     predicted_planes,
 )
 from acoustic.loading import ModelCard, save_network, update_card
-from acoustic.network import HarmonicNet, NetworkOptions
+from acoustic.network import HEADS, HarmonicNet, NetworkOptions
+from symbolic import planes
 from symbolic.errors import NotebeamError
 from symbolic.pitch import hertz
+from symbolic.posteriorgram import Posteriorgram
 
 SMALL = NetworkOptions(spectral_channels=3, channels=4, dilations=(1, 2, 4))
 
@@ -136,13 +141,44 @@ def test_velocities_are_relative_to_the_recording() -> None:
     draw = np.random.default_rng(0)
     velocity = draw.normal(0.1, 0.05, (50, 88)).astype(np.float32)
     onset = draw.random((50, 88)).astype(np.float32)
-    found, louder = centred(velocity, onset), centred(velocity + 3.0, onset)
+    found, louder, unsure = velocity.copy(), velocity + 3.0, velocity - 1.0
+    centre(found, onset)
+    centre(louder, onset)
+    centre(unsure, onset * 0.4)  # nothing is sure: the likeliest say where the mean lies
     assert found[onset > 0.5].mean() == pytest.approx(MEAN_VELOCITY, abs=1e-3)
     assert np.abs(found - louder).max() < 1e-5
     assert np.diff(found[onset > 0.5]) == pytest.approx(np.diff(velocity[onset > 0.5]), abs=1e-5)
-    # Nothing is sure: the likeliest say where the mean lies.
-    assert np.abs(centred(velocity - 1.0, onset * 0.4) - found).max() < 1e-5
-    assert centred(velocity[:0], onset[:0]).shape == (0, 88)
+    assert np.abs(unsure - found).max() < 1e-5
+    centre(velocity[:0], onset[:0])
+
+
+@pytest.mark.parametrize("room", ["a file", "no room in a file"])
+def test_a_long_recording_is_heard_alike_but_lies_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: str
+) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(50 * 16_000), 16_000, subtype="FLOAT")
+    listener = Listener(small_network(), "small", {"onset": Scaling(temperature=2.0, bias=-0.5)})
+    short = listener.file(tmp_path / "a.wav")
+    monkeypatch.setattr(planes, "IN_MEMORY", 0)
+    monkeypatch.setattr(inference, "FRAMES_TO_FREE", 0)
+    if room != "a file":
+
+        def full(*_: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "posix_fallocate", full)
+    long = listener.file(tmp_path / "a.wav")
+    below = long.frame
+    while isinstance(below, np.ndarray):
+        below = below.base
+    assert isinstance(below, mmap.mmap) == (room == "a file")
+    for name in HEADS:
+        assert np.array_equal(getattr(short, name), getattr(long, name))
+        assert not getattr(long, name).flags.writeable
+    long.save(tmp_path / "long.npz")
+    assert np.array_equal(
+        Posteriorgram.load(tmp_path / "long.npz").part(100, 900).onset, short.onset[100:900]
+    )
 
 
 def test_samples_at_any_rate_and_a_file_are_heard_alike(tmp_path: Path) -> None:

@@ -1,0 +1,207 @@
+"""A transcription as MusicXML: bars, two staves for two hands, voices, ties and rests, through partitura."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbolic.errors import NotebeamError
+from symbolic.files import replacing
+from symbolic.hands import right_hand
+from symbolic.metre import Beats
+from symbolic.notes import Notes
+from symbolic.score.bars import QUARTER, Timeline, timeline
+from symbolic.score.grid import written_onsets
+from symbolic.score.values import Value, values_of
+from symbolic.score.voices import Chord, voices_of
+
+if TYPE_CHECKING:
+    from partitura.score import Part
+
+STAVES = {True: (1, (1, 2)), False: (2, (5, 6))}  # staff and voices of the right hand, and of the left
+SHORTEST = 0.01  # seconds that a key is taken to be down at least
+
+
+def write_score(path: str | PathLike[str], notes: Notes, beats: Beats, place: str = "write_score") -> None:
+    """Write notes as a piano score.
+
+    Onsets are moved to the grid that fits each beat best, lengths to what reads well: a key that is down for
+    most of the time to the next chord of its hand is written as long as that. `key_offset` is used where it
+    is known: notes that the pedal lets ring on are not written longer than they were held.
+
+    Raises:
+        NotebeamError: no notes, or partitura, of the extra `score`, is not installed.
+    """
+    if not len(notes):
+        raise NotebeamError(place, "no notes", "a score's music")
+    text = musicxml(notes, beats)
+    with replacing(path) as temporary:
+        temporary.write_bytes(text)
+
+
+def check_installed(place: str) -> None:
+    """Refuse where partitura is missing."""
+    try:
+        import partitura  # noqa: F401
+    except ImportError:
+        expected = "partitura, of the extra score: pip install 'notebeam[score]'"
+        raise NotebeamError(place, "no partitura", expected) from None
+
+
+def musicxml(notes: Notes, beats: Beats) -> bytes:
+    """The score as the text of a file."""
+    check_installed("write_score")
+    from partitura import save_musicxml
+
+    released = notes.offset if notes.key_offset is None else np.minimum(notes.key_offset, notes.offset)
+    released = np.maximum(released, notes.onset + SHORTEST)
+    line = timeline(beats, float(notes.onset.min()), float(released.max()))
+    right = right_hand(notes)
+    onset, divisions = written_onsets(notes, right, line)
+    voices = {}
+    for hand in STAVES:
+        rows = np.flatnonzero(right == hand)
+        own = onset[rows], line.ticks_at(released[rows]), notes.pitch[rows], divisions[:, int(hand)]
+        voices[hand] = [_renumbered(chords, rows) for chords in voices_of(*own, line)]
+    stop = max(chord.stop for own in voices.values() for chords in own for chord in chords)
+    line = replace(line, bars=tuple(bar for bar in line.bars if bar.start < stop))
+    part, spelling = _empty_part(line, beats), _spelling(onset, notes)
+    for hand, (staff, numbers) in STAVES.items():
+        for number, chords in zip(numbers, voices[hand], strict=True):
+            _Voice(part, line, staff, number, spelling).write(chords, rests=number == numbers[0])
+    found = save_musicxml(part)
+    assert found is not None
+    return found if isinstance(found, bytes) else found.encode("utf-8")
+
+
+def _empty_part(line: Timeline, beats: Beats) -> Part:
+    """Clefs, key, bars and tempo."""
+    from partitura import score
+
+    part = score.Part("P1", part_name="Piano", quarter_duration=QUARTER)
+    for staff, sign, height in ((1, "G", 2), (2, "F", 4)):
+        part.add(score.Clef(staff, sign, height, 0), 0)
+    if beats.fifths is not None:
+        part.add(score.KeySignature(beats.fifths, None), 0)
+    seconds = float(np.median(np.diff(line.beat_times))) * QUARTER / line.beat
+    part.add(score.Tempo(round(60 / seconds), "q"), 0)
+    before = None
+    is_pickup = line.bars[0].stop < line.bars[0].beats * (QUARTER * 4 // line.bars[0].unit)
+    for number, bar in enumerate(line.bars, start=0 if is_pickup else 1):
+        part.add(score.Measure(number, str(number)), bar.start, bar.stop)
+        if (bar.beats, bar.unit) != before:
+            part.add(score.TimeSignature(bar.beats, bar.unit), bar.start)
+        before = bar.beats, bar.unit
+    return part
+
+
+def _spelling(onset: NDArray[np.int64], notes: Notes) -> list[tuple[str, int, int]]:
+    """Step, alteration and octave of each note, by Meredith's ps13 (2006)."""
+    from partitura.musicanalysis import estimate_spelling
+
+    rows = np.zeros(len(notes), dtype=[("onset_div", "i4"), ("duration_div", "i4"), ("pitch", "i4")])
+    rows["onset_div"], rows["duration_div"], rows["pitch"] = onset, 1, notes.pitch
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = estimate_spelling(rows)
+    return [(str(step), int(alter), int(octave)) for step, alter, octave in found.tolist()]
+
+
+def _renumbered(chords: Sequence[Chord], rows: NDArray[np.int64]) -> list[Chord]:
+    """Chords of a hand's notes as chords of all notes."""
+    return [replace(chord, rows=tuple(int(rows[row]) for row in chord.rows)) for chord in chords]
+
+
+@dataclass(frozen=True, eq=False)
+class _Voice:
+    """Writes a voice into a part."""
+
+    part: Part
+    line: Timeline
+    staff: int
+    number: int
+    spelling: Sequence[tuple[str, int, int]]  # of all notes
+
+    def write(self, chords: Sequence[Chord], *, rests: bool) -> None:
+        """Write chords, with or without rests between them."""
+        triplets = self._triplets(chords)
+        now = 0
+        written: list[tuple[Value, Any]] = []
+        for chord in chords:
+            if rests:
+                written += self._rests(now, chord.start, triplets)
+            tied: dict[int, Any] = {}
+            for bar in self.line.bars_between(chord.start, chord.stop):
+                start, stop = max(bar.start, chord.start), min(bar.stop, chord.stop)
+                for value in values_of(start, stop, bar, triplets):
+                    written.append((value, self._note(value, chord, tied)))
+            now = chord.stop
+        if rests:
+            written += self._rests(now, self.line.bars[-1].stop, triplets)
+        self._brackets(written)
+
+    def _triplets(self, chords: Sequence[Chord]) -> set[int]:
+        """Ticks of the beats that are triplets in a voice: in which a chord begins or ends off the halves."""
+        beat = self.line.beat
+        if beat != QUARTER:
+            return set()
+        edges = [tick for chord in chords for tick in (chord.start, chord.stop)]
+        return {tick // beat * beat for tick in edges if tick % 3}
+
+    def _rests(self, start: int, stop: int, triplets: set[int]) -> list[tuple[Value, Any]]:
+        from partitura import score
+
+        written = []
+        for bar in self.line.bars_between(start, stop):
+            first, last = max(bar.start, start), min(bar.stop, stop)
+            for value in values_of(first, last, bar, triplets, rest=True):
+                rest = score.Rest(voice=self.number, staff=self.staff, symbolic_duration=_symbol(value))
+                self.part.add(rest, value.start, value.stop)
+                written.append((value, rest))
+        return written
+
+    def _note(self, value: Value, chord: Chord, tied: dict[int, Any]) -> Any:
+        """Write one value of a chord, tied to the one before; its highest note, which is the first one."""
+        from partitura import score
+
+        added = []
+        for row in chord.rows:
+            step, alter, octave = self.spelling[row]
+            note = score.Note(
+                step=step, octave=octave, alter=alter or None, voice=self.number, staff=self.staff,
+                symbolic_duration=_symbol(value),
+            )  # fmt: skip
+            self.part.add(note, value.start, value.stop)
+            if row in tied:
+                tied[row].tie_next, note.tie_prev = note, tied[row]
+            tied[row] = note
+            added.append(note)
+        return added[-1]
+
+    def _brackets(self, written: Sequence[tuple[Value, Any]]) -> None:
+        """A bracket for each beat of thirds."""
+        from partitura import score
+
+        beats: dict[int, list[Any]] = {}
+        for value, symbol in written:
+            if value.is_third:
+                beats.setdefault(value.start // QUARTER, []).append(symbol)
+        for beat, symbols in beats.items():
+            bracket = score.Tuplet(symbols[0], symbols[-1], 3, 2, "eighth", 0, "eighth", 0)
+            self.part.add(bracket, beat * QUARTER, (beat + 1) * QUARTER)
+
+
+def _symbol(value: Value) -> dict[str, object] | None:
+    """partitura's words for a value; None: a rest of a bar, whose length says all."""
+    if not value.kind:
+        return None
+    symbol: dict[str, object] = {"type": value.kind, "dots": value.dots}
+    if value.is_third:
+        symbol |= {"actual_notes": 3, "normal_notes": 2}
+    return symbol
