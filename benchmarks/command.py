@@ -4,6 +4,7 @@ Is: `transcribe` as a process of its own, on three minutes and on an hour made o
 Is not: accuracy (benchmarks.transcription) or the decoders apart (benchmarks.decoding).
 """
 
+import itertools
 import os
 import subprocess
 import sys
@@ -28,14 +29,20 @@ print(peak_memory_mb())
 """
 
 
-def joined(seconds: float, path: Path) -> None:
-    """A FLAC of that length: the development recordings one after the other, again if need be."""
-    parts, total = [], 0
-    while total < seconds * RATE_HZ:
-        for recording in read_maps("real-dev"):
-            parts.append(read_audio(recording.audio))
-            total += len(parts[-1])
-    soundfile.write(path, np.concatenate(parts)[: round(seconds * RATE_HZ)], RATE_HZ)
+def joined(seconds: float, path: Path, snr_db: float = np.inf) -> None:
+    """A FLAC of that length: the development recordings one after the other, again if need be.
+
+    snr_db: of white noise over each of them; none by default.
+    """
+    left, draw = round(seconds * RATE_HZ), np.random.default_rng(0)
+    with soundfile.SoundFile(path, "w", RATE_HZ, channels=1) as file:
+        for recording in itertools.cycle(read_maps("real-dev")):
+            samples = read_audio(recording.audio)[:left]
+            noise = 10 ** (-snr_db / 20) * samples.std()
+            file.write(samples + draw.normal(0, noise, len(samples)).astype(np.float32) if noise else samples)
+            left -= len(samples)
+            if not left:
+                return
 
 
 def measure(seconds: float, repeats: int) -> dict[str, str | float]:
