@@ -100,12 +100,16 @@ def row_of(name: str, tempo: float, transcriber: Transcriber, folder: Path) -> R
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parsed(benchmark_parser("scores", __doc__), argv)
+    parser = benchmark_parser("scores", __doc__)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the files of each piece there")
+    args = parsed(parser, argv)
     transcriber = Transcriber(beats="auto")
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
         for name, tempo in PIECES.items():
-            rows.append(row_of(name, tempo, transcriber, Path(folder)))
+            folder = (args.keep or Path(temporary)) / Path(name).stem
+            folder.mkdir(parents=True, exist_ok=True)
+            rows.append(row_of(name, tempo, transcriber, folder))
             print(rows[-1], flush=True)
     settings = {
         "data": f"music21's corpus, at most {MOST_BARS} bars of a piece, on {PIANO}",

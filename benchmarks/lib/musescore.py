@@ -36,7 +36,8 @@ def convert(source: Path, target: Path) -> None:
             timeout=SECONDS,
             check=False,
         )
-    if done.returncode:
+    written = target.with_stem(f"{target.stem}-1") if target.suffix == ".png" else target  # a file a page
+    if done.returncode or not written.exists():
         raise RuntimeError(f"MuseScore: {source}: {done.stderr[-500:]}")
 
 
