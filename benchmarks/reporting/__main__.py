@@ -10,6 +10,7 @@ from benchmarks.reporting import (
     decoding_tables,
     paper_tables,
     reliability_tables,
+    score_tables,
     symbolic_tables,
     transcription_tables,
 )
@@ -25,6 +26,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **decoding_tables.TABLES,
     **paper_tables.TABLES,
     **reliability_tables.TABLES,
+    **score_tables.TABLES,
 }
 
 

@@ -61,7 +61,6 @@ def test_the_midi_opens_as_one_piano_with_the_musics_bars(tmp_path: Path) -> Non
     assert opened.count("<score-part ") == 1 and "<staves>2</staves>" in opened
 
 
-def test_a_file_that_is_none_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "a.musicxml").write_text("no score")
+def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="MuseScore: "):
         convert(tmp_path / "a.musicxml", tmp_path / "a.pdf")
