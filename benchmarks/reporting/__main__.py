@@ -11,6 +11,7 @@ from benchmarks.reporting import (
     paper_tables,
     prior_tables,
     reliability_tables,
+    score_tables,
     symbolic_tables,
     transcription_tables,
 )
@@ -27,6 +28,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **paper_tables.TABLES,
     **prior_tables.TABLES,
     **reliability_tables.TABLES,
+    **score_tables.TABLES,
 }
 
 
