@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.reporting import (
     acoustic_tables,
+    beat_tables,
     decoding_tables,
     paper_tables,
     reliability_tables,
@@ -25,6 +26,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **decoding_tables.TABLES,
     **paper_tables.TABLES,
     **reliability_tables.TABLES,
+    **beat_tables.TABLES,
 }
 
 
