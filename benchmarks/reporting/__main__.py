@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.reporting import (
     acoustic_tables,
+    beat_tables,
     decoding_tables,
     paper_tables,
     prior_tables,
@@ -29,6 +30,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **prior_tables.TABLES,
     **reliability_tables.TABLES,
     **score_tables.TABLES,
+    **beat_tables.TABLES,
 }
 
 
