@@ -172,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("prior_gain", __doc__)
     parser.add_argument("--join", default=JOINS.get(MODEL, ""), help="name or file of the join's weights")
     parser.add_argument("--instruments", nargs="*", default=[*HELD_OUT, *OTHER])
-    parser.add_argument("--count", type=int, default=12, help="performances on each instrument")
+    parser.add_argument("--count", type=int, default=8, help="performances on each instrument")
     parser.add_argument("--seconds", type=float, default=40.0, help="of each, at most")
     parser.add_argument("--only", nargs="+", metavar="CONDITION", help="names of conditions")
     parser.add_argument("--listen", action="store_true", help="keep the posteriorgrams, and no more")
