@@ -9,6 +9,7 @@ from benchmarks.reporting import (
     acoustic_tables,
     decoding_tables,
     paper_tables,
+    prior_tables,
     reliability_tables,
     symbolic_tables,
     transcription_tables,
@@ -24,6 +25,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **symbolic_tables.TABLES,
     **decoding_tables.TABLES,
     **paper_tables.TABLES,
+    **prior_tables.TABLES,
     **reliability_tables.TABLES,
 }
 
