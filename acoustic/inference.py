@@ -207,11 +207,11 @@ def load_acoustic(
     expected = "cents above A4 = 440 Hz, or None"
     if cents is not None and not abs(real(cents, "load_acoustic(cents)", expected)) <= MOST_CENTS:
         raise NotebeamError("load_acoustic(cents)", cents, expected)
-    if bfloat16 is not None:
-        of_type(bfloat16, bool, "load_acoustic(bfloat16)", "True, False or None")
-    network, card = load_network(path, device_named(device, "load_acoustic(device)"))
+    of_type(bfloat16, (bool, type(None)), "load_acoustic(bfloat16)", "True, False, or None")
+    place = device_named(device, "load_acoustic(device)")
+    network, card = load_network(path, place)
     network = fused(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    bfloat16 = multiplies_bfloat16(torch.device(device)) if bfloat16 is None else bfloat16
+    bfloat16 = multiplies_bfloat16(place) if bfloat16 is None else bfloat16
     return Listener(network, card.name, card.scalings, bfloat16, cents, card.onset_shift)
 
 

@@ -1,6 +1,7 @@
 """How long does the whole command take, start-up included, and how much memory?
 
-Is: `transcribe` as a process of its own, on three minutes and on an hour made of development recordings.
+Is: `transcribe` as a process of its own, on three minutes and on an hour made of development recordings, and
+on the three minutes beside a process that keeps every core busy.
 Is not: accuracy (benchmarks.transcription) or the decoders apart (benchmarks.decoding).
 """
 
@@ -10,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,20 @@ def joined(seconds: float, path: Path, snr_db: float = np.inf) -> None:
                 return
 
 
+@contextmanager
+def busy() -> Iterator[None]:
+    """Beside this, every core has something to do without end."""
+    others = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)
+    ]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
 def measure(seconds: float, repeats: int) -> dict[str, str | float]:
     """Median wall time of the command, and the largest memory of any run."""
     with tempfile.TemporaryDirectory() as folder:
@@ -72,9 +88,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("command", __doc__)
     parser.add_argument("--hour", action="store_true", help="also an hour of music, once")
     args = parsed(parser, argv)
-    rows = [measure(180.0, repeats=3)]
+    rows = [{"beside": "nothing", **measure(180.0, repeats=3)}]
+    with busy():
+        rows.append({"beside": "every core busy", **measure(180.0, repeats=3)})
     if args.hour:
-        rows.append(measure(3600.0, repeats=1))
+        rows.append({"beside": "nothing", **measure(3600.0, repeats=1)})
     for row in rows:
         print(row)
     write_report(args.output, "How long does the whole command take, and how much memory?", {}, rows)

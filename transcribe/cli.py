@@ -72,9 +72,9 @@ def _run(args: argparse.Namespace, way: Way) -> int:
 
     from symbolic.errors import NotebeamError
     from transcribe.manifest import read_manifest, shard_of
+    from transcribe.musicxml import check_installed
     from transcribe.outputs import POSTERIORGRAM, Wanted, check_writable, plan
     from transcribe.report import Report, options_of
-    from transcribe.score import check_installed
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
@@ -301,8 +301,8 @@ def _write(job: Job, result: Transcription, args: argparse.Namespace, notice: Ca
     from symbolic.hands import right_hand
     from symbolic.midi_writing import TEMPO
     from symbolic.notes import write_csv
+    from transcribe.musicxml import write_score
     from transcribe.picture import save_picture
-    from transcribe.score import write_score
 
     for path in job.outputs:
         path.parent.mkdir(parents=True, exist_ok=True)

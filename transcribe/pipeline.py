@@ -44,7 +44,7 @@ FIELD_TYPES: dict[str, tuple[Any, str]] = {
     "beats": (Beats | str | PathLike | None, "Beats, auto, a file, or None"),
     "track": (TrackOptions | None, "TrackOptions, or None"),
     "settings": (Settings | str | PathLike | None, "Settings, their file, or None"),
-    "bfloat16": (bool | None, "True, False or None"),
+    "bfloat16": (bool | None, "True, False, or None"),
 }
 
 

@@ -15,7 +15,7 @@ MODEL = "piano"
 PRIOR = "event-rnn-nade/piano"
 # "auto": of posteriorgrams of these acoustic models the join that was fitted to them, of all others PRIOR.
 AUTO = "auto"
-JOINS: dict[str, str] = {}
+JOINS = {"piano": "evidence-join/piano"}
 METHOD = "beam"
 TRACK = TrackOptions(frame_threshold=0.3, offset_threshold=0.8)
 

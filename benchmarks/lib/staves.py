@@ -8,14 +8,17 @@ Is not: the costs themselves, or the search (symbolic.hands).
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symbolic.hands import Chord, after, at_rest, chords_of, divide, features, rows_of_chords
 from symbolic.notes import Notes
+
+if TYPE_CHECKING:
+    from partitura.score import Part
 
 # Files of the corpus with a part for piano, by composer.
 PIECES = {
@@ -55,7 +58,7 @@ def corpus() -> Path:
     """Folder of music21's corpus."""
     import music21
 
-    assert music21.__file__ is not None and find_spec("music21") is not None
+    assert music21.__file__ is not None
     return Path(music21.__file__).parent / "corpus"
 
 
@@ -64,13 +67,16 @@ def read_pieces() -> list[Piece]:
     return [_piece(composer, name) for composer, names in PIECES.items() for name in names]
 
 
-def _piece(composer: str, name: str) -> Piece:
+def _parts(name: str) -> "list[Part]":
     import partitura
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # slurs without ends and the like
-        parts = partitura.load_score(str(corpus() / name)).parts
-        tables = [part.note_array(include_staff=True) for part in parts]
+        return list(partitura.load_score(str(corpus() / name)).parts)
+
+
+def _piece(composer: str, name: str) -> Piece:
+    tables = [part.note_array(include_staff=True) for part in _parts(name)]
     table = next(table for table in tables if len(np.unique(table["staff"])) == 2)
     table = table[table["duration_quarter"] > 0]
     # Two voices on one key are one note.
@@ -81,6 +87,61 @@ def _piece(composer: str, name: str) -> Piece:
     offset = onset + table["duration_quarter"] * QUARTER
     notes = Notes.make(onset, offset, table["pitch"], np.full(len(onset), 64), place=name)
     return Piece(composer, name, notes, (table["staff"] == table["staff"].min())[order])
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """A piece as it is written, from its first beat on; N notes."""
+
+    onset: NDArray[np.float64]  # (N,) quarter notes
+    offset: NDArray[np.float64]  # (N,) quarter notes
+    pitch: NDArray[np.int64]  # (N,)
+    right: NDArray[np.bool_]  # (N,) on the upper staff; of four voices the upper two
+    beats: int
+    beat_quarters: float  # a beat's; 1.5 in 6/8
+    beats_a_bar: int
+    first_downbeat: int
+    fifths: int
+    metre: str
+
+
+def written_piece(name: str, bars: int) -> Written:
+    """The first bars of a piece of the corpus, on two staves or in four voices."""
+    from partitura import score
+
+    parts = [part for part in _parts(name) if part.notes_tied]
+    tables = [part.note_array(include_staff=True) for part in parts]
+    if len(parts) == 4:
+        right = np.concatenate([np.full(len(t), row < 2) for row, t in enumerate(tables)])
+        table = np.concatenate(tables)
+    else:
+        table = next(table for table in tables if len(np.unique(table["staff"])) == 2)
+        right = table["staff"] == table["staff"].min()
+    signature = next(parts[0].iter_all(score.TimeSignature))
+    key = next(parts[0].iter_all(score.KeySignature), None)
+    is_compound = signature.beat_type == 8 and signature.beats % 3 == 0
+    quarters = 1.5 if is_compound else 4 / signature.beat_type
+    a_bar = signature.beats // 3 if is_compound else signature.beats
+    first = float(table["onset_quarter"].min())  # below 0: before the first whole bar
+    lead = round(-first / quarters) if first < 0 else 0
+    onset = table["onset_quarter"].astype(np.float64) + lead * quarters
+    kept = (table["duration_quarter"] > 0) & (onset < (lead + bars * a_bar) * quarters)
+    table, right, onset = table[kept], right[kept], onset[kept]
+    _, single = np.unique(np.stack([table["onset_quarter"], table["pitch"]]), axis=1, return_index=True)
+    table, right, onset = table[single], right[single], onset[single]
+    offset = onset + table["duration_quarter"]
+    return Written(
+        onset=onset,
+        offset=offset,
+        pitch=table["pitch"].astype(np.int64),
+        right=right,
+        beats=int(np.ceil(offset.max() / quarters)),
+        beat_quarters=quarters,
+        beats_a_bar=a_bar,
+        first_downbeat=lead,
+        fifths=0 if key is None else int(key.fifths),
+        metre=f"{signature.beats}/{signature.beat_type}",
+    )
 
 
 def uneven(piece: Piece, seconds: float, seed: int) -> Piece:

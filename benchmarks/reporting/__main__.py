@@ -7,10 +7,12 @@ from pathlib import Path
 
 from benchmarks.reporting import (
     acoustic_tables,
+    beat_tables,
     decoding_tables,
     paper_tables,
     prior_tables,
     reliability_tables,
+    score_tables,
     symbolic_tables,
     transcription_tables,
 )
@@ -27,6 +29,8 @@ TABLES: dict[str, Callable[[], str]] = {
     **paper_tables.TABLES,
     **prior_tables.TABLES,
     **reliability_tables.TABLES,
+    **score_tables.TABLES,
+    **beat_tables.TABLES,
 }
 
 

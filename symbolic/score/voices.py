@@ -53,7 +53,7 @@ def voices_of(
     first, second = _Voice([]), _Voice([])
     starts = np.unique(onset)
     end = line.bars[-1].stop
-    following = np.append(starts[1:], end)
+    following = np.append(starts[1:], end)[: len(starts)]
     for index, (start, after) in enumerate(zip(starts.tolist(), following.tolist(), strict=True)):
         rows = np.flatnonzero(onset == start)
         rows = rows[np.argsort(pitch[rows], kind="stable")]

@@ -10,7 +10,7 @@ import pytest
 from symbolic.datasets import root
 from symbolic.datasets.config import DataConfig
 from symbolic.datasets.midi_folder import read_folder
-from symbolic.datasets.splits import Splits, frames_roll, read_splits
+from symbolic.datasets.splits import Splits, clock_of, frames_roll, read_splits
 from symbolic.errors import NotebeamError
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
@@ -158,3 +158,8 @@ def test_motion_capture_is_read_with_its_splits() -> None:
     splits = read_splits(DataConfig(set="motion"))
     assert [len(part) for part in (splits.train, splits.valid, splits.test)] == [30, 5, 4]
     assert splits.valid[0].dtype == np.float32
+
+
+def test_a_step_of_a_classic_set_is_its_own() -> None:
+    found = {name: clock_of(DataConfig(set=name))["divisions"] for name in ("jsb", "nottingham", "musedata")}
+    assert found == {"jsb": 1, "nottingham": 2, "musedata": 2}

@@ -1,0 +1,197 @@
+"""--score: MusicXML that says what was played, as the library reads it back; what is refused."""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from oracles_transcribe import ideal
+
+from symbolic.errors import NotebeamError
+from symbolic.metre import Beats
+from symbolic.midi import read_midi
+from symbolic.notes import Notes
+from symbolic.posteriorgram import Posteriorgram
+from transcribe.cli import main
+from transcribe.musicxml import write_score
+
+partitura = pytest.importorskip("partitura", reason="needs partitura, of the extra score")
+
+BEAT = 0.5  # seconds
+# Two bars of three for the right hand: (beat, beats long, pitches); with a triplet, a tie over the bar and
+# a syncopation. For the left: a bass that is held under two chords, and octaves.
+UPPER = [
+    (0.0, 1.0, [72, 76]), (1.0, 0.5, [74]), (1.5, 0.5, [76]), (2.0, 1 / 3, [77]), (2 + 1 / 3, 1 / 3, [76]),
+    (2 + 2 / 3, 1 / 3, [74]), (3.0, 0.5, [78]), (3.5, 1.0, [79]), (4.5, 0.5, [78]), (5.0, 2.0, [79]),
+    (7.0, 2.0, [74, 79, 83]),
+]  # fmt: skip
+LOWER = [(0.0, 3.0, [43]), (1.0, 1.0, [55, 59]), (2.0, 1.0, [55, 59]), (3.0, 3.0, [36, 48]), (6.0, 3.0, [43])]
+
+
+def played(parts: Sequence[Sequence[tuple[float, float, list[int]]]], uneven: float, seed: int = 0) -> Notes:
+    """Notes a second late, each a little early or late, released at 0.93 of its length."""
+    draw = np.random.default_rng(seed)
+    rows = [(begin, length, pitch) for part in parts for begin, length, chord in part for pitch in chord]
+    begin, length, pitch = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    onset = 1.0 + BEAT * begin + draw.normal(0, uneven, len(begin))
+    offset = np.maximum(onset + 0.05, 1.0 + BEAT * (begin + 0.93 * length))
+    # The pedal lets everything ring on: what is written follows the keys.
+    return Notes.make(onset, offset + 1.0, pitch, np.full(len(onset), 64), key_offset=offset)
+
+
+def beats(count: int = 9, usual: int = 3, fifths: int | None = 1) -> Beats:
+    return Beats(1.0 + BEAT * np.arange(count), np.arange(count) % usual == 0, fifths=fifths)
+
+
+def as_read(path: Path) -> tuple[object, NDArray[np.void]]:
+    """The part as partitura reads it, and its notes, ties joined."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        part = partitura.load_score(str(path)).parts[0]
+    return part, part.note_array(include_staff=True, include_pitch_spelling=True)
+
+
+@pytest.mark.parametrize("uneven", [0.0, 0.012])
+def test_what_was_played_is_written(tmp_path: Path, uneven: float) -> None:
+    write_score(tmp_path / "a.musicxml", played([UPPER, LOWER], uneven), beats())
+    part, table = as_read(tmp_path / "a.musicxml")
+    for staff, expected in ((1, UPPER), (2, LOWER)):
+        own = table[table["staff"] == staff]
+        found = sorted(
+            (
+                round(float(row["onset_quarter"]), 3),
+                round(float(row["duration_quarter"]), 3),
+                int(row["pitch"]),
+            )
+            for row in own
+        )
+        assert found == sorted((round(b, 3), round(n, 3), p) for b, n, chord in expected for p in chord)
+    score = partitura.score
+    assert [(t.beats, t.beat_type) for t in part.iter_all(score.TimeSignature)] == [(3, 4)]  # type: ignore[attr-defined]
+    assert [key.fifths for key in part.iter_all(score.KeySignature)] == [1]  # type: ignore[attr-defined]
+    sharps = {(str(row["step"]), int(row["alter"])) for row in table if row["pitch"] == 78}
+    assert sharps == {("F", 1)}
+
+
+def lengths_of_voices(bar: ElementTree.Element) -> dict[str, int]:
+    """Ticks of the notes and rests of each voice of a bar; chords count once."""
+    lengths: dict[str, int] = {}
+    for note in bar.iter("note"):
+        if note.find("chord") is None:
+            voice = note.findtext("voice") or ""
+            lengths[voice] = lengths.get(voice, 0) + int(note.findtext("duration") or 0)
+    return lengths
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_music_fills_its_bars_and_keeps_its_notes(tmp_path: Path, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    onset = np.sort(draw.uniform(0.3, 24.0, 250))
+    offset = onset + draw.uniform(0.02, 2.0, 250)
+    notes = Notes.make(onset, offset, draw.permutation(250) % 88 + 21, [64] * 250)
+    times = 0.7 + np.cumsum(draw.uniform(0.35, 0.65, 40))
+    bars = Beats(times, np.isin(np.arange(40), [2, 6, 10, 13, 17, 21, 29, 33]), division=2 + seed % 2)
+    write_score(tmp_path / "a.musicxml", notes, bars)
+    root = ElementTree.parse(tmp_path / "a.musicxml").getroot()
+    measures = root.findall("part/measure")
+    signature, last = 0, len(measures) - 1
+    for index, bar in enumerate(measures):
+        if bar.find("attributes/time") is not None:
+            upper, lower = (
+                int(bar.findtext(f"attributes/time/{name}") or 0) for name in ("beats", "beat-type")
+            )
+            signature = 24 * 4 * upper // lower
+        lengths = lengths_of_voices(bar)
+        # First voices have a rest wherever they have no note; a first bar may be a pickup.
+        assert lengths["1"] == lengths["5"]
+        assert lengths["1"] == signature or (index in (0, last) and lengths["1"] < signature)
+        assert all(length <= signature for length in lengths.values())
+    written = [n for n in root.iter("note") if n.find("pitch") is not None]
+    begun = [n for n in written if all(tie.get("type") != "stop" for tie in n.findall("tie"))]
+    # Two strokes of a key within a tick are one note.
+    assert 0.95 * len(notes) <= len(begun) <= len(notes)
+    starts, stops = (
+        sum(t.get("type") == kind for n in written for t in n.findall("tie")) for kind in ("start", "stop")
+    )
+    assert starts == stops > 0
+    assert {n.findtext("staff") for n in written} == {"1", "2"}
+
+
+def test_a_piece_for_one_hand_leaves_the_other_staff_to_rests(tmp_path: Path) -> None:
+    write_score(tmp_path / "a.musicxml", played([UPPER], 0.0), beats(fifths=None))
+    _, table = as_read(tmp_path / "a.musicxml")
+    assert set(table["staff"]) == {1}
+    root = ElementTree.parse(tmp_path / "a.musicxml").getroot()
+    assert all(bar.findall("note[staff='2']/rest") for bar in root.findall("part/measure"))
+    assert root.find(".//key") is None
+
+
+def test_no_notes_make_no_score(tmp_path: Path) -> None:
+    with pytest.raises(NotebeamError, match="write_score: got 'no notes', expected a score's music"):
+        write_score(tmp_path / "a.musicxml", Notes.empty(), beats())
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_writes_a_score_with_tracked_beats_and_hands(tmp_path: Path) -> None:
+    ideal(played([UPPER, LOWER], 0.0)).save(tmp_path / "a.npz")
+    assert (
+        main([str(tmp_path / "a.npz"), "--score", str(tmp_path / "a.musicxml"), "-q", "--prior", "none"]) == 0
+    )
+    _, table = as_read(tmp_path / "a.musicxml")
+    assert set(table["pitch"]) == {p for part in (UPPER, LOWER) for *_, chord in part for p in chord}
+    # The MIDI beside it has a track for each hand.
+    right, left = (read_midi(tmp_path / "a.mid", tracks=(f"{hand} hand",)) for hand in ("Right", "Left"))
+    assert (len(right), len(left), int(left.pitch.max())) == (14, 8, 59)
+
+
+def test_hands_without_beats(tmp_path: Path) -> None:
+    ideal(played([UPPER, LOWER], 0.0)).save(tmp_path / "a.npz")
+    assert main([str(tmp_path / "a.npz"), "--hands", "-q"]) == 0
+    assert read_midi(tmp_path / "a.mid", tracks=("Right hand",)).pitch.min() == 72
+
+
+def test_an_empty_transcription_is_one_line_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Posteriorgram(frame=np.zeros((200, 88)), onset=np.zeros((200, 88)), hop=0.02).save(tmp_path / "a.npz")
+    (tmp_path / "beats.txt").write_text("0.5\n1.0\n1.5\n")
+    words = [
+        str(tmp_path / "a.npz"),
+        "-o",
+        str(tmp_path / "out" / "a.mid"),
+        "--csv",
+        str(tmp_path / "out/a.csv"),
+    ]
+    words += ["--score", str(tmp_path / "out" / "a.musicxml"), "--beats", str(tmp_path / "beats.txt")]
+    assert main(words) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"transcribe: {tmp_path}/a.npz: --score: got 'no notes', expected a score's music"
+    ]
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_tempo_and_a_score_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(["a.npz", "--score", "a.musicxml", "--tempo", "90"])
+    assert leaving.value.code == 2
+    assert "--tempo: got 90, expected none: the beats make the file's tempo" in capsys.readouterr().err
+
+
+def test_a_missing_library_is_one_line_that_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ideal(played([UPPER], 0.0)).save(tmp_path / "a.npz")
+    monkeypatch.setitem(
+        sys.modules, "partitura", None
+    )  # what Python itself does of a module that is not there
+    assert main([str(tmp_path / "a.npz"), "--score", str(tmp_path / "a.musicxml")]) == 2
+    assert capsys.readouterr().err == (
+        "transcribe: --score: got 'no partitura', expected partitura, of the extra score: "
+        "pip install 'notebeam[score]'\n"
+    )
+    assert not (tmp_path / "a.mid").exists()
+    assert main([str(tmp_path / "a.npz"), "-q"]) == 0  # all else works without it
