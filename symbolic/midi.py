@@ -16,13 +16,11 @@ from symbolic.errors import NotebeamError
 from symbolic.files import read_bytes
 from symbolic.midi_mending import all_tracks, closed, is_whole, mended
 from symbolic.midi_writing import Ticks, one_note_a_stroke, until_struck_again
-from symbolic.notes import Notes
+from symbolic.notes import Notes, check_times
 from symbolic.pitch import HIGHEST, LOWEST
 
 SUSTAIN = 64  # controller number
 PEDAL_DOWN = 64  # controller value from which the dampers are lifted
-# Seconds without a strike, or of one note: more is a broken time, and would fill the memory.
-LONGEST_GAP = 4 * 3600.0
 MOST_BEATS = 1_000_000
 MOST_BEATS_APART = 100_000  # of a strike from the one before
 
@@ -66,21 +64,9 @@ def read_midi(
         rung = extended(offset, *_pedal_spans(controls, end=int(offset.max(initial=0))))
         sounding = until_struck_again(onset, rung, pitch)
     seconds = Seconds.of(score, path)
-    _check_times(seconds, onset, np.maximum(sounding, released), path)
+    check_times(seconds.at(onset), seconds.at(np.maximum(sounding, released)), path)
     ends = {"offset": seconds.at(sounding), "key_offset": seconds.at(released)}
     return Notes.make(seconds.at(onset), **ends, pitch=pitch, velocity=velocity, place=str(path))
-
-
-def _check_times(seconds: "Seconds", onset: Ticks, offset: Ticks, path: str | os.PathLike[str]) -> None:
-    """Refuse times far beyond all other music: what is made of a file is as long as its last note is late."""
-    onset_s = np.sort(seconds.at(onset))
-    gaps = np.diff(onset_s, prepend=min(0.0, onset_s.min(initial=0.0)))
-    longest = max(gaps.max(initial=0.0), (seconds.at(offset) - seconds.at(onset)).max(initial=0.0))
-    if longest > LONGEST_GAP:
-        got = f"{longest / 3600:.1f} hours without a strike"
-        raise NotebeamError(
-            f"{path}: times", got, f"{LONGEST_GAP / 3600:g} at most: a broken time in the file"
-        )
 
 
 def read_beats(path: str | os.PathLike[str]) -> NDArray[np.float64]:
@@ -97,7 +83,7 @@ def read_beats(path: str | os.PathLike[str]) -> NDArray[np.float64]:
 
 
 def check_beats(onset: Ticks, offset: Ticks, quarter: int, path: str | os.PathLike[str]) -> None:
-    """Refuse beats far beyond all other music, as `_check_times` in beats; `quarter` is a beat's ticks."""
+    """Refuse beats far beyond all other music, as `check_times` in beats; `quarter` is a beat's ticks."""
     beats = int(offset.max(initial=0)) // quarter
     apart = int(np.diff(np.sort(onset), prepend=0).max(initial=0)) // quarter
     for count, most, what in ((apart, MOST_BEATS_APART, " without a strike"), (beats, MOST_BEATS, "")):

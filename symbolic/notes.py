@@ -33,6 +33,9 @@ _TYPES = {
     "key_offset": np.float64,
 }
 
+# Seconds without a strike, or of one note: more is a broken time, and would fill the memory.
+LONGEST_GAP = 4 * 3600.0
+
 
 @dataclass(frozen=True, eq=False)
 class Notes:
@@ -212,7 +215,24 @@ def read_tsv(path: str | os.PathLike[str]) -> Notes:
     if (columns["onset"] < 0).any():
         row = int(np.argmax(columns["onset"] < 0))
         raise NotebeamError(f"{path} line {2 + row} onset", float(columns["onset"][row]), "seconds >= 0")
+    check_times(columns["onset"], columns["offset"], path)
     return Notes.make(**columns, place=str(path))
+
+
+def check_times(
+    onset: NDArray[np.float64], offset: NDArray[np.float64], path: str | os.PathLike[str]
+) -> None:
+    """Refuse times (N,) far beyond all other music: what is made of them is as long as the last note is late.
+
+    Raises:
+        NotebeamError: `LONGEST_GAP` seconds without a strike, or of one note.
+    """
+    gaps = np.diff(np.sort(onset), prepend=min(0.0, onset.min(initial=0.0)))
+    longest = max(gaps.max(initial=0.0), (offset - onset).max(initial=0.0))
+    if longest > LONGEST_GAP:
+        got = f"{longest / 3600:.1f} hours without a strike"
+        expected = f"{LONGEST_GAP / 3600:g} at most: a broken time in the file"
+        raise NotebeamError(f"{path}: times", got, expected)
 
 
 def _number(text: str, place: str) -> float:
@@ -274,4 +294,5 @@ def read_csv(path: str | os.PathLike[str]) -> Notes:
     table = np.array(rows, dtype=np.float64).reshape(-1, len(names))
     columns = dict(zip(names, table.T, strict=True))
     _check_rows(columns, str(path), word="line", first=2)
+    check_times(columns["onset"], columns["offset"], path)
     return Notes.make(**columns, place=str(path))

@@ -273,7 +273,7 @@ batch_size = 1
 seconds = 1.0
 valid_compositions = 1
 [loop]
-steps = 60
+steps = 30
 checkpoint_minutes = 0.001
 """
 

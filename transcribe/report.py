@@ -90,7 +90,7 @@ class Report:
             raise NotebeamError(f"{self.path} line {number - 1}", "no JSON", EXPECTED)
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             # Appended to after a crash, such a line is closed by its end and followed by others.
             self.is_cut = not line.endswith(b"\n")
             if not self.is_cut and not line.startswith(b'{"input"'):

@@ -263,6 +263,9 @@ def test_a_report_that_a_crash_has_cut_goes_on(music: Path, capsys: pytest.Captu
     assert main([str(music / "music" / "0.npz"), "--report", str(music / "letter.txt")]) == 2
     assert "letter.txt line 1: got 'no JSON', expected a report" in capsys.readouterr().err
     assert (music / "letter.txt").read_text() == "this is a letter\nof two lines\n"
+    (music / "deep.txt").write_text("[" * 100_000 + "\n")
+    assert main([str(music / "music" / "0.npz"), "--report", str(music / "deep.txt")]) == 2
+    assert "deep.txt line 1: got 'no JSON', expected a report" in capsys.readouterr().err
 
 
 def test_threads_are_the_network_s_alone_and_wait_without_spinning(music: Path) -> None:
