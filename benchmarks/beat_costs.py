@@ -1,6 +1,6 @@
 """Which costs of the searches for beats and bars are best on ASAP's validation compositions?
 
-Is: one cost after the other tried at several values, the best kept (symbolic.beats.search.Costs has them); the
+Is: one cost after another tried at several values, the best kept (symbolic.beats.search.Costs has them); the
 first four by the F-measure of beats, the others by that of downbeats.
 Is not: a score of the tracker (benchmarks.beats, on test compositions).
 
