@@ -46,7 +46,7 @@ class Trees(nn.Module):
         tree = torch.arange(len(self.feature), device=inputs.device)
         node = torch.zeros((len(inputs), len(tree)), dtype=torch.long, device=inputs.device)
         for _ in range(self.depth):
-            asked = inputs.gather(1, self.feature[tree, node].long())
-            go_below = asked <= self.limit[tree, node]
+            value = inputs.gather(1, self.feature[tree, node].long())
+            go_below = value <= self.limit[tree, node]
             node = torch.where(go_below, self.below[tree, node], self.above[tree, node]).long()
         return self.start + self.value[tree, node].sum(dim=1)

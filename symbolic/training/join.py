@@ -131,9 +131,9 @@ def fit(data: Sequence[Judged], options: JoinTraining) -> EvidenceJoin:
     torch.manual_seed(options.seed)  # of the first weights and of dropout
     inputs, struck = torch.cat([part.inputs for part in data]), torch.cat([part.struck for part in data])
     join = EvidenceJoin(options.sizes)
-    some = inputs[torch.randperm(len(inputs))[:50_000]].float()
-    join.mean.copy_(some.mean(dim=0))
-    join.spread.copy_(some.std(dim=0, correction=0).clamp(min=0.05))
+    sample = inputs[torch.randperm(len(inputs))[:50_000]].float()
+    join.mean.copy_(sample.mean(dim=0))
+    join.spread.copy_(sample.std(dim=0, correction=0).clamp(min=0.05))
     optimizer = torch.optim.AdamW(
         join.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
@@ -251,14 +251,14 @@ def split(
 def card_of(name: str, data: Sequence[Judged], training: JoinTraining, model: str, command: str) -> PriorCard:
     """What is known of a fit."""
     options = training.sizes
-    told = (
+    sources = (
         f"{len(data)} posteriorgrams of the acoustic model {model} (acoustic.training.posteriorgrams): MAPS "
         "synthesised pianos; ASAP and POP909 performances rendered on sampled pianos and soundfonts; as they "
         "are, and through rooms, noise and recording chains"
     )
     return PriorCard(
         name=name, model="evidence-join", options=asdict(options), visible=options.visible,
-        clock={"kind": "frames", "hop": STEP}, plane="struck", data=told,
+        clock={"kind": "frames", "hop": STEP}, plane="struck", data=sources,
         licence="CC BY-NC-SA 4.0 (fitted to MAPS and ASAP)", command=command, acoustic_model=model,
     )  # fmt: skip
 
