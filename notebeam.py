@@ -9,6 +9,8 @@ result.notes.save("nocturne.mid")
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from symbolic.lazy import lazy_names
+
 if TYPE_CHECKING:
     from acoustic import load_acoustic
     from symbolic import (
@@ -59,16 +61,16 @@ __all__ = [
     "NotebeamError",
 ]
 
+_PACKAGES = tuple(map(import_module, ("symbolic", "acoustic", "transcribe")))
+_find, _names = lazy_names(
+    __name__, {name: package.__name__ for package in _PACKAGES for name in package.__all__}
+)
+
 
 def __getattr__(name: str) -> object:
     """A public name, from the package that has it."""
-    if name == "__version__":
-        return import_module("importlib.metadata").version("notebeam")
-    for package in map(import_module, ("symbolic", "acoustic", "transcribe")):
-        if name in __all__ and name in package.__all__:
-            return getattr(package, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module("importlib.metadata").version("notebeam") if name == "__version__" else _find(name)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*_names(), "__version__"]

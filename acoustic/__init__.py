@@ -3,8 +3,9 @@
 Its public names are imported when they are first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from symbolic.lazy import lazy_names
 
 if TYPE_CHECKING:
     from acoustic.inference import load_acoustic
@@ -13,17 +14,9 @@ __all__ = [
     "load_acoustic",
 ]
 
-_HOMES = {
-    "load_acoustic": "inference",
-}
-
-
-def __getattr__(name: str) -> object:
-    """A public name, from the module that has it."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "load_acoustic": "acoustic.inference",
+    },
+)

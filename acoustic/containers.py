@@ -7,6 +7,7 @@ structure alone (chunks, pages, frame headers) in one pass of small, bounded rea
 
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -193,9 +194,12 @@ def _flac(file: BinaryIO, size: int) -> Layout:
 
 
 def _ogg(file: BinaryIO, size: int) -> Layout:
-    """Pages: links of a chain become parts, each with its streams' ends."""
+    """Pages: links of a chain become parts, each with its streams' ends.
+
+    Decoders leap over a page that is lost or damaged without a word; its number and its sum tell.
+    """
     starts: list[int] = []
-    opened: set[bytes] = set()  # streams of the present link that have not ended
+    opened: dict[bytes, int] = {}  # the next page's number of streams of the present link that have not ended
     begins, fault, place = False, "", 0
     while place + 27 <= size:
         page = _at(file, place, 27)
@@ -210,9 +214,17 @@ def _ogg(file: BinaryIO, size: int) -> Layout:
         if first and not begins:
             fault = fault or ("a stream without its end" if opened else "")
             starts.append(place)
-            opened = set()
+            opened = {}
         begins = first
-        opened = (opened | {page[14:18]} if first else opened) - ({page[14:18]} if last else set())
+        stream, number = page[14:18], int.from_bytes(page[18:22], "little")
+        if _ogg_sum(_at(file, place, length)) != page[22:26]:
+            fault = fault or "a damaged page"
+        elif number != opened.get(stream, number):
+            fault = fault or "a page is missing"
+        if first or stream in opened:
+            opened[stream] = number + 1
+        if last:
+            opened.pop(stream, None)
         place += length
     if place < size:
         fault = fault or "the last page is cut"
@@ -222,6 +234,13 @@ def _ogg(file: BinaryIO, size: int) -> Layout:
         return Layout(fault=fault)
     stops = [*starts[1:], size]
     return Layout(tuple(Part(start=a, stop=b) for a, b in zip(starts, stops, strict=True)), fault)
+
+
+def _ogg_sum(page: bytes) -> bytes:
+    """The checksum of a page: a CRC whose bits run the other way than zlib's, and which begins with 0."""
+    turned = (page[:22] + bytes(4) + page[26:]).translate(_TURNED)
+    value = zlib.crc32(turned, 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return value.to_bytes(4, "big").translate(_TURNED)
 
 
 def _iso(file: BinaryIO, size: int) -> Layout:
@@ -243,10 +262,12 @@ def _iso(file: BinaryIO, size: int) -> Layout:
 
 
 def _asf(file: BinaryIO, size: int) -> Layout:
-    """WMA: objects."""
-    place = 0
+    """WMA: objects, the first of which is not to come again."""
+    place, first = 0, _at(file, 0, 16)
     while place + 24 <= size:
         length = int.from_bytes(_at(file, place + 16, 8), "little")
+        if place and _at(file, place, 16) == first:
+            return Layout(fault="more data after its end")
         if length < 24:
             return Layout()
         place += length
@@ -276,8 +297,18 @@ def _w64(file: BinaryIO, size: int) -> Layout:
 
 
 def _rf64(file: BinaryIO, size: int) -> Layout:
-    claimed = 8 + int.from_bytes(_at(file, 20, 8), "little") if _at(file, 12, 4) == b"ds64" else 0
-    return Layout(fault=_beyond(claimed, size) if claimed > size else "")
+    """WAV with sizes of 64 bits, which stand in a chunk of their own and may never have been filled in."""
+    if _at(file, 12, 4) != b"ds64":
+        return Layout()
+    claimed = 8 + int.from_bytes(_at(file, 20, 8), "little")
+    if int.from_bytes(_at(file, 28, 8), "little"):
+        return Layout(fault=_beyond(claimed, size) if claimed > size else "")
+    place = 12
+    while place + 8 <= size and _at(file, place, 4) != b"data":
+        length = int.from_bytes(_at(file, place + 4, 4), "little")
+        place += 8 + length + length % 2
+    # As WAV whose sizes are not known, which is read to the end.
+    return Layout((Part(patches={0: b"RIFF" + b"\xff" * 4, place + 4: b"\xff" * 4}),))
 
 
 def _tagged(file: BinaryIO, size: int) -> Layout:
@@ -306,6 +337,8 @@ def _mpeg(file: BinaryIO, size: int, place: int = 0) -> Layout:
 def _other(file: BinaryIO, size: int) -> Layout:
     return Layout()
 
+
+_TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # bits of a byte in the other order
 
 _READERS: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, int], Layout]], ...] = tuple(
     (re.compile(magic, re.DOTALL), read)

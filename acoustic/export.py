@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from acoustic.features import FeatureOptions, margin_samples
-from acoustic.inference import Listener, load_acoustic, posteriors
+from acoustic.inference import Listener, load_acoustic, predicted_planes
 from acoustic.network import HEADS, PROBABILITIES
 from symbolic.console import outcome
 from symbolic.errors import NotebeamError
@@ -212,9 +212,9 @@ def planes_of(audio: Tensor, cents: float, listener: Listener) -> list[npt.NDArr
     """The planes (B, T, 88) of padded samples in torch, calibrated."""
     from dataclasses import replace
 
-    heard = posteriors(audio, replace(listener, cents=cents)).numpy()
+    planes = predicted_planes(audio, replace(listener, cents=cents)).numpy()
     scalings = listener.scalings
-    return [scalings[h](heard[:, i]) if h in scalings else heard[:, i] for i, h in enumerate(HEADS)]
+    return [scalings[h](planes[:, i]) if h in scalings else planes[:, i] for i, h in enumerate(HEADS)]
 
 
 def noise(frames: int) -> Samples:
@@ -245,7 +245,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 
     def work() -> None:
-        export(load_acoustic(args.model), output)
+        export(load_acoustic(args.model, bfloat16=False), output)
         size = output.stat().st_size / 1e6
         sys.stdout.write(f"{output}: {size:.1f} MB, as torch computes it to {TOLERANCE:g}\n")
 

@@ -4,7 +4,9 @@ Is: chunks with enough context that the result does not depend on them.
 Is not: reading audio (audio), spectra (features), the weights' files (loading).
 """
 
+import ctypes
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -24,11 +26,16 @@ from acoustic.features import frame_count, margin_samples, spectra
 from acoustic.loading import load_network
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
 from acoustic.survey import Survey
+from symbolic.checks import brief, of_type, path_of, real
+from symbolic.devices import device_named
 from symbolic.errors import NotebeamError
+from symbolic.planes import let_go, room_for
 from symbolic.posteriorgram import Posteriorgram
 
 CHUNK_SECONDS = 20.0
+MOST_CENTS = 1200.0
 TIE_CENTS = 40.0  # beyond which a recording may as well be taken for one a semitone away
+FRAMES_TO_FREE = 15_000  # five minutes: what takes longer than that does not feel it
 MEAN_VELOCITY = 64 / 127  # of every recording: what is heard tells how its notes differ, not how loud it was
 Planes = npt.NDArray[np.float32]  # (5, T, 88), in the order of HEADS
 
@@ -76,8 +83,8 @@ class Listener:
         """What the network hears in a recording between `start` and `stop` seconds.
 
         Frame 0 is centred on `start`, so the times are those of the recording. Level and tuning are
-        estimated over all that is read (`survey`); velocities are relative to its mean. Memory grows only
-        with the result (90 kB a second), not with the spectra.
+        estimated over all that is read (`survey`); velocities are relative to its mean. Memory does not grow
+        with the spectra, and from half an hour on the result lies in a temporary file (90 kB a second).
 
         Args:
             progress: called after each chunk with the part done, 0 to 1, as far as the file tells its length.
@@ -87,7 +94,7 @@ class Listener:
         Raises:
             NotebeamError: see `acoustic.audio.read_blocks`.
         """
-        path = Path(path)
+        path = Path(path_of(path, "path", "a recording's path"))
         known = duration(path)
         tell = part_done(progress, start, stop, known)
         blocks = read_blocks(path, start, stop, self.network.features.rate_hz, damage, notice)
@@ -110,17 +117,19 @@ class Listener:
             assert cents is not None
             if survey.tuning is not None and abs(cents) > TIE_CENTS:
                 notice(_tie(cents))
-            parts: list[Planes] = []
-            seconds = 0.0
+            frames = max(1, frame_count(survey.count, self.network.features))
+            room, first, seconds = room_for(len(HEADS), frames), 0, 0.0
             for part, seconds in listen(survey.blocks(), replace(self, cents=cents)):
-                parts.append(part)
+                room[:, first : first + part.shape[1]] = self._scaled(part)
+                first += part.shape[1]
+                let_go(room)
                 tell(seconds)
-        planes: dict[str, Any] = {name: np.concatenate([p[i] for p in parts]) for i, name in enumerate(HEADS)}
-        del parts  # an hour of it is 300 MB
-        for head, scaling in self.scalings.items():
-            planes[head] = scaling(planes[head])
-        planes["velocity"] = centred(planes["velocity"], planes["onset"])
-        return Posteriorgram(
+        free_memory(frames)
+        planes: dict[str, Any] = dict(zip(HEADS, room, strict=True))
+        centre(planes["velocity"], planes["onset"])
+        for plane in planes.values():
+            plane.flags.writeable = False
+        result = Posteriorgram(
             **planes,
             hop=self.network.features.hop,
             start=start,
@@ -128,15 +137,27 @@ class Listener:
             source=source,
             model=self.name,
         )
+        let_go(room)
+        return result
+
+    def _scaled(self, part: Planes) -> Planes:
+        """Planes (5, T, 88) with the probabilities of the scalings, in place."""
+        for head, scaling in self.scalings.items():
+            part[HEADS.index(head)] = scaling(part[HEADS.index(head)])
+        return part
 
 
 def mono_samples(samples: npt.ArrayLike, rate: float, rate_hz: int, notice: Callable[[str], None]) -> Samples:
     """(S,) the channels as one at `rate_hz`."""
     import soxr
 
-    if not 1000 <= rate <= 1e6:
-        raise NotebeamError("rate", rate, "samples a second, 1000 to 1000000")
-    given = np.asarray(samples)
+    expected = "samples a second, 1000 to 1000000"
+    if not 1000 <= real(rate, "rate", expected) <= 1e6:
+        raise NotebeamError("rate", rate, expected)
+    try:
+        given = np.asarray(samples)
+    except (TypeError, ValueError, RuntimeError) as error:  # a list of lists of several lengths
+        raise NotebeamError("samples", brief(samples), "samples (S,) or (S, channels)") from error
     if not np.issubdtype(given.dtype, np.floating):
         raise NotebeamError("samples", str(given.dtype), "floating-point samples, full scale 1")
     if given.ndim not in (1, 2) or not given.size:
@@ -169,10 +190,12 @@ def load_acoustic(
     name: str | PathLike[str],
     device: torch.device | str = "cpu",
     *,
-    bfloat16: bool = False,
+    bfloat16: bool | None = None,
     cents: float | None = None,
 ) -> Listener:
     """A shipped model by name, or a .safetensors file with its card; see `Listener`.
+
+    bfloat16: None: where the device multiplies it natively.
 
     >>> import notebeam as nb
     >>> import numpy as np
@@ -180,15 +203,32 @@ def load_acoustic(
     >>> listen(np.zeros(22_050), rate=44_100).hop
     0.02
     """
-    network, card = load_network(Path(name), device)
+    path = Path(path_of(name, "load_acoustic", "a model's name or the path of a .safetensors file"))
+    expected = "cents above A4 = 440 Hz, or None"
+    if cents is not None and not abs(real(cents, "load_acoustic(cents)", expected)) <= MOST_CENTS:
+        raise NotebeamError("load_acoustic(cents)", cents, expected)
+    of_type(bfloat16, (bool, type(None)), "load_acoustic(bfloat16)", "True, False, or None")
+    place = device_named(device, "load_acoustic(device)")
+    network, card = load_network(path, place)
     network = fused(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    bfloat16 = multiplies_bfloat16(place) if bfloat16 is None else bfloat16
     return Listener(network, card.name, card.scalings, bfloat16, cents, card.onset_shift)
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for it; without them it is slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # which torch 2.9 has not
+        return False
+    known = torch.cpu.get_capabilities()
+    return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def listen(
     blocks: Iterable[Samples], listener: Listener, chunk_seconds: float = CHUNK_SECONDS
 ) -> Iterator[tuple[Planes, float]]:
-    """Posteriors of consecutive chunks, with the seconds heard so far.
+    """Planes of consecutive chunks, with the seconds read so far.
 
     A chunk's frames are computed with `reach` more frames on either side, as far as the recording
     has them, so their values are those of one pass over the whole recording:
@@ -222,19 +262,19 @@ def listen(
 
 
 def _chunk(held: Samples, origin: int, chunk: int, count: int, context: int, listener: Listener) -> Planes:
-    """(5, count, 88) posteriors of the frames from `chunk`, with those held before and `context` after."""
+    """(5, count, 88) planes of the frames from `chunk`, with those held before and `context` after."""
     features = listener.network.features
     before = min(chunk - origin, listener.network.options.reach_frames)
     first, frames = chunk - before - origin, before + count + context
     hop = features.hop_samples
     samples = held[first * hop : (first + frames - 1) * hop + 2 * margin_samples(features)]
-    heard = posteriors(torch.from_numpy(samples)[None], listener)[0]
-    result: Planes = heard[:, before : before + count].cpu().numpy()
+    planes = predicted_planes(torch.from_numpy(samples)[None], listener)[0]
+    result: Planes = planes[:, before : before + count].cpu().numpy()
     return result
 
 
 @torch.inference_mode()
-def posteriors(audio: Tensor, listener: Listener) -> Tensor:
+def predicted_planes(audio: Tensor, listener: Listener) -> Tensor:
     """(B, 5, T, 88) of padded audio (B, S): probabilities, and velocities / 127 but for a constant.
 
     See `features.spectra` for the padding. Where `listener.cents` is None A4 is 440 Hz.
@@ -247,9 +287,21 @@ def posteriors(audio: Tensor, listener: Listener) -> Tensor:
     return outputs
 
 
-def centred(velocity: Planes, onset: Planes) -> Planes:
-    """(T, 88) velocities in 0..1 whose mean over what was most likely struck is `MEAN_VELOCITY`."""
+def centre(velocity: Planes, onset: Planes) -> None:
+    """Bring velocities (T, 88) to 0..1 and the mean of what was most likely struck to `MEAN_VELOCITY`."""
     struck = onset >= 0.5 * onset.max(initial=0.0)
     mean = velocity[struck].mean() if struck.any() else 0.0
-    result: Planes = np.clip(velocity + np.float32(MEAN_VELOCITY - mean), 0.0, 1.0)
-    return result
+    velocity += np.float32(MEAN_VELOCITY - mean)
+    np.clip(velocity, 0.0, 1.0, out=velocity)
+
+
+def free_memory(frames: int) -> None:
+    """Hand the network's memory back to the system, after a recording of so many frames, if they are many.
+
+    The C library of Linux keeps for its own use what is freed, a third of a GB.
+    """
+    if frames < FRAMES_TO_FREE:
+        return
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)

@@ -48,8 +48,15 @@ SOURCES = {
     "fluid-grand": Source(*_FLUID, SoundFont(file="FluidR3_GM.sf2", delay_seconds=0.0047)),
     "fluid-bright": Source(*_FLUID, SoundFont(file="FluidR3_GM.sf2", program=1, delay_seconds=0.0047)),
     "fluid-electric": Source(*_FLUID, SoundFont(file="FluidR3_GM.sf2", program=2, delay_seconds=0.0047)),
+    "fluid-honky": Source(*_FLUID, SoundFont(file="FluidR3_GM.sf2", program=3, delay_seconds=0.0047)),
     "musescore-grand": Source(
         *_MUSESCORE, SoundFont(file="MuseScore_General_Lite.sf3", delay_seconds=0.0039)
+    ),
+    "musescore-bright": Source(
+        *_MUSESCORE, SoundFont(file="MuseScore_General_Lite.sf3", program=1, delay_seconds=0.0039)
+    ),
+    "musescore-honky": Source(
+        *_MUSESCORE, SoundFont(file="MuseScore_General_Lite.sf3", program=3, delay_seconds=0.0039)
     ),
     "musescore-electric": Source(
         *_MUSESCORE, SoundFont(file="MuseScore_General_Lite.sf3", program=2, delay_seconds=0.0039)

@@ -6,7 +6,6 @@ Is not: pianos of single notes (acoustic.rendering), or which instruments there 
 
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from acoustic.audio import RATE_HZ, Samples
 from acoustic.rendering import Touch
 from symbolic.errors import NotebeamError
+from symbolic.files import temporary_folder
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 
@@ -57,8 +57,8 @@ class SoundFont:
         length = round((float(notes.offset.max(initial=0.0)) + tail) * RATE_HZ)
         if shutil.which("fluidsynth") is None:
             raise NotebeamError("fluidsynth", "no such program", "FluidSynth, to play soundfonts")
-        with tempfile.TemporaryDirectory() as folder:
-            midi, sound = Path(folder) / "notes.mid", Path(folder) / "sound.wav"
+        with temporary_folder() as folder:
+            midi, sound = folder / "notes.mid", folder / "sound.wav"
             # One tempo throughout: FluidSynth drifts by microseconds at every change.
             write_midi(midi, notes, program=self.program)
             # Neither reverberation nor chorus: rooms are drawn in training.

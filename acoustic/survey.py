@@ -13,7 +13,7 @@ from acoustic.audio import Samples
 from acoustic.concert_pitch import Tuning
 
 IN_MEMORY = 64 << 20  # bytes of samples, 17 minutes; a longer recording lies in a temporary file
-BLOCK = 160_000  # samples that are given back at once
+BLOCK_SAMPLES = 160_000  # samples that are given back at once
 FRAME = 320  # samples over which a level is measured
 # Full scale 1; the middle of what the networks are trained on, and what nothing is raised by more than.
 LEVEL = 10 ** (-27 / 20)
@@ -28,7 +28,7 @@ class Survey:
         self.tuning = Tuning(rate_hz) if tuning else None
         self._file = SpooledTemporaryFile(IN_MEMORY)
         self._rest = np.zeros(0, dtype=np.float32)  # less than a frame, not measured yet
-        self._sum, self._count = 0.0, 0  # of samples
+        self._sum, self.count = 0.0, 0  # of samples, and how many there are
         self._energy = self._squared = 0.0  # sums over frames of the variance, and of its square
 
     def __enter__(self) -> "Survey":
@@ -40,7 +40,7 @@ class Survey:
     def add(self, block: Samples) -> None:
         """Samples (S,) that follow those before."""
         self._file.write(np.ascontiguousarray(block, dtype=np.float32).data)
-        self._sum, self._count = self._sum + float(block.sum(dtype=np.float64)), self._count + len(block)
+        self._sum, self.count = self._sum + float(block.sum(dtype=np.float64)), self.count + len(block)
         if self.tuning is not None:
             self.tuning.add(block)
         whole = np.concatenate([self._rest, block])
@@ -62,7 +62,7 @@ class Survey:
 
     def blocks(self) -> Iterator[Samples]:
         """The samples again, without their mean and with the gain."""
-        gain, offset = np.float32(self.gain), np.float32(self._sum / max(1, self._count))
+        gain, offset = np.float32(self.gain), np.float32(self._sum / max(1, self.count))
         self._file.seek(0)
-        while data := self._file.read(4 * BLOCK):
+        while data := self._file.read(4 * BLOCK_SAMPLES):
             yield (np.frombuffer(data, dtype=np.float32) - offset) * gain

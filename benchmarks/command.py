@@ -1,15 +1,18 @@
 """How long does the whole command take, start-up included, and how much memory?
 
-Is: `transcribe` as a process of its own, on three minutes and on an hour made of development recordings.
+Is: `transcribe` as a process of its own, on three minutes and on an hour made of development recordings, and
+on the three minutes beside a process that keeps every core busy.
 Is not: accuracy (benchmarks.transcription) or the decoders apart (benchmarks.decoding).
 """
 
+import itertools
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +31,34 @@ print(peak_memory_mb())
 """
 
 
-def joined(seconds: float, path: Path) -> None:
-    """A FLAC of that length: the development recordings one after the other, again if need be."""
-    parts, total = [], 0
-    while total < seconds * RATE_HZ:
-        for recording in read_maps("real-dev"):
-            parts.append(read_audio(recording.audio))
-            total += len(parts[-1])
-    soundfile.write(path, np.concatenate(parts)[: round(seconds * RATE_HZ)], RATE_HZ)
+def joined(seconds: float, path: Path, snr_db: float = np.inf) -> None:
+    """A FLAC of that length: the development recordings one after the other, again if need be.
+
+    snr_db: of white noise over each of them; none by default.
+    """
+    left, draw = round(seconds * RATE_HZ), np.random.default_rng(0)
+    with soundfile.SoundFile(path, "w", RATE_HZ, channels=1) as file:
+        for recording in itertools.cycle(read_maps("real-dev")):
+            samples = read_audio(recording.audio)[:left]
+            noise = 10 ** (-snr_db / 20) * samples.std()
+            file.write(samples + draw.normal(0, noise, len(samples)).astype(np.float32) if noise else samples)
+            left -= len(samples)
+            if not left:
+                return
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """Beside this, every core has something to do without end."""
+    others = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)
+    ]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 def measure(seconds: float, repeats: int) -> dict[str, str | float]:
@@ -65,9 +88,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("command", __doc__)
     parser.add_argument("--hour", action="store_true", help="also an hour of music, once")
     args = parsed(parser, argv)
-    rows = [measure(180.0, repeats=3)]
+    rows = [{"beside": "nothing", **measure(180.0, repeats=3)}]
+    with busy():
+        rows.append({"beside": "every core busy", **measure(180.0, repeats=3)})
     if args.hour:
-        rows.append(measure(3600.0, repeats=1))
+        rows.append({"beside": "nothing", **measure(3600.0, repeats=1)})
     for row in rows:
         print(row)
     write_report(args.output, "How long does the whole command take, and how much memory?", {}, rows)

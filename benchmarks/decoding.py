@@ -52,7 +52,7 @@ CLIPS, WIDTHS, CANDIDATES, HIDDEN = (1, 8, 64), (1, 4, 16, 64), (8, 32, 128), (1
 RAMP = 2  # steps after which eight candidates have made 64 hypotheses of one
 WORK = 400_000  # hypotheses times candidates that a timing should be about
 WAYS = ("at once", "in blocks", "as a stream")  # of decoding an hour
-BLOCK = 500  # steps of a block, and of the look-back
+STREAM_STEPS = 500  # steps of a block, and of the look-back
 Row = dict[str, str | int | float]
 
 
@@ -224,7 +224,7 @@ def memory(device: torch.device) -> Iterator[Row]:
             "beam_width": 16,
             "candidates": 32,
             "way": way,
-            "look_back": 0 if way == "at once" else BLOCK,
+            "look_back": 0 if way == "at once" else STREAM_STEPS,
             "megabytes_before": round(before),
             "megabytes_added": round(after - before),
         }
@@ -234,13 +234,13 @@ def hour(way: str, device: torch.device) -> None:
     """Decode an hour; prints the peak of memory before and after, MB."""
     clip, prior = made_hour(), free(load_prior("event-rnn-nade/piano")).to(device)
     options = Beam(width=16, candidates=32, prior_weight=0.5, n_best=1)
-    decode_evidence([evidence(clip.prob[:BLOCK])], prior, options)
+    decode_evidence([evidence(clip.prob[:STREAM_STEPS])], prior, options)
     before = peak_memory_mb()
-    in_blocks = replace(options, look_back=BLOCK)
+    in_blocks = replace(options, look_back=STREAM_STEPS)
     if way == "as a stream":
         stream = Stream(prior, in_blocks)
-        for begin in range(0, len(clip.prob), BLOCK):
-            stream.push(clip.prob[begin : begin + BLOCK])
+        for begin in range(0, len(clip.prob), STREAM_STEPS):
+            stream.push(clip.prob[begin : begin + STREAM_STEPS])
         stream.finish()
     else:
         decode_evidence([clip], prior, in_blocks if way == "in blocks" else options)

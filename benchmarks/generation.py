@@ -18,7 +18,7 @@ from symbolic.generation.picture import Panel, save_rolls
 from symbolic.generation.sampling import SampleOptions, sample_steps
 from symbolic.pitch import pitch_of
 from symbolic.priors.loading import list_priors, load_prior
-from symbolic.priors.steps import clock_for, notes_of
+from symbolic.priors.steps import clock_for, notes_of_steps
 
 PICTURE = Path(__file__).parent.parent / "docs" / "figures" / "generation.png"
 SHOWN, TEMPO = 24, 84.0  # the test chorale of the picture; quarter notes a minute
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         clock = clock_for(prior.require_card(), len(roll), TEMPO)
         # What was drawn has the other colour: all of it lies after the seam.
         seam = clock.end if roll is real[SHOWN] else 0.0
-        panels.append(Panel(title, notes_of(roll, clock, prior.require_card()), seam, clock.end))
+        panels.append(Panel(title, notes_of_steps(roll, clock, prior.require_card()), seam, clock.end))
     save_rolls(PICTURE, panels, columns=2)
     return 0
 

@@ -12,7 +12,7 @@ from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.baselines.notes import independent_log_prob, key_frequencies
 from symbolic.datasets.config import DataConfig
 from symbolic.datasets.splits import Roll, frames_roll, read_splits
-from symbolic.evaluation.__main__ import scores
+from symbolic.evaluation.rows import scores
 from symbolic.notes import Notes
 from symbolic.priors.loading import load_prior
 

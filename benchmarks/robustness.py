@@ -1,7 +1,7 @@
 """How robust is the acoustic model to degraded recordings?
 
 Is: note-onset F on the development recordings, degraded in one way after another, by the acoustic model
-with the shipped threshold; a table and a figure (docs/robustness.png).
+with the shipped threshold.
 Is not: augmentation for training (acoustic.augmentation); the room here is an image-source model of another
 program, so that the network did not train on its like.
 """

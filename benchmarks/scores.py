@@ -24,8 +24,8 @@ from symbolic.hands import right_hand
 from symbolic.metre import Beats
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
+from transcribe.musicxml import write_score
 from transcribe.pipeline import Transcriber
-from transcribe.score import write_score
 
 PIANO = "salamander"
 UNEVEN, BREATH = 0.01, 0.04  # seconds of each note; share by which the tempo comes and goes

@@ -3,8 +3,9 @@
 Its public names are imported when they are first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from symbolic.lazy import lazy_names
 
 if TYPE_CHECKING:
     from symbolic.clock import Clock, PianoRoll
@@ -41,34 +42,26 @@ __all__ = [
     "Threshold",
 ]
 
-_HOMES = {
-    "Clock": "clock",
-    "PianoRoll": "clock",
-    "decode": "decoding.decode",
-    "Beam": "decoding.options",
-    "Greedy": "decoding.options",
-    "Hmm": "decoding.options",
-    "Threshold": "decoding.options",
-    "Decoding": "decoding.results",
-    "Stream": "decoding.streaming",
-    "NotebeamError": "errors",
-    "read_midi": "midi",
-    "Notes": "notes",
-    "Posteriorgram": "posteriorgram",
-    "Prior": "priors.base",
-    "list_priors": "priors.loading",
-    "load_prior": "priors.loading",
-    "save_prior": "priors.loading",
-    "build_prior": "priors.registry",
-}
-
-
-def __getattr__(name: str) -> object:
-    """A public name, from the module that has it."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Clock": "symbolic.clock",
+        "PianoRoll": "symbolic.clock",
+        "decode": "symbolic.decoding.decode",
+        "Beam": "symbolic.decoding.options",
+        "Greedy": "symbolic.decoding.options",
+        "Hmm": "symbolic.decoding.options",
+        "Threshold": "symbolic.decoding.options",
+        "Decoding": "symbolic.decoding.results",
+        "Stream": "symbolic.decoding.streaming",
+        "NotebeamError": "symbolic.errors",
+        "read_midi": "symbolic.midi",
+        "Notes": "symbolic.notes",
+        "Posteriorgram": "symbolic.posteriorgram",
+        "Prior": "symbolic.priors.base",
+        "list_priors": "symbolic.priors.loading",
+        "load_prior": "symbolic.priors.loading",
+        "save_prior": "symbolic.priors.loading",
+        "build_prior": "symbolic.priors.registry",
+    },
+)

@@ -24,7 +24,7 @@ from symbolic.files import open_file
 Array = NDArray[Any]
 
 MOST = 1033  # bytes that deflate can make of one, at most
-BLOCK = 1 << 20  # bytes read at once
+BYTES_AT_ONCE = 1 << 20  # bytes read at once
 # All that zipfile, zlib and numpy raise for damage; there is no common class.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -105,7 +105,7 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str) -> Arra
             size = math.prod(shape) * dtype.itemsize
             if dtype.hasobject:
                 raise NotebeamError(place, "pickled objects", expected)
-            if size != held or entry.file_size > MOST * entry.compress_size + BLOCK:
+            if size != held or entry.file_size > MOST * entry.compress_size + BYTES_AT_ONCE:
                 got = f"{dtype} {shape} in {entry.compress_size} bytes"
                 raise NotebeamError(place, got, "an array of the size that it claims")
             array = np.empty(shape, dtype, order="F" if is_fortran else "C")
@@ -123,7 +123,7 @@ def _fill(member: Any, flat: Array) -> None:
         memory = flat.view(np.uint8).data
         place = 0
         while place < len(memory):
-            count = member.readinto(memory[place : place + BLOCK])
+            count = member.readinto(memory[place : place + BYTES_AT_ONCE])
             if not count:
                 raise EOFError(f"{place} of {len(memory)} bytes")
             place += count

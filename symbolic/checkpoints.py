@@ -1,8 +1,6 @@
 """Weights and checkpoints on disk: tensors as safetensors, written whole, checked when they are read."""
 
 import json
-import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,24 +20,21 @@ def write_tensors(
     Raises:
         OSError: with `path` as its file, when the disk is full or the folder cannot be written in.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     # Copied: weights and averages may share memory, which safetensors refuses.
     plain = {name: values.detach().cpu().clone().contiguous() for name, values in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        try:
-            save_file(plain, temporary, metadata=dict(metadata or {}))
-        except SafetensorError as error:
-            # The library wraps what the system says: "I/O error: File too large (os error 27)".
-            number = re.search(r"os error (\d+)", str(error))
-            code = int(number[1]) if number else 0
-            raise OSError(code, os.strerror(code) if code else str(error), str(path)) from error
+        # Not by its save_file: nobody but their owner may read its files, and its errors hide the system's.
+        temporary.write_bytes(save(plain, metadata=dict(metadata or {})))
 
 
 def read_tensors(
-    path: Path, expected: str, shapes: Mapping[str, tuple[int, ...]] | None = None
+    path: Path,
+    expected: str,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    renamed: Mapping[str, str] | None = None,
 ) -> "tuple[dict[str, Tensor], dict[str, str]]":
     """Tensors of a file, on the CPU, and its metadata.
 
@@ -47,6 +42,7 @@ def read_tensors(
         path: of the file.
         expected: what it should be, in words for an error: "weights as safetensors".
         shapes: of every tensor that must be there, and of no other; None: whatever is there.
+        renamed: today's name of tensors that older files call otherwise.
 
     Raises:
         NotebeamError: no such file, no safetensors, other names or shapes, or a number that is not finite.
@@ -56,11 +52,11 @@ def read_tensors(
     open_file(path, expected).close()  # the library waits at pipes, and says nothing of what is wrong
     try:
         with safe_open(path, framework="pt") as file:
-            names = list(file.keys())
+            stored = {(renamed or {}).get(name, name): name for name in file.keys()}
             if shapes is not None:  # before anything is read
-                found = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+                found = {name: tuple(file.get_slice(at).get_shape()) for name, at in stored.items()}
                 check_shapes(path, found, shapes)
-            tensors = {name: file.get_tensor(name) for name in names}
+            tensors = {name: file.get_tensor(at) for name, at in stored.items()}
             metadata = dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise NotebeamError(str(path), f"a file that cannot be read ({error})", expected) from error

@@ -4,17 +4,21 @@ Beats and onsets are given to a clock, which finds neither.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from symbolic.checks import brief, floats, of_type, real, whole
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import KEYS, key_of, pitch_of
 
+MOST_STEPS = 10**8
 LONE_STEP = 0.5  # seconds that a step lasts when no other step tells its length
 MADE_VELOCITY = 64  # a roll has no loudness
+
+ClockKind = Literal["frames", "beats", "onsets"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +37,12 @@ class PianoRoll:
     struck: NDArray[np.bool_] | None = None  # (T, D) the key is struck at this step; implies active
 
     def __post_init__(self) -> None:
-        shape = (len(self.clock), KEYS)
+        shape = (len(of_type(self.clock, Clock, "PianoRoll.clock", "a Clock")), KEYS)
         for name, plane in (("active", self.active), ("struck", self.struck)):
-            if plane is None:
+            if plane is None and name == "struck":
                 continue
-            if plane.dtype != np.bool_ or plane.shape != shape:
-                raise NotebeamError(f"PianoRoll.{name}", f"{plane.dtype} {plane.shape}", f"bool {shape}")
+            if not isinstance(plane, np.ndarray) or plane.dtype != np.bool_ or plane.shape != shape:
+                raise NotebeamError(f"PianoRoll.{name}", brief(plane), f"bool {shape}")
         if self.struck is not None and (self.struck & ~self.active).any():
             step, key = (int(i) for i in np.argwhere(self.struck & ~self.active)[0])
             place = f"PianoRoll.struck step {step} key {key}"
@@ -60,32 +64,42 @@ class Clock:
     """
 
     times: NDArray[np.float64]  # (T,) seconds, increasing
-    kind: Literal["frames", "beats", "onsets"]
+    kind: ClockKind
     window: float = 0.0  # seconds after a step's time that still belong to it, however near the next step
     last: float | None = None  # seconds; None: as long as the step before
 
     def __post_init__(self) -> None:
-        times = np.array(self.times, dtype=np.float64)
+        times = floats(self.times, "Clock.times", "finite increasing seconds, shape (T,)")
         if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
             raise NotebeamError("Clock.times", self.times, "finite increasing seconds, shape (T,)")
+        kinds = get_args(ClockKind)
+        if not isinstance(self.kind, str) or self.kind not in kinds:
+            raise NotebeamError("Clock.kind", brief(self.kind), f"one of {', '.join(kinds)}")
+        if not 0 <= real(self.window, "Clock.window", "seconds >= 0") < np.inf:
+            raise NotebeamError("Clock.window", self.window, "seconds >= 0")
+        if self.last is not None and not 0 < real(self.last, "Clock.last", "seconds > 0") < np.inf:
+            raise NotebeamError("Clock.last", self.last, "seconds > 0")
         times.flags.writeable = False
         object.__setattr__(self, "times", times)
 
     @staticmethod
     def frames(count: int, hop: float, start: float = 0.0) -> "Clock":
         """`count` steps, `hop` seconds apart, the first at `start`."""
-        if count < 0:
-            raise NotebeamError("Clock.frames(count)", count, "an integer >= 0")
-        if not 0 < hop < np.inf:
+        if not 0 <= whole(count, "Clock.frames(count)", "an integer >= 0") <= MOST_STEPS:
+            raise NotebeamError("Clock.frames(count)", count, f"an integer 0..{MOST_STEPS}")
+        if not 0 < real(hop, "Clock.frames(hop)", "seconds > 0") < np.inf:
             raise NotebeamError("Clock.frames(hop)", hop, "seconds > 0")
+        if not abs(real(start, "Clock.frames(start)", "finite seconds")) < np.inf:
+            raise NotebeamError("Clock.frames(start)", start, "finite seconds")
         return Clock(start + hop * np.arange(count, dtype=np.float64), "frames", last=hop)
 
     @staticmethod
     def beats(beats: ArrayLike, divisions: int) -> "Clock":
         """Every beat (seconds) and `divisions` - 1 evenly spaced steps before the next beat."""
-        if divisions < 1:
-            raise NotebeamError("Clock.beats(divisions)", divisions, "an integer >= 1")
-        given = np.asarray(beats, dtype=np.float64)
+        expected = "an integer >= 1"
+        if not 1 <= whole(divisions, "Clock.beats(divisions)", expected) <= MOST_STEPS:
+            raise NotebeamError("Clock.beats(divisions)", divisions, expected)
+        given = floats(beats, "Clock.beats(beats)", "finite increasing seconds, shape (N,)")
         if given.ndim != 1 or not np.isfinite(given).all() or (np.diff(given) <= 0).any():
             raise NotebeamError("Clock.beats(beats)", beats, "finite increasing seconds, shape (N,)")
         if not len(given):
@@ -97,10 +111,11 @@ class Clock:
     @staticmethod
     def onsets(onset_times: ArrayLike, window: float) -> "Clock":
         """A step wherever something begins; what begins within `window` seconds of it belongs to it."""
-        if not window >= 0:
+        if not 0 <= real(window, "Clock.onsets(window)", "seconds >= 0") < np.inf:
             raise NotebeamError("Clock.onsets(window)", window, "seconds >= 0")
+        given = floats(onset_times, "Clock.onsets(onset_times)", "seconds, shape (N,)")
         times: list[float] = []
-        for onset in np.sort(np.asarray(onset_times, dtype=np.float64).ravel()).tolist():
+        for onset in np.sort(given.ravel()).tolist():
             if not times or onset > times[-1] + window:
                 times.append(onset)
         return Clock(np.array(times, dtype=np.float64), "onsets", window=window)
@@ -123,13 +138,15 @@ class Clock:
         # A step begins after the midpoint to the one before it: the midpoint itself stays earlier.
         starts = (edges[:-1] + edges[1:]) / 2
         starts = np.maximum(starts, edges[:-1] + np.minimum(self.window, np.diff(edges)))
-        return np.searchsorted(starts, np.asarray(seconds, dtype=np.float64), side="left").astype(np.int64)
+        given = floats(seconds, "Clock.steps_of(seconds)", "seconds")
+        return np.searchsorted(starts, given, side="left").astype(np.int64)
 
     def step_of(self, seconds: float) -> int:
         """Nearest step 0..T-1 of a time; ties go to the earlier step, times outside to the ends."""
         if not len(self):
             raise NotebeamError("Clock.step_of", "a clock without steps", "at least one step")
-        return min(int(self.steps_of(seconds)), len(self) - 1)
+        time = real(seconds, "Clock.step_of(seconds)", "seconds")
+        return min(int(self.steps_of(time)), len(self) - 1)
 
     def struck_roll(self, notes: Notes) -> NDArray[np.bool_]:
         """(T, D) the key is struck at the step; notes struck outside the clock are left out."""
@@ -161,7 +178,7 @@ class Clock:
 
     def notes_of(self, roll: PianoRoll) -> Notes:
         """Notes of a roll at this clock: runs of active steps, split where the key is struck again."""
-        if len(roll) != len(self):
+        if len(of_type(roll, PianoRoll, "Clock.notes_of(roll)", "a PianoRoll")) != len(self):
             raise NotebeamError("Clock.notes_of(roll) steps", len(roll), str(len(self)))
         active = np.pad(roll.active, ((1, 1), (0, 0)))  # (T + 2, D): silence before and after
         begins = active & ~np.roll(active, 1, axis=0)
@@ -180,6 +197,7 @@ class Clock:
 
     def _spans(self, notes: Notes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First step and the step after the last of each note, in 0..T; first = -1: struck before step 0."""
+        notes = of_type(notes, Notes, "Clock: notes", "Notes")
         first, stop = self.steps_of(notes.onset), self.steps_of(notes.offset)
         stop = np.where(first < len(self), np.maximum(stop, first + 1), stop)
         if len(self):

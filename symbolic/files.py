@@ -1,7 +1,7 @@
 """Users' files: opened with care, written whole or not at all.
 
 Is: the one way in which the project opens what a user names (`open_file`, `read_bytes`, `read_text`,
-`read_json`) and the one way in which it writes a file (`replacing`).
+`read_json`), the one way in which it writes a file (`replacing`), and temporary folders.
 Is not: any file format (arrays: symbolic.arrays).
 """
 
@@ -9,12 +9,15 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from symbolic.checks import path_of
 from symbolic.errors import NotebeamError
 
 LARGEST = 256 << 20  # bytes of a file that is read as a whole
@@ -44,6 +47,7 @@ def open_file(path: str | os.PathLike[str], expected: str) -> BinaryIO:
     Raises:
         NotebeamError: nothing there, no permission, or a folder, pipe, socket or device, which would block.
     """
+    path = path_of(path, "path", f"a path, of {expected}")
     try:
         # Without waiting: the opening of a pipe that nobody writes to would never return.
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
@@ -72,7 +76,7 @@ def read_bytes(path: str | os.PathLike[str], expected: str, largest: int = LARGE
 def read_text(path: str | os.PathLike[str], expected: str, largest: int = LARGEST) -> str:
     """All of a UTF-8 text; a byte order mark is left out."""
     try:
-        return read_bytes(path, expected, largest).decode("utf-8-sig")
+        return read_bytes(path, expected, largest).decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise NotebeamError(
             str(path), f"bytes that are not text, from byte {error.start}", expected
@@ -93,13 +97,32 @@ def parse_json(text: str, place: str, expected: str) -> Any:
         raise NotebeamError(place, f"no JSON ({why})", expected) from error
 
 
-_unfinished: set[Path] = set()  # temporary files being written, for `remove_unfinished`
+_unfinished: set[Path] = set()  # temporary files and folders in use, for `remove_unfinished`
 
 
 def remove_unfinished() -> None:
-    """Delete what `replacing` has begun: for a program that has to end at once."""
+    """Delete what `replacing` and `temporary_folder` have begun: for a program that has to end at once."""
     for path in list(_unfinished):
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder(path: Path | None = None) -> Iterator[Path]:
+    """An empty folder, deleted at the end with all that is in it, also where a signal ends the program.
+
+    path: its name, which nothing may have yet; None: one of the system's for temporary files.
+    """
+    folder = Path(tempfile.gettempdir(), f"notebeam-{secrets.token_hex(8)}") if path is None else path
+    _unfinished.add(folder)
+    try:
+        folder.mkdir(mode=0o700 if path is None else 0o777, parents=True)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _unfinished.discard(folder)
 
 
 @contextmanager
@@ -113,7 +136,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         NotebeamError: `path` is a folder or device, or its name is too long.
         OSError: it cannot be written; the error names `path`.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path_of(path, "path")))
     if target.exists() and not target.is_file():
         # os.replace would put a plain file in the place of a device such as /dev/null.
         raise NotebeamError(str(path), "a folder or device", "the path of a plain file")

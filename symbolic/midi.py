@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from symbolic.errors import NotebeamError
 from symbolic.files import read_bytes
-from symbolic.midi_mending import closed, is_whole, mended
+from symbolic.midi_mending import all_tracks, closed, is_whole, mended
 from symbolic.midi_writing import Ticks, one_note_a_stroke, until_struck_again
 from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, LOWEST
@@ -127,16 +127,24 @@ def parsed(path: str | os.PathLike[str]) -> Any:
         raise NotebeamError(str(path), data[:4], expected)
     if len(data) < 14 or data[12] & 0x80 or data[12:14] == b"\0\0":
         raise NotebeamError(f"{path}: division", data[12:14], "ticks a quarter note (not SMPTE time)")
+    counted = all_tracks(data)
+    if counted is None:
+        raise NotebeamError(str(path), "several files joined to one", "one MIDI file")
+    data = counted
+    score: Any = None
     if (copy := closed(data)) is not None:
-        score = None
         with suppress(Exception):  # damage is named by the reader of the file itself, below
             score = symusic.Score.from_midi(copy[0])
         if score is not None and is_whole(score, copy[1]):
             return score
     try:
-        return symusic.Score.from_midi(mended(data))
+        data, strikes = mended(data)
+        score = symusic.Score.from_midi(data)
     except Exception as error:  # symusic's C++ raises several kinds, all for damage
         raise NotebeamError(str(path), f"damage ({error})", "a whole MIDI file") from error
+    if (found := sum(len(track.notes) for track in score.tracks)) < strikes:
+        raise NotebeamError(str(path), f"damage ({found} of {strikes} notes)", "a whole MIDI file")
+    return score
 
 
 def _pedal_spans(controls: Sequence[dict[str, NDArray[Any]]], end: int) -> tuple[Ticks, Ticks]:

@@ -1,4 +1,8 @@
-"""Notes that a MIDI file never ends, ended: at their key's next strike, or with their track.
+"""MIDI files as they are out there, made such that a reader finds all their notes.
+
+Is: notes that a file never ends, ended: at their key's next strike, at "all notes off", or with their track;
+tracks that the header does not count; events after a track's end or of a status from before a system message.
+Is not: the reading of notes (symbolic.midi).
 
 Recorders that stop early and editors that cut leave a strike without a release. Such a note rings on in a
 player, but readers of MIDI drop it, or make one long note of eight. Only keys that lack a release change.
@@ -12,13 +16,35 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import Any
 
-NOTE_OFF, NOTE_ON = 0x80, 0x90
+NOTE_OFF, NOTE_ON, CONTROL = 0x80, 0x90, 0xB0
+SOUND_OFF, NOTES_OFF = 120, 123  # controllers that release all keys of their channel
 META, SYSEX, SYSEX_MORE = 0xFF, 0xF0, 0xF7
 END_OF_TRACK = 0x2F
 ONE_DATA_BYTE = (0xC0, 0xD0)  # programme, channel pressure
+SYSTEM = {
+    0xF1: 1,
+    0xF2: 2,
+    0xF3: 1,
+    0xF6: 0,
+}  # bytes after other messages of the system; the clock's have none
 END = b"\xff\x2f\x00"  # of a track, after its delta
 LATE = 0x0FFFFFFF  # ticks from a track's end to the releases in `closed`: the longest delta
 Event = tuple[int, bytes]  # tick, bytes with their status
+
+
+def all_tracks(data: bytes) -> bytes | None:
+    """The file with a header that counts the tracks there are; None: other files have been joined to it."""
+    place, count = 8 + int.from_bytes(data[4:8], "big"), 0
+    while place + 8 <= len(data):
+        kind = data[place : place + 4]
+        if kind == b"MThd":
+            return None
+        count += kind == b"MTrk"
+        place += 8 + int.from_bytes(data[place + 4 : place + 8], "big")
+    form, said = (int.from_bytes(data[at : at + 2], "big") for at in (8, 10))
+    if count <= said:
+        return data
+    return data[:8] + max(form, 1).to_bytes(2, "big") + min(count, 0xFFFF).to_bytes(2, "big") + data[12:]
 
 
 def closed(data: bytes) -> tuple[bytes, int] | None:
@@ -61,35 +87,35 @@ def _releases(channels: bytes) -> bytes:
     return rest + keys + b"\x00\xff\x06\x01x" + b"\x00" + END
 
 
-def mended(data: bytes) -> bytes:
-    """The file with a release for every strike; the same bytes where none is missing, or of a damaged one."""
+def mended(data: bytes) -> tuple[bytes, int]:
+    """The file with a release for every strike, and how many strikes there are.
+
+    Raises:
+        ValueError: a track is damaged.
+    """
     if len(data) < 14:
-        return data
+        raise ValueError("no header")
     quarter = int.from_bytes(data[12:14], "big")
     place = 8 + int.from_bytes(data[4:8], "big")
-    parts, changed = [data[:place]], False
+    parts, strikes = [data[:place]], 0
     while place + 8 <= len(data):
         kind, size = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "big")
         body = data[place + 8 : place + 8 + size]
-        if kind == b"MTrk" and len(body) == size:
-            try:
-                new = _mended_track(body, quarter)
-            except (IndexError, ValueError):
-                return data  # damage, which the reader names
-            if new is not None:
-                body, changed = new, True
+        if kind == b"MTrk":
+            if len(body) != size:
+                raise ValueError(f"a track of {size} bytes, of which {len(body)} are there")
+            events = _events(body)
+            strikes += sum(1 for _, event in events if (_strike(event) or (0, 0, False))[2])
+            body = _written(_ended(events, quarter))
         parts += [kind, len(body).to_bytes(4, "big"), body]
         place += 8 + size
-    return b"".join([*parts, data[place:]]) if changed else data
+    return b"".join([*parts, data[place:]]), strikes
 
 
-def _mended_track(body: bytes, quarter: int) -> bytes | None:
-    """The track with the missing releases; None if there are none."""
-    events = _events(body)
+def _ended(events: list[Event], quarter: int) -> list[Event]:
+    """The events with the releases that are missing, the track's end last."""
     missing = _lacking(events)
-    if not missing:
-        return None
-    end = events[-1][0]
+    end = events[-1][0] if events else 0
     held: dict[tuple[int, int], int] = {}  # (channel, key) -> tick of its strike
     result: list[Event] = []
     for tick, event in events:
@@ -103,18 +129,24 @@ def _mended_track(body: bytes, quarter: int) -> bytes | None:
             held.pop(where, None)
             if on:
                 held[where] = tick
-        result.append((tick, event))
-    is_ended = result[-1][1][:2] == bytes([META, END_OF_TRACK])
-    tail = [result.pop()] if is_ended else []
+        elif event[0] & 0xF0 == CONTROL and (event[1] == SOUND_OFF or event[1] >= NOTES_OFF):
+            for where in [where for where in held if where[0] == event[0] & 0x0F]:
+                result.append((tick, bytes([NOTE_OFF | where[0], where[1], 0])))
+                del held[where]
+        if event[:2] != bytes([META, END_OF_TRACK]):
+            result.append((tick, event))
     for (channel, key), begun in held.items():
         # What is struck with the last event still sounds for a beat.
         stop = end if end > begun else begun + quarter
         result.append((stop, bytes([NOTE_OFF | channel, key, 0])))
     result.sort(key=lambda event: event[0])  # stable: the order within a tick stays
-    last = max(result[-1][0], end)
-    result += [(last, event) for _, event in tail]
+    return [*result, (max(end, result[-1][0] if result else 0), END)]
+
+
+def _written(events: list[Event]) -> bytes:
+    """A track's bytes."""
     written, before = bytearray(), 0
-    for tick, event in result:
+    for tick, event in events:
         written += _variable(tick - before) + event
         before = tick
     return bytes(written)
@@ -140,33 +172,51 @@ def _strike(event: bytes) -> tuple[int, int, bool] | None:
 
 
 def _events(body: bytes) -> list[Event]:
-    """Events of a track at their ticks, running status written out.
+    """Events of a track at their ticks, running status written out; behind its end, those that are whole.
 
     Raises:
-        IndexError, ValueError: the track is damaged.
+        ValueError: the track is damaged.
     """
     events: list[Event] = []
-    place = tick = status = 0
+    place = tick = running = 0
+    has_ended = False
     while place < len(body):
-        delta, place = _read_variable(body, place)
+        try:
+            delta, place = _read_variable(body, place)
+            event, place = _event(body, place, running)
+        except (IndexError, ValueError) as error:
+            if has_ended:  # padding
+                break
+            why = "a track that ends within an event" if isinstance(error, IndexError) else str(error)
+            raise ValueError(why) from None
         tick += delta
-        if body[place] & 0x80:
-            status, place = body[place], place + 1
-        begin = place
-        if status == META:
-            size, place = _read_variable(body, place + 1)
-            place += size
-        elif status in (SYSEX, SYSEX_MORE):
-            size, place = _read_variable(body, place)
-            place += size
-        elif 0x80 <= status < SYSEX:
-            place += 1 if status & 0xF0 in ONE_DATA_BYTE else 2
-        else:
-            raise ValueError("no such event")
-        if place > len(body):
-            raise IndexError("the track ends within an event")
-        events.append((tick, bytes([status]) + body[begin:place]))
+        # The standard ends it at messages of the system; many writers do not.
+        running = event[0] if event[0] < SYSEX else running
+        has_ended = has_ended or event[:2] == bytes([META, END_OF_TRACK])
+        events.append((tick, event))
     return events
+
+
+def _event(body: bytes, place: int, running: int) -> tuple[bytes, int]:
+    """An event with its status, which may be the `running` one, and where it ends."""
+    status = running
+    if body[place] & 0x80:
+        status, place = body[place], place + 1
+    begin = place
+    if status == META:
+        size, place = _read_variable(body, place + 1)
+    elif status in (SYSEX, SYSEX_MORE):
+        size, place = _read_variable(body, place)
+    elif 0x80 <= status < SYSEX:
+        size = 1 if status & 0xF0 in ONE_DATA_BYTE else 2
+    elif status in SYSTEM or status > SYSEX_MORE:
+        size = SYSTEM.get(status, 0)
+    else:
+        raise ValueError("no such event")
+    place += size
+    if place > len(body):
+        raise IndexError
+    return bytes([status]) + body[begin:place], place
 
 
 def _read_variable(body: bytes, place: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from symbolic.checks import real, whole
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
 from symbolic.metre import Beats
@@ -72,6 +73,9 @@ def write_midi(
 
     if pedal and len(notes) and notes.key_offset is None:
         raise NotebeamError("write_midi: pedal", "notes without key offsets", "notes that have them")
+    program_number = "a General MIDI program 0..127"
+    if not 0 <= whole(program, "write_midi(program)", program_number) <= 127:
+        raise NotebeamError("write_midi(program)", program, program_number)
 
     if right is not None and right.shape != notes.onset.shape:
         raise NotebeamError("write_midi: right", right.shape, f"a hand for each of {len(notes)} notes")
@@ -95,8 +99,9 @@ def microseconds_a_quarter(tempo: float, place: str) -> int:
     """Microseconds a quarter note."""
     import mido
 
-    if not 4 <= tempo <= 1000:
-        raise NotebeamError(place, tempo, "4..1000 quarter notes a minute")
+    expected = "4..1000 quarter notes a minute"
+    if not 4 <= real(tempo, place, expected) <= 1000:
+        raise NotebeamError(place, tempo, expected)
     return int(mido.bpm2tempo(tempo))
 
 

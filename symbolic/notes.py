@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from symbolic.checks import brief, floats, real, whole
 from symbolic.errors import NotebeamError
 from symbolic.files import read_text, replacing
-from symbolic.pitch import HIGHEST, LOWEST
+from symbolic.pitch import HIGHEST, KEYS, LOWEST
 
 if TYPE_CHECKING:
     from symbolic.metre import Beats
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _COLUMNS = ("onset", "offset", "pitch", "velocity")
+_TYPES = {
+    "onset": np.float64,
+    "offset": np.float64,
+    "pitch": np.int64,
+    "velocity": np.int64,
+    "confidence": np.float32,
+    "key_offset": np.float64,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +51,17 @@ class Notes:
     confidence: NDArray[np.float32] | None = None  # (N,) 0..1
     key_offset: NDArray[np.float64] | None = None  # (N,) seconds, > onset: the key's release, if known
 
+    def __post_init__(self) -> None:
+        count = self.onset.shape if isinstance(self.onset, np.ndarray) else ()
+        for name, kind in _TYPES.items():
+            column = getattr(self, name)
+            if column is None and name in ("confidence", "key_offset"):
+                continue
+            good = isinstance(column, np.ndarray) and column.dtype == kind and column.ndim == 1
+            if not good or column.shape != count:
+                expected = f"an array of {np.dtype(kind)}, (N,); Notes.make takes any numbers"
+                raise NotebeamError(f"Notes.{name}", brief(column), expected)
+
     @staticmethod
     def make(
         onset: ArrayLike,
@@ -54,12 +74,10 @@ class Notes:
     ) -> "Notes":
         """Sorted and checked notes from columns of length N; `place` begins every error line."""
         values = (onset, offset, pitch, velocity)
-        columns = {
-            key: _numbers(value, f"{place}.{key}") for key, value in zip(_COLUMNS, values, strict=True)
-        }
+        columns = {key: _column(value, f"{place}.{key}") for key, value in zip(_COLUMNS, values, strict=True)}
         for key, value in (("confidence", confidence), ("key_offset", key_offset)):
             if value is not None:
-                columns[key] = _numbers(value, f"{place}.{key}")
+                columns[key] = _column(value, f"{place}.{key}")
         for key, column in columns.items():
             if column.shape != columns["onset"].shape:
                 raise NotebeamError(
@@ -101,18 +119,25 @@ class Notes:
 
     def cut(self, start: float, stop: float) -> "Notes":
         """Notes struck in [start, stop) seconds, at their old times; they sound until `stop` at most."""
+        start, stop = real(start, "Notes.cut(start)", "seconds"), real(stop, "Notes.cut(stop)", "seconds")
+        if np.isnan(start) or np.isnan(stop):
+            raise NotebeamError("Notes.cut", (start, stop), "a start and a stop, seconds")
         inside = (self.onset >= start) & (self.onset < stop)
         key_offset = None if self.key_offset is None else np.minimum(self.key_offset, stop)
         return self._changed(inside, offset=np.minimum(self.offset, stop), key_offset=key_offset)
 
     def shifted(self, seconds: float) -> "Notes":
         """The same notes, so many seconds later."""
+        seconds = real(seconds, "Notes.shifted(seconds)", "a number of seconds")
         onset, offset = self.onset + seconds, self.offset + seconds
         key_offset = None if self.key_offset is None else self.key_offset + seconds
         return self._changed(slice(None), onset=onset, offset=offset, key_offset=key_offset)
 
     def transposed(self, semitones: int) -> "Notes":
         """The same notes, so many semitones higher; leaving the piano's range is an error."""
+        semitones = whole(semitones, "Notes.transposed(semitones)", "a whole number of semitones")
+        if abs(semitones) >= KEYS:
+            raise NotebeamError("Notes.transposed(semitones)", semitones, f"fewer than {KEYS} either way")
         return self._changed(slice(None), pitch=self.pitch + semitones)
 
     def _changed(self, rows: "NDArray[np.bool_] | slice", **columns: NDArray[np.generic] | None) -> "Notes":
@@ -123,12 +148,9 @@ class Notes:
         return Notes.make(**new)
 
 
-def _numbers(values: ArrayLike, place: str) -> NDArray[np.float64]:
-    """(N,) float64; every integer that a note holds is exact in it."""
-    try:
-        column = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise NotebeamError(place, type(values).__name__, "a column of numbers") from error
+def _column(values: ArrayLike, place: str) -> NDArray[np.float64]:
+    """(N,) float64."""
+    column = floats(values, place, "a column of numbers")
     if column.ndim != 1:
         raise NotebeamError(place, column.shape, "shape (N,)")
     return column

@@ -1,11 +1,15 @@
 """Planes of a posteriorgram, made of what other systems have.
 
 Is: arrays or tensors of any float type, of zeros and ones, with a batch axis, of all MIDI pitches or others
-than a piano's, logits declared as such, frames at uneven times; what fits no reading is refused.
+than a piano's, logits declared as such, frames at uneven times; what fits no reading is refused. Planes that
+lie in a file.
 Is not: the posteriorgram or its file (symbolic.posteriorgram).
 """
 
+import mmap
+import os
 import sys
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -18,6 +22,7 @@ from symbolic.pitch import KEYS, LOWEST
 Plane = NDArray[np.float32]
 
 MIDI_PITCHES = 128
+IN_MEMORY = 128 << 20  # bytes of planes, 25 minutes at 20 ms; larger ones lie in a temporary file
 EVENNESS = 1e-3  # seconds that a frame may lie off the even grid
 WIDEST_GAP = 4  # hops between two frames; wider, and frames are missing
 ROUNDING = 1e-5  # by which a probability may leave 0..1
@@ -37,6 +42,8 @@ def plain_array(value: Any, place: str) -> Any:
 def plane_of(value: Array, place: str, count: int, *, lowest: int = LOWEST, logits: bool = False) -> Plane:
     """Checked read-only float32 (count, 88), column 0 is A0; keys that a piano does not have are left out.
 
+    An array that is just that already is taken as it is, any other is copied.
+
     Args:
         value: (count, D) probabilities, or logits if `logits` says so; D of 128 are all MIDI pitches.
         lowest: MIDI pitch of column 0.
@@ -48,18 +55,30 @@ def plane_of(value: Array, place: str, count: int, *, lowest: int = LOWEST, logi
             frame, key = (int(i) for i in np.argwhere(np.isnan(numbers))[0])
             raise NotebeamError(f"{place} frame {frame} key {key}", float("nan"), "a logit")
         numbers = (0.5 + 0.5 * np.tanh(0.5 * numbers.astype(np.float64))).astype(np.float32)
-    # Written so that nan breaks the rule as well.
-    good = (numbers >= -ROUNDING) & (numbers <= 1 + ROUNDING)
-    if not good.all():
-        frame, key = (int(i) for i in np.argwhere(~good)[0])
-        expected = "a number 0..1, or logits and logits=True"
-        raise NotebeamError(f"{place} frame {frame} key {key}", float(numbers[frame, key]), expected)
-    plane = np.zeros((count, KEYS), dtype=np.float32)
+    least, most = _check_range(numbers, place)
     width = numbers.shape[1]
+    if not value.flags.writeable and numbers is value and (first, width) == (LOWEST, KEYS):
+        if least >= 0 and most <= 1:
+            return numbers
+    plane = np.zeros((count, KEYS), dtype=np.float32)
     low, high = max(first, LOWEST), min(first + width, LOWEST + KEYS)
     np.clip(numbers[:, low - first : high - first], 0.0, 1.0, out=plane[:, low - LOWEST : high - LOWEST])
     plane.flags.writeable = False
     return plane
+
+
+def _check_range(numbers: Plane, place: str) -> tuple[float, float]:
+    """The least and the largest of probabilities (T, D); refuses the first, in time, outside 0..1."""
+    if not numbers.size:
+        return 0.0, 0.0
+    # Both are nan where any number is.
+    least, most = float(numbers.min()), float(numbers.max())
+    if not (least >= -ROUNDING and most <= 1 + ROUNDING):
+        good = (numbers >= -ROUNDING) & (numbers <= 1 + ROUNDING)
+        frame, key = (int(i) for i in np.argwhere(~good)[0])
+        expected = "a number 0..1, or logits and logits=True"
+        raise NotebeamError(f"{place} frame {frame} key {key}", float(numbers[frame, key]), expected)
+    return least, most
 
 
 def _lowest(value: Array, place: str, count: int, lowest: int) -> int:
@@ -121,3 +140,32 @@ def evened(plane: Plane, times: NDArray[np.float64], grid: NDArray[np.float64]) 
     result: Plane = np.asarray((1 - share) * plane[left] + share * plane[left + 1], dtype=np.float32)
     result.flags.writeable = False
     return result
+
+
+def room_for(count: int, frames: int) -> NDArray[np.float32]:
+    """(count, frames, 88) planes to be filled; large ones in a temporary file, where there is room for it.
+
+    Such a file has no name, so that nothing is left of it however the program ends; in it the frames of a key
+    lie one after the other, because keys are what is read.
+    """
+    size = 4 * count * frames * KEYS
+    reserve = getattr(os, "posix_fallocate", None)  # else a full disk would end the program
+    if size > IN_MEMORY and reserve is not None:
+        try:
+            with TemporaryFile() as file:
+                reserve(file.fileno(), 0, size)
+                keys = np.ndarray((count, KEYS, frames), np.float32, mmap.mmap(file.fileno(), size))
+                return keys.transpose(0, 2, 1)
+        except OSError:
+            pass
+    return np.empty((count, frames, KEYS), dtype=np.float32)
+
+
+def let_go(*planes: Plane | None) -> None:
+    """Of planes that lie in a file: what has been read or written need not stay in memory."""
+    for plane in planes:
+        below: Any = plane
+        while isinstance(below, np.ndarray):
+            below = below.base
+        if isinstance(below, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            below.madvise(mmap.MADV_DONTNEED)

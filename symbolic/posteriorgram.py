@@ -7,13 +7,13 @@ Is not: a model, or the way from probabilities to notes.
 import os
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field, replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symbolic.arrays import Array, read_arrays
+from symbolic.checks import floats, of_type, real, whole
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
 from symbolic.pitch import HIGHEST, KEYS, LOWEST
@@ -61,6 +61,8 @@ class Posteriorgram:
 
     def __post_init__(self, logits: bool) -> None:  # noqa: FBT001  how dataclasses pass it
         given = {name: getattr(self, name) for name in PLANES}
+        for name in ("source", "model"):
+            of_type(getattr(self, name), str, f"Posteriorgram.{name}", "a string")
         _check_scalars(self.hop, self.start, self.lowest, self.duration, "Posteriorgram.")
         planes = checked_planes(given, "Posteriorgram.", self.lowest, hop=self.hop, logits=logits)
         for name, plane in planes.items():
@@ -78,7 +80,12 @@ class Posteriorgram:
         return np.asarray(self.start + self.hop * np.arange(self.count, dtype=np.float64))
 
     def part(self, first: int, stop: int) -> "Posteriorgram":
-        """Frames first..stop - 1, at their old times."""
+        """Frames first..stop - 1, at their old times; at least one."""
+        expected = f"frames first < stop within 0..{self.count}"
+        for value in (first, stop):
+            whole(value, "Posteriorgram.part", expected)
+        if not 0 <= first < stop <= self.count:
+            raise NotebeamError("Posteriorgram.part", (first, stop), expected)
         planes: dict[str, Any] = {name: getattr(self, name) for name in PLANES}
         rows: dict[str, Any] = {
             name: plane if plane is None else plane[first:stop] for name, plane in planes.items()
@@ -114,7 +121,8 @@ class Posteriorgram:
         given = dict(zip(PLANES, (frame, onset, offset, velocity, held), strict=True))
         arrays = {name: plain_array(value, f"Posteriorgram.{name}") for name, value in given.items()}
         made = {"lowest": lowest, "logits": logits, **described}
-        return _timed(arrays, np.asarray(times), np.nan, "Posteriorgram.", made)
+        seconds = floats(times, "Posteriorgram.times", "seconds (T,) of the frames")
+        return _timed(arrays, seconds, np.nan, "Posteriorgram.", made)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the `.npz`, compressed; the file appears whole or not at all."""
@@ -176,6 +184,7 @@ def checked_planes(
     given: Planes, place: str, lowest: int, *, hop: float, logits: bool = False
 ) -> dict[str, NDArray[np.float32] | None]:
     """The planes by name, each float32 (T, 88) or None; `frame` is made of `onset` where it is None."""
+    of_type(logits, (bool, np.bool_), f"{place}logits", "True or False")
     arrays = {name: plain_array(given[name], f"{place}{name}") for name in PLANES}
     first = next((name for name in ("frame", "onset") if arrays[name] is not None), None)
     if first is None:
@@ -220,11 +229,12 @@ def _even(planes: Planes, start: float, hop: float, place: str, made: dict[str, 
 
 def _check_scalars(hop: float, start: float, lowest: float, duration: float, place: str) -> None:
     # Bounds, because the steps of a decoder follow these numbers and not the frames.
-    if not 0 < hop <= LONGEST_HOP:
+    if not 0 < real(hop, f"{place}hop", "seconds > 0") <= LONGEST_HOP:
         raise NotebeamError(f"{place}hop", hop, f"seconds > 0, {LONGEST_HOP:g} at most")
-    if not abs(start) <= LATEST:
+    if not abs(real(start, f"{place}first", "seconds")) <= LATEST:
         raise NotebeamError(f"{place}first", start, f"seconds, {LATEST:g} at most")
-    if not isinstance(lowest, Integral) or not 0 <= lowest <= HIGHEST:
-        raise NotebeamError(f"{place}lowest", lowest, f"the MIDI pitch of column 0, 0 to {HIGHEST}")
-    if not 0 <= duration <= 2 * LATEST:
+    expected = f"the MIDI pitch of column 0, 0 to {HIGHEST}"
+    if not 0 <= whole(lowest, f"{place}lowest", expected) <= HIGHEST:
+        raise NotebeamError(f"{place}lowest", lowest, expected)
+    if not 0 <= real(duration, f"{place}duration", "seconds") <= 2 * LATEST:
         raise NotebeamError(f"{place}duration", duration, f"seconds from 0 to {2 * LATEST:g}")

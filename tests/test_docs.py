@@ -55,6 +55,20 @@ def test_every_page_and_figure_can_be_reached() -> None:
     assert [str(file) for file in files if file not in linked] == []
 
 
+@pytest.mark.parametrize("picture", sorted((TREE / "docs").rglob("*.png")), ids=lambda path: path.name)
+def test_every_picture_is_written_by_one_command_which_its_page_names(picture: Path) -> None:
+    sources = [*(TREE / "tools").glob("*.py"), *(TREE / "benchmarks").rglob("*.py")]
+    writers = [
+        source.relative_to(TREE).with_suffix("").as_posix().replace("/", ".")
+        for source in sources
+        if f'"figures" / "{picture.name}"' in source.read_text(encoding="utf-8")
+    ]
+    assert len(writers) == 1, writers
+    shown = [page for page in PAGES if any(link.endswith(f"/{picture.name}") for link in links_of(page))]
+    for page in shown:
+        assert f"`python -m {writers[0]}`" in page.read_text(encoding="utf-8"), page.name
+
+
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_no_line_is_longer_than_120_characters(page: Path) -> None:
     # A row of a generated table cannot be broken.

@@ -28,7 +28,10 @@ def test_the_public_names_are_these() -> None:
         assert name in dir(nb) and name in dir(home)
 
 
-@pytest.mark.parametrize("package", ["notebeam", "symbolic", "acoustic", "transcribe"])
+PACKAGES = ["notebeam", "symbolic", "acoustic", "acoustic.frontends", "transcribe"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
 def test_an_unknown_name_is_an_attribute_error(package: str) -> None:
     with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'no_such_name'"):
         _ = import_module(package).no_such_name

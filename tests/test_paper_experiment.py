@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.lib import classic_audio
-from benchmarks.lib.classic_audio import chosen, condition, notes_of, step_clock
+from benchmarks.lib.classic_audio import chosen, condition, notes_of_piece, step_clock
 from benchmarks.lib.decoder_trials import Counts, Pieces, best_of, count, gain, searched, tuned_search
 from benchmarks.paper_experiment import _crossing, done, main
 from symbolic.decoding.evidence import Evidence, sounding_evidence
@@ -25,7 +25,7 @@ def small_roll() -> np.ndarray:
 
 def test_a_roll_sounds_at_its_steps_and_is_heard_at_them() -> None:
     roll = small_roll()
-    notes = notes_of("jsb", "test", 0, roll)
+    notes = notes_of_piece("jsb", "test", 0, roll)
     assert notes.pitch.tolist() == [LOWEST + key for key in (39, 40, 39, 43)]
     assert notes.onset.tolist() == [0.0, 1.0, 1.5, 1.5]
     assert notes.offset.tolist() == [1.0, 1.5, 2.0, 2.0]

@@ -3,8 +3,9 @@
 Its public names are imported when they are first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from symbolic.lazy import lazy_names
 
 if TYPE_CHECKING:
     from transcribe.pipeline import Transcriber, Transcription, transcribe
@@ -17,20 +18,12 @@ __all__ = [
     "Transcription",
 ]
 
-_HOMES = {
-    "score": "scoring",
-    "Transcriber": "pipeline",
-    "Transcription": "pipeline",
-    "transcribe": "pipeline",
-}
-
-
-def __getattr__(name: str) -> object:
-    """A public name, from the module that has it."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "score": "transcribe.scoring",
+        "Transcriber": "transcribe.pipeline",
+        "Transcription": "transcribe.pipeline",
+        "transcribe": "transcribe.pipeline",
+    },
+)

@@ -45,12 +45,16 @@ class Version(argparse.Action):
         parser.exit()
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(
+    program: str = "transcribe",
+    description: str = "Recorded polyphonic music to notes: audio in, MIDI out.",
+    epilog: str = EPILOG,
+) -> argparse.ArgumentParser:
     """The command's parser; see the groups for what belongs together."""
     parser = argparse.ArgumentParser(
-        prog="transcribe",
-        description="Recorded polyphonic music to notes: audio in, MIDI out.",
-        epilog=EPILOG,
+        prog=program,
+        description=description,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # an option added later must not change what a script means
     )
@@ -126,7 +130,11 @@ def _add_notes(group: argparse._ArgumentGroup) -> None:
 
 def _add_running(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--device", choices=DEVICES, help="where the models run (default: auto)")
-    group.add_argument("--bfloat16", action="store_true", help="faster on recent processors, less exact")
+    group.add_argument(
+        "--bfloat16",
+        action=argparse.BooleanOptionalAction,
+        help="half the digits, twice as fast (default: where the processor has them)",
+    )
     group.add_argument("--threads", type=count, metavar="N", help="CPU threads of the acoustic model")
     group.add_argument("--jobs", type=count, metavar="N", help="inputs done beside each other (default: 1)")
     group.add_argument("--shard", type=shard, metavar="I/N", help="every N-th input only, from the I-th on")

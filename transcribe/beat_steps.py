@@ -85,10 +85,12 @@ def decode_at_beats(
     """
     card = prior.require_card()
     times = posteriorgram.times
-    clock = steps_of_beats(beats, int(card.clock["divisions"]), float(times[0]), float(times[-1]))
+    divisions = int(card.clock["divisions"])  # of a quarter note; a beat of 6/8 is three eighths
+    in_beat = divisions * 3 // 2 if beats.division == 3 and divisions % 2 == 0 else divisions
+    clock = steps_of_beats(beats, in_beat, float(times[0]), float(times[-1]))
     shift = 0
     if len(notes):
-        whole = clock.times[:: int(card.clock["divisions"])]
+        whole = clock.times[::divisions]
         shift = best_key(prior, steps_of(notes, card, whole).roll, KEY_ESTIMATE)
     found = decode(transposed(posteriorgram, shift), prior, options, clocks=clock)
     evidence = found.evidence

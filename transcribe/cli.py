@@ -7,7 +7,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symbolic.console import DONE, FAILED, INTERRUPTED, USAGE, ending_at_signals, is_out_of_memory, say
@@ -18,7 +19,7 @@ if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from pathlib import Path
 
     from symbolic.errors import NotebeamError
-    from transcribe.outputs import Job
+    from transcribe.outputs import Job, Plan, Wanted
     from transcribe.pipeline import Transcriber, Transcription
     from transcribe.progress import Progress
     from transcribe.report import Outcome, Report
@@ -34,10 +35,22 @@ SETTINGS = {
 }
 
 
+@dataclass(frozen=True)
+class Way:
+    """How the inputs become jobs, and the jobs are done; None: as `outputs.plan` says, on this machine."""
+
+    plan: Callable[[Sequence[Path], Wanted, Collection[Path]], Plan] | None = None
+    outcomes: Callable[[Sequence[Job], argparse.Namespace, int], Iterator[Outcome]] | None = None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code. Wrong usage leaves by `SystemExit(2)`, as argparse does."""
     parser = build_parser()
-    args = parser.parse_args(argv)
+    return run(parser, parser.parse_args(argv), Way())
+
+
+def run(parser: argparse.ArgumentParser, args: argparse.Namespace, way: Way) -> int:
+    """Check the options, plan, do the inputs one way or another, and report."""
     if not args.inputs and args.manifest is None:
         parser.error("got no INPUT and no --manifest, expected at least one")
     if args.resume and args.report is None:
@@ -48,20 +61,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--stop: got {args.stop:g} s, expected more than --start, {args.start or 0.0:g} s")
     with ending_at_signals(PROGRAM):
         try:
-            return _run(args)
+            return _run(args, way)
         except KeyboardInterrupt:
             _say("interrupted; files written so far are complete")
             return INTERRUPTED
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace, way: Way) -> int:
     import torch
 
     from symbolic.errors import NotebeamError
     from transcribe.manifest import read_manifest, shard_of
+    from transcribe.musicxml import check_installed
     from transcribe.outputs import POSTERIORGRAM, Wanted, check_writable, plan
     from transcribe.report import Report, options_of
-    from transcribe.score import check_installed
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
@@ -80,7 +93,7 @@ def _run(args: argparse.Namespace) -> int:
         transcriber = transcriber_of(args)
         listed, notices = read_manifest(args.manifest) if args.manifest else ([], [])
         check_beats(args.beats, [*args.inputs, *listed])
-        todo = plan([*args.inputs, *listed], wanted, set(listed))
+        todo = (way.plan or plan)([*args.inputs, *listed], wanted, set(listed))
         wanted_jobs, failures = shard_of(todo.jobs, args.shard), shard_of(todo.failures, args.shard)
         report = None if args.report is None else Report(args.report, options_of(args))
         if report is not None:
@@ -97,7 +110,7 @@ def _run(args: argparse.Namespace) -> int:
         done, count = len(wanted_jobs) - len(jobs), len(wanted_jobs)
         _say(f"{done} of {count} inputs are done already and left as they are")
     ends = [_reported(_refused(failure), None, report, args) for failure in failures]
-    ends += _all_done(jobs, transcriber, report, args)
+    ends += _all_done(jobs, transcriber, report, args, way)
     failed_count, count = ends.count(End.FAILED), len(wanted_jobs) + len(failures)
     if 0 < failed_count < count:
         _say(f"{failed_count} of {count} inputs failed, the others are written")
@@ -133,14 +146,16 @@ def _refused(error: NotebeamError) -> Outcome:
 
 
 def _all_done(
-    jobs: Sequence[Job], transcriber: Transcriber, report: Report | None, args: argparse.Namespace
+    jobs: Sequence[Job], transcriber: Transcriber, report: Report | None, args: argparse.Namespace, way: Way
 ) -> list[End]:
-    """Do all inputs, here or in processes of their own."""
+    """Do all inputs, here, in processes of their own or another way."""
     from transcribe.progress import Progress
     from transcribe.workers import outcomes
 
     progress = Progress(job.source for job in jobs)
-    if (args.jobs or 1) > 1 and len(jobs) > 1:
+    if way.outcomes is not None:
+        found = way.outcomes(jobs, args, args.jobs)
+    elif (args.jobs or 1) > 1 and len(jobs) > 1:
         found = outcomes(jobs, args, args.jobs)
     else:
         found = (transcribe_one(job, transcriber, args, bar=True) for job in jobs)
@@ -286,8 +301,8 @@ def _write(job: Job, result: Transcription, args: argparse.Namespace, notice: Ca
     from symbolic.hands import right_hand
     from symbolic.midi_writing import TEMPO
     from symbolic.notes import write_csv
+    from transcribe.musicxml import write_score
     from transcribe.picture import save_picture
-    from transcribe.score import write_score
 
     for path in job.outputs:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ drums, and of recordings that spoil a piano's attacks, it is not: their probabil
 import numpy as np
 import numpy.typing as npt
 
-from symbolic.decoding.evidence import find_peaks
+from symbolic.decoding.evidence import peak_values
 
 IN_QUESTION = 0.1  # probability of a strike from which it counts
 FEW = 20  # strikes: fewer say nothing
@@ -37,7 +37,7 @@ def warning(onset: npt.NDArray[np.float32]) -> str | None:
 
 
 def _in_question(onset: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    prob = find_peaks(onset).value
+    prob = peak_values(onset)
     return prob[prob >= IN_QUESTION].astype(np.float64)
 
 

@@ -16,6 +16,7 @@ from symbolic.arrays import array_names
 from symbolic.errors import NotebeamError
 from symbolic.files import check_name
 from symbolic.folders import some_of, walk
+from transcribe.stores import state_of
 
 POSTERIORGRAM = ".npz"
 PLANES = frozenset({"frame", "onset", "basic_pitch_model_output"})  # names of arrays, one of which it has
@@ -56,7 +57,7 @@ class Job:
     @property
     def is_done(self) -> bool:
         """Every output is there."""
-        return all(os.path.exists(path) for path in self.outputs)
+        return all(state_of(path) is not None for path in self.outputs)
 
 
 @dataclass(frozen=True)
@@ -68,20 +69,28 @@ class Plan:
     notices: tuple[str, ...] = ()
 
 
-def plan(inputs: Sequence[Path], wanted: Wanted, listed: Collection[Path] = ()) -> Plan:
+def plan(
+    inputs: Sequence[Path],
+    wanted: Wanted,
+    listed: Collection[Path] = (),
+    placed: Sequence[tuple[Path, Path]] = (),
+) -> Plan:
     """Jobs of the inputs. An input that cannot be done is a failure; a call that makes no sense is raised.
 
     Args:
         listed: the inputs whose folders are kept below an output folder, as those of a folder's walk are.
+        placed: further inputs that are known to be there, each with its place below an output folder.
 
     Raises:
         NotebeamError: one file name for several inputs, an output over the only input.
     """
     failures: list[NotebeamError] = []
     notices: list[str] = []
-    single = len(inputs) == 1 and not os.path.isdir(inputs[0])
+    single = len(inputs) + len(placed) == 1 and not (inputs and os.path.isdir(inputs[0]))
     _check_options(wanted, single=single)
-    found: dict[tuple[Path, Path], None] = {}  # (input, its place below an output folder), in order
+    found: dict[tuple[Path, Path], None] = dict.fromkeys(
+        placed
+    )  # (input, its place below an output folder), in order
     for entry in inputs:
         if os.path.isdir(entry):
             sources, failed, passed_over = folder_sources(entry, wanted)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
+from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
+from symbolic.checks import Checked, of_type
 from symbolic.decoding.decode import decode
-from symbolic.decoding.options import Beam, method_of
+from symbolic.decoding.options import method_of
 from symbolic.decoding.results import Decoding
 from symbolic.errors import NotebeamError
+from symbolic.metre import Beats
 from symbolic.notes import Notes
-from symbolic.pitch import pitch_at
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
-from symbolic.priors.loading import load_prior, priors_with_steps_of
+from symbolic.priors.surroundings import NEEDED
 from transcribe.doubt import warning
+from transcribe.models import DEVICES, fitting_prior, load_fitting_prior, load_listener
+from transcribe.options import decoder_options, in_blocks, onset_shift_of, settings_of, track_options
 from transcribe.outputs import POSTERIORGRAM
-from transcribe.presets import FOREIGN, MODEL, PRIOR, TRACK, Choice, preset
+from transcribe.posteriorgrams import between, read_posteriorgram
+from transcribe.presets import AUTO, MODEL, Choice, preset
 from transcribe.settings import Settings, read_settings
 from transcribe.threads import one_thread
 from transcribe.tracking import TrackOptions, track_notes
@@ -31,13 +34,18 @@ if TYPE_CHECKING:  # the audio side is imported where audio is read: a posterior
 
     from acoustic.frontends.loading import Frontend
     from acoustic.inference import Listener
-    from symbolic.metre import Beats
 
 CLOCKS = ("frames", "beats")
-DEVICES = ("auto", "cpu", "cuda", "mps")
 A4_RANGE_HZ = (370.0, 523.0)  # three semitones either way of 440
-LONG = 1800.0  # seconds from which a recording is decoded in blocks, to bound the memory
-LOOK_BACK = 500  # steps after which its rows are settled, many times what hypotheses differ over
+# Of the fields of a `Transcriber`, and how an error says it.
+FIELD_TYPES: dict[str, tuple[Any, str]] = {
+    "model": (str | PathLike, "a name or file"),
+    "prior": (Prior | str | PathLike | None, "a Prior, its name or file, or None"),
+    "beats": (Beats | str | PathLike | None, "Beats, auto, a file, or None"),
+    "track": (TrackOptions | None, "TrackOptions, or None"),
+    "settings": (Settings | str | PathLike | None, "Settings, their file, or None"),
+    "bfloat16": (bool | None, "True, False, or None"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +65,14 @@ class Transcription:
     decoding: Decoding
     beats: Beats | None = None  # if they were asked for
 
+    def __post_init__(self) -> None:
+        of_type(self.notes, Notes, "Transcription.notes", "Notes")
+        of_type(self.posteriorgram, Posteriorgram, "Transcription.posteriorgram", "a Posteriorgram")
+        of_type(self.decoding, Decoding, "Transcription.decoding", "a Decoding")
+
 
 @dataclass(eq=False, kw_only=True)
-class Transcriber:
+class Transcriber(Checked):
     """Transcribes recordings; picklable, loads its models once a process, at the first call or at `load`.
 
     `Threshold` and `Hmm` decide without a prior and load none. With a prior its card says how far apart the
@@ -74,7 +87,9 @@ class Transcriber:
     """
 
     model: str | PathLike[str] = MODEL  # name or file of acoustic weights
-    prior: Prior | str | PathLike[str] | None = PRIOR  # a prior, its name or file; None: acoustic alone
+    # A prior, its name or file; None: acoustic alone; "auto": the join that was fitted to the acoustic model,
+    # if one was, else, and where `decoder` holds numbers for a prior, `presets.PRIOR`.
+    prior: Prior | str | PathLike[str] | None = AUTO
     # `Threshold`, `Hmm`, `Greedy` or `Beam`, or a `Choice`; None: the preset, with or without prior.
     decoder: object = None
     clock: str = "frames"  # what the prior's steps are; "beats": fractions of the beat, as its card says
@@ -86,58 +101,51 @@ class Transcriber:
     # Of the front end, or their file; None: those of whoever made a posteriorgram.
     settings: Settings | str | PathLike[str] | None = None
     device: str = "auto"
-    bfloat16: bool = False  # of the acoustic model: faster where the processor has it, a little less exact
+    # Of the acoustic model: twice as fast, a little less exact; None: where the processor multiplies it
+    bfloat16: bool | None = None
     tuning: float | None = None  # Hz of A4; None: estimated, within half a semitone of 440
     onset_shift: float | None = None  # seconds added to every onset; None: that of the acoustic model's card
     start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
     stop: float | None = None  # seconds
     _loaded_model: Listener | Frontend | None = field(default=None, init=False, repr=False)
-    _loaded_prior: Prior | None = field(default=None, init=False, repr=False)
+    _loaded_priors: dict[str, Prior] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        known = self.prior is None or isinstance(self.prior, Prior | str | PathLike)
-        self._check("prior", "a Prior, its name or file, or None", holds=known)
-        self._check("model", "a name or file", holds=isinstance(self.model, str | PathLike))
-        self._check("device", f"one of {', '.join(DEVICES)}", holds=self.device in DEVICES)
+        for name, (kinds, expected) in FIELD_TYPES.items():
+            self._check(name, expected, holds=isinstance(getattr(self, name), kinds))
+        self._check_word("device", DEVICES)
+        self._check_word("clock", CLOCKS)
         low, high = A4_RANGE_HZ
-        good = self.tuning is None or low <= self.tuning <= high
-        self._check("tuning", f"Hz of A4, {low:g} to {high:g}", holds=good)
-        good = self.onset_shift is None or -1 <= self.onset_shift <= 1
-        self._check("onset_shift", "seconds, -1 to 1", holds=good)
-        self._check("start", "seconds >= 0", holds=self.start >= 0)
-        good = self.stop is None or self.stop > self.start
-        self._check("stop", f"seconds after start, {self.start:g}", holds=good)
-        good = self.min_note is None or self.min_note >= 0
-        self._check("min_note", "seconds >= 0", holds=good)
-        self._check("clock", f"one of {', '.join(CLOCKS)}", holds=self.clock in CLOCKS)
+        self._check_between("tuning", low, high, f"Hz of A4, {low:g} to {high:g}", none=low)
+        self._check_between("onset_shift", -1, 1, "seconds, -1 to 1", none=0)
+        self._check_between("start", 0, inf, "seconds >= 0")
+        self._check_between("min_note", 0, inf, "seconds >= 0", none=0)
+        expected = f"seconds after start, {self.start:g}"
+        self._check("stop", expected, holds=self._number("stop", expected, none=inf) > self.start)
         good = not isinstance(self.decoder, Choice) or self.decoder.clock == self.clock
         self._check("decoder", f"a choice for the clock {self.clock}", holds=good)
         if isinstance(self.settings, str | PathLike):
             self.settings = read_settings(self.settings)
         if self.frontend is not None:
             self._check_frontend()
-        reads_prior = method_of(self._options(self.settings)).reads_prior
+        reads_prior = method_of(self._options(self._given_settings())).reads_prior
         if self.clock == "beats" and not (reads_prior and self.prior is not None):
             expected = "a prior with steps of beats, and Greedy or Beam, for the clock beats"
             raise NotebeamError("Transcriber.prior", self.prior if reads_prior else self.decoder, expected)
-
-    def _check(self, name: str, expected: str, *, holds: bool) -> None:
-        if not holds:
-            raise NotebeamError(f"Transcriber.{name}", getattr(self, name), expected)
 
     def _check_frontend(self) -> None:
         """That it is known, and is asked for nothing that it has not."""
         from acoustic.frontends.loading import FRONTENDS
 
-        self._check("frontend", f"one of {', '.join(FRONTENDS)}", holds=self.frontend in FRONTENDS)
+        self._check_word("frontend", FRONTENDS)
         none = f"none: {self.frontend} has no such setting"
         self._check("tuning", none, holds=self.tuning is None)
-        self._check("bfloat16", none, holds=not self.bfloat16)
+        self._check("bfloat16", none, holds=self.bfloat16 is None)
 
     def __getstate__(self) -> dict[str, Any]:
         """The options alone: a worker loads its own models."""
         options: dict[str, Any] = {option.name: getattr(self, option.name) for option in fields(self)}
-        return options | {"_loaded_model": None, "_loaded_prior": None}
+        return options | {"_loaded_model": None, "_loaded_priors": {}}
 
     def __call__(
         self,
@@ -185,7 +193,7 @@ class Transcriber:
 
     def load(self, *, audio: bool) -> None:
         """Load the models now: the prior, and with `audio` the acoustic model too."""
-        self._load_prior()
+        self._load_prior(str(self.model) if self.frontend is None else "", self._given_settings())
         if audio:
             self._acoustic_model()
 
@@ -194,29 +202,36 @@ class Transcriber:
 
         place: what an error calls it; by default its source.
         """
+        expected = "a Posteriorgram: Posteriorgram(frame=..., onset=..., hop=...)"
+        posteriorgram = of_type(posteriorgram, Posteriorgram, "transcribe_posteriorgram", expected)
         place = place or posteriorgram.source or "posteriorgram"
         return self._decoded(between(posteriorgram, self.start, self.stop, place), place)
 
     def _decoded(self, posteriorgram: Posteriorgram, place: str) -> Transcription:
-        settings = self._settings_of(posteriorgram)
-        prior, options = self._load_prior(), self._options(settings)
-        track = self._track(settings, posteriorgram.model)
+        settings = settings_of(posteriorgram, self._given_settings(), self.frontend, self._loaded_model)
+        complete = all(getattr(posteriorgram, name) is not None for name in NEEDED)
+        prior = self._load_prior(posteriorgram.model if complete else "", settings)
+        options, track = self._options(settings, prior), self._track(settings, posteriorgram.model)
         with one_thread():
             if self.clock == "beats":
-                return self._decoded_at_beats(posteriorgram, settings, track, place)
+                assert prior is not None
+                return self._decoded_at_beats(posteriorgram, prior, settings, track, place)
             decoding = decode(posteriorgram, prior, in_blocks(options, posteriorgram))
             notes = track_notes(decoding, posteriorgram, track)
             beats = None if self.beats is None else self._beats(notes, posteriorgram, place)
         return Transcription(notes, posteriorgram, decoding, beats)
 
     def _decoded_at_beats(
-        self, posteriorgram: Posteriorgram, settings: Settings | None, track: TrackOptions, place: str
+        self,
+        posteriorgram: Posteriorgram,
+        prior: Prior,
+        settings: Settings | None,
+        track: TrackOptions,
+        place: str,
     ) -> Transcription:
         """Twice: without a prior for the beats, then with it at their steps."""
         from transcribe.beat_steps import decode_at_beats, notes_at_beats
 
-        prior = self._load_prior()
-        assert prior is not None
         alone = in_blocks(preset(prior=False, settings=settings), posteriorgram)
         played = track_notes(decode(posteriorgram, None, alone), posteriorgram, track)
         beats = self._beats(played, posteriorgram, place)
@@ -229,94 +244,52 @@ class Transcriber:
         start, stop = (float(posteriorgram.times[row]) for row in (0, -1))
         return beats_of(notes, AUTO if self.beats is None else self.beats, start, stop, place)
 
-    def _settings_of(self, posteriorgram: Posteriorgram) -> Settings | None:
-        """What is known of the front end whose posteriorgram it is; None of this package's models."""
-        model = posteriorgram.model
-        if isinstance(self.settings, Settings):
-            self.settings.check(model, posteriorgram.source or "posteriorgram")
-            return self.settings
-        from acoustic.frontends.loading import CARDS, FRONTENDS
-        from acoustic.loading import list_models
-
-        model = model or self.frontend or ""
-        if model in FRONTENDS:
-            return read_settings(CARDS / f"{model}.json")
-        is_ours = (
-            self.frontend is None and self._loaded_model is not None and self._loaded_model.name == model
-        )
-        return None if is_ours or model in list_models() else FOREIGN
-
-    def _options(self, settings: Settings | str | PathLike[str] | None) -> object:
-        """Options of the decoder for posteriorgrams of a front end."""
-        assert settings is None or isinstance(settings, Settings)
-        choice = Choice(clock=self.clock) if self.decoder is None else self.decoder
-        return (
-            choice.options(settings, prior=self.prior is not None) if isinstance(choice, Choice) else choice
-        )
+    def _options(self, settings: Settings | None, prior: Prior | None = None) -> object:
+        """Options of the decoder for posteriorgrams of a front end, and for the prior that was loaded."""
+        joined = prior is not None and prior.card is not None and bool(prior.card.acoustic_model)
+        given = self.prior is not None
+        return decoder_options(self.decoder, settings, self.clock, prior=given, joined=joined)
 
     def _track(self, settings: Settings | None, model: str) -> TrackOptions:
         """How notes are read off posteriorgrams of a front end, or of this package's model of that name."""
-        track = self.track
-        if track is None:
-            track = TRACK if settings is None else settings.tracking(TRACK)
-        if self.min_note is not None:
-            track = replace(track, min_note=self.min_note)
         shift = self.onset_shift
         if shift is None:
-            shift = self._card_shift(model) if settings is None else settings.onset_shift
-        return replace(track, onset_shift=track.onset_shift + shift)
-
-    def _card_shift(self, model: str) -> float:
-        """Seconds, by the card of this package's acoustic model of that name."""
-        if self._loaded_model is not None and self._loaded_model.name == model:
-            return getattr(self._loaded_model, "onset_shift", 0.0)
-        from acoustic.loading import read_card, weights_path
-
-        return read_card(weights_path(model).with_suffix(".json")).onset_shift
+            shift = onset_shift_of(settings, model, self._loaded_model)
+        return track_options(self.track, settings, min_note=self.min_note, shift=shift)
 
     def _acoustic_model(self) -> Listener | Frontend:
         """The acoustic model or the front end, loaded once."""
-        if self._loaded_model is None and self.frontend is not None:
-            from acoustic.frontends.loading import load_frontend
-
-            weights = None if self.model == MODEL else self.model
-            self._loaded_model = load_frontend(self.frontend, weights)
-        elif self._loaded_model is None:
-            from acoustic.inference import load_acoustic
-
-            cents = None if self.tuning is None else 100 * float(pitch_at(self.tuning) - 69)
-            device = device_named(self.device)
-            self._loaded_model = load_acoustic(self.model, device, bfloat16=self.bfloat16, cents=cents)
-            if isinstance(self.settings, Settings):  # before anything is listened to
-                self.settings.check(self._loaded_model.name, "acoustic model")
+        if self._loaded_model is None:
+            self._loaded_model = load_listener(
+                self.model, self.frontend, self.device, bfloat16=self.bfloat16, tuning=self.tuning
+            )
+            given = self._given_settings()
+            if given is not None and self.frontend is None:  # before anything is listened to
+                given.check(self._loaded_model.name, "acoustic model")
         return self._loaded_model
 
-    def _load_prior(self) -> Prior | None:
-        """The prior, loaded once; None if the decoder reads none."""
-        assert self.settings is None or isinstance(self.settings, Settings)
-        if self.prior is None or not method_of(self._options(self.settings)).reads_prior:
-            return None
-        if self._loaded_prior is None:
-            self._loaded_prior = self._placed_prior()
-            card = self._loaded_prior.card
-            if card is not None and card.clock["kind"] != self.clock:
-                place, got = f"prior {card.model}/{card.name}", f"steps of {card.clock['kind']}"
-                fitting = ", ".join(priors_with_steps_of(self.clock))
-                raise NotebeamError(place, got, f"a prior with steps of {self.clock} ({fitting})")
-            if card is None and self.clock == "beats":
-                raise NotebeamError(
-                    "Transcriber.prior", "a prior without a card", "its divisions of the beat"
-                )
-        return self._loaded_prior
+    def _load_prior(self, model: str, settings: Settings | None) -> Prior | None:
+        """The prior for posteriorgrams of an acoustic model of that name, by name loaded once.
 
-    def _placed_prior(self) -> Prior:
-        """The prior, by name on the device; an object is left where it is."""
-        if not isinstance(self.prior, str | PathLike):
-            assert self.prior is not None
-            return self.prior
-        device = device_named(self.device)
-        # The search adds costs in float64, which mps does not have.
-        return load_prior(self.prior, torch.device("cpu") if device.type == "mps" else device)
+        None if there is none to be, or if the decoder reads none.
+        """
+        wanted = self.prior
+        if wanted is None or not method_of(self._options(self._given_settings())).reads_prior:
+            return None
+        if wanted == AUTO:
+            # Another network may bear the name of ours.
+            ours = settings is None and Path(self.model).suffix != ".safetensors"
+            wanted = fitting_prior(model if ours else "", self.decoder, self.clock)
+        if not isinstance(wanted, str | PathLike):
+            return load_fitting_prior(wanted, self.clock, self.device)
+        if str(wanted) not in self._loaded_priors:
+            self._loaded_priors[str(wanted)] = load_fitting_prior(wanted, self.clock, self.device)
+        return self._loaded_priors[str(wanted)]
+
+    def _given_settings(self) -> Settings | None:
+        """Those of the user, read when the options were checked."""
+        assert self.settings is None or isinstance(self.settings, Settings)
+        return self.settings
 
 
 def transcribe(
@@ -332,42 +305,3 @@ def transcribe(
     50
     """
     return Transcriber(**options)(audio, rate)
-
-
-def read_posteriorgram(path: Path) -> Posteriorgram:
-    """A posteriorgram's `.npz`, or what basic-pitch saved."""
-    from acoustic.frontends.basic_pitch_output import is_basic_pitch, read_basic_pitch
-
-    return read_basic_pitch(path) if is_basic_pitch(path) else Posteriorgram.load(path)
-
-
-def in_blocks(options: object, posteriorgram: Posteriorgram) -> object:
-    """Options for a posteriorgram: of a long one a beam settles its rows on the way, to bound the memory."""
-    if isinstance(options, Beam) and posteriorgram.count * posteriorgram.hop > LONG:
-        return replace(options, look_back=options.look_back or LOOK_BACK)
-    return options
-
-
-def between(posteriorgram: Posteriorgram, start: float, stop: float | None, place: str) -> Posteriorgram:
-    """The frames with start <= time < stop, seconds, at their old times."""
-    times = posteriorgram.times
-    first = int(times.searchsorted(start - posteriorgram.hop / 2))
-    last = posteriorgram.count if stop is None else int(times.searchsorted(stop - posteriorgram.hop / 2))
-    if (first, last) == (0, posteriorgram.count):
-        return posteriorgram
-    if first >= last:
-        end = "its end" if stop is None else f"{stop:g} s"
-        found = f"{times[0]:.1f} to {times[-1]:.1f} s" if len(times) else "no frames"
-        raise NotebeamError(place, found, f"frames between {start:g} s and {end}")
-    return posteriorgram.part(first, last)
-
-
-def device_named(name: str) -> torch.device:
-    """The device of that name, refused where it is missing; "auto" is cuda where there is one, else cpu."""
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "cpu") if present[kind]))
-    if not present.get(name, False):
-        there = ", ".join(kind for kind, is_there in present.items() if is_there)
-        raise NotebeamError("device", name, f"a device of this machine ({there}) or auto")
-    return torch.device(name)

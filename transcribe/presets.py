@@ -13,6 +13,9 @@ Options = Threshold | Hmm | Greedy | Beam
 
 MODEL = "piano"
 PRIOR = "event-rnn-nade/piano"
+# "auto": of posteriorgrams of these acoustic models the join that was fitted to them, of all others PRIOR.
+AUTO = "auto"
+JOINS = {"piano": "evidence-join/piano"}
 METHOD = "beam"
 TRACK = TrackOptions(frame_threshold=0.3, offset_threshold=0.8)
 
@@ -27,6 +30,11 @@ PRESETS: dict[str, Options] = {
 AT_BEATS: dict[str, Greedy | Beam] = {
     "greedy": Greedy(prior_weight=0.2),
     "beam": Beam(prior_weight=0.2),
+}
+# With a join, whose log-probability is relative to the acoustic model's: it has the last word.
+JOINED: dict[str, Greedy | Beam] = {
+    "greedy": Greedy(prior_weight=1.0),
+    "beam": Beam(prior_weight=1.0),
 }
 # For an HMM whose transitions are counted in performances, which the user must bring (`Hmm.counted`).
 HMM_COUNTED = Hmm(prior_weight=0.2, note_penalty=-0.6)
@@ -48,9 +56,11 @@ class Choice:
     clock: str = "frames"  # or "beats": what the prior's steps are
     numbers: Mapping[str, Any] = field(default_factory=dict)  # fields of its options
 
-    def options(self, settings: Settings | None, *, prior: bool) -> Options:
-        """The options; `settings` of a front end, None for this package's models."""
-        options = preset(self.method, prior=prior, weight=self.weight, settings=settings, clock=self.clock)
+    def options(self, settings: Settings | None, *, prior: bool, joined: bool = False) -> Options:
+        """The options; `settings` of a front end, None for this package's models; see `preset`."""
+        options = preset(
+            self.method, prior=prior, weight=self.weight, settings=settings, clock=self.clock, joined=joined
+        )
         return replace(options, **self.numbers)
 
 
@@ -61,6 +71,7 @@ def preset(
     weight: float | None = None,
     settings: Settings | None = None,
     clock: str = "frames",
+    joined: bool = False,
 ) -> Options:
     """Tuned options of a method, with the built-in prior or without any.
 
@@ -70,6 +81,7 @@ def preset(
         weight: factor on the prior, None for the tuned one; the note penalty goes with it.
         settings: of a front end; None: of this package's acoustic models.
         clock: "frames" or "beats", what the prior's steps are.
+        joined: whether the prior is a join (`symbolic.priors.evidence_join`).
 
     Raises:
         NotebeamError: no method of that name, or a bad weight.
@@ -78,6 +90,8 @@ def preset(
         raise NotebeamError("preset(method)", method, f"one of {', '.join(PRESETS)}")
     if clock == "beats" and method in AT_BEATS:
         return _at_beats(AT_BEATS[method], weight, settings)
+    if joined and method in JOINED and weight != 0:
+        return JOINED[method] if weight is None else replace(JOINED[method], prior_weight=weight)
     options = PRESETS[method] if settings is None else settings.applied(PRESETS[method])
     if not isinstance(options, Greedy | Beam):
         return options

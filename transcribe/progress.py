@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from transcribe.stores import name_of
+
 
 class Progress:
     """Counts inputs that ended; the time left goes by their sizes in bytes.
@@ -14,8 +16,8 @@ class Progress:
 
     def __init__(self, sources: Iterable[Path]) -> None:
         given = list(sources)
-        self.sizes = {str(source): _size(source) for source in given}
-        self.count, self.left = len(given), sum(self.sizes[str(source)] for source in given)
+        self.sizes = {name_of(source): _size(source) for source in given}
+        self.count, self.left = len(given), sum(self.sizes[name_of(source)] for source in given)
         self.all, self.ended = self.left, 0
         self.begin = time.monotonic()
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from symbolic.errors import NotebeamError
 from symbolic.files import open_file
+from transcribe.stores import name_of, state_of
 
 if TYPE_CHECKING:
     from transcribe.outputs import Job
@@ -27,7 +28,7 @@ EXPECTED = "a report: a line of JSON for each input"
 LIBRARIES = ("notebeam", "torch", "numpy")
 # Options that say how the work is done, not what comes out.
 RUNNING = frozenset(
-    "inputs manifest jobs shard report resume skip_existing threads quiet debug version".split()
+    "inputs manifest jobs address shard report resume skip_existing threads quiet debug version".split()
 )
 
 
@@ -101,8 +102,8 @@ class Report:
 
     def is_done(self, job: Job) -> bool:
         """Whether an input was done by these versions with these options, and has not changed since."""
-        entry = self.lines.get(str(job.source), {})
-        wanted = {"status": End.WHOLE.value, "file": _file_state(str(job.source)), **self.settings}
+        entry = self.lines.get(name_of(job.source), {})
+        wanted = {"status": End.WHOLE.value, "file": state_of(job.source), **self.settings}
         return job.is_done and all(entry.get(key) == value for key, value in wanted.items())
 
     def add(self, outcome: Outcome) -> None:
@@ -119,7 +120,7 @@ class Report:
             "tempo_bpm": _rounded(outcome.tempo_bpm, 1),
             "error": "; ".join(outcome.errors) or None,
             "notices": list(outcome.notices),
-            "file": _file_state(outcome.source),
+            "file": state_of(outcome.source),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             **self.settings,
         }
@@ -150,17 +151,8 @@ def options_of(args: argparse.Namespace) -> dict[str, str]:
 
 
 def _named(value: object) -> str:
-    state = _file_state(str(value)) if os.path.isfile(str(value)) else None
+    state = state_of(str(value)) if os.path.isfile(str(value)) else None
     return f"{value}" if state is None else f"{value} {state}"
-
-
-def _file_state(path: str) -> list[int] | None:
-    """[bytes, modification time in ns] of a file, if there is one."""
-    try:
-        state = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return [state.st_size, state.st_mtime_ns]
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

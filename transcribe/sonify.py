@@ -21,7 +21,7 @@ from symbolic.posteriorgram import Posteriorgram
 Samples = npt.NDArray[np.float32]
 
 RATE_HZ = 44_100
-BLOCK = 10 * RATE_HZ  # samples that are rendered at once
+SAMPLES_AT_ONCE = 10 * RATE_HZ  # samples that are rendered at once
 HARMONICS = 12  # at most; those above half the rate would alias and are left out
 DECAY = 0.9  # seconds in which C4 falls to 1/e; twice as long two octaves lower
 RELEASE = 0.08  # seconds in which a note dies away after its end
@@ -71,10 +71,10 @@ def write_sound(
 
 
 def even_blocks(blocks: Iterator[Samples], count: int) -> Iterator[Samples]:
-    """Samples in blocks of `BLOCK`, `count` in all: cut off, or silent at the end."""
+    """Samples in blocks of `SAMPLES_AT_ONCE`, `count` in all: cut off, or silent at the end."""
     held = np.zeros(0, dtype=np.float32)
-    for first in range(0, count, BLOCK):
-        size = min(BLOCK, count - first)
+    for first in range(0, count, SAMPLES_AT_ONCE):
+        size = min(SAMPLES_AT_ONCE, count - first)
         while len(held) < size and (block := next(blocks, None)) is not None:
             held = np.concatenate([held, block])
         yield np.pad(held[:size], (0, max(0, size - len(held))))
@@ -82,13 +82,13 @@ def even_blocks(blocks: Iterator[Samples], count: int) -> Iterator[Samples]:
 
 
 def tone_blocks(notes: Notes, start: float, count: int) -> Iterator[Samples]:
-    """The notes as sound from second `start` on, in blocks of `BLOCK`, `count` samples in all."""
+    """The notes as sound from second `start` on, in blocks of `SAMPLES_AT_ONCE`, `count` samples in all."""
     first = np.rint((notes.onset - start) * RATE_HZ).astype(np.int64)
     length = np.maximum(1, np.rint((notes.offset - notes.onset) * RATE_HZ).astype(np.int64))
     loud = amplitudes(notes)
     rest = np.zeros(0, dtype=np.float32)  # of tones that go on after the block in which they began
-    for begin in range(0, count, BLOCK):
-        size = min(BLOCK, count - begin)
+    for begin in range(0, count, SAMPLES_AT_ONCE):
+        size = min(SAMPLES_AT_ONCE, count - begin)
         sound = np.zeros(size + tone_samples(LONGEST), dtype=np.float32)
         sound[: len(rest)] = rest
         here = slice(*np.searchsorted(first, (begin if begin else -(1 << 62), begin + size)))

@@ -11,6 +11,7 @@ from symbolic.decoding.results import Decoding
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import KEYS, pitch_of
+from symbolic.planes import let_go
 from symbolic.posteriorgram import Posteriorgram
 
 Floats = npt.NDArray[np.floating]
@@ -60,9 +61,9 @@ def track_notes(decoding: Decoding, posteriorgram: Posteriorgram, options: Track
     key, step = np.nonzero(roll.T)
     return struck_notes(
         key,
-        np.asarray(evidence.time, dtype=np.float64)[step, key],
-        np.asarray(evidence.frame, dtype=np.int64)[step, key],
-        np.asarray(evidence.prob)[step, key],
+        evidence.time[step, key].astype(np.float64),  # of the strokes alone: a plane is 100 MB an hour
+        evidence.frame[step, key].astype(np.int64),
+        evidence.prob[step, key],
         posteriorgram,
         options,
     )
@@ -97,6 +98,7 @@ def struck_notes(
         offset[rows] = _ends(frame[rows], onset[rows], int(k), posteriorgram, options)
         if released is not None:
             released[rows] = _releases(frame[rows], onset[rows], int(k), posteriorgram, options)
+        let_go(posteriorgram.frame)  # one file has all planes
     velocity = _velocities(posteriorgram, frame, key)
     return _finished(onset, offset, key, velocity, prob, options, released)
 

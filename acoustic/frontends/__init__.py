@@ -4,8 +4,9 @@ Is: front ends by name (`load_frontend`), saved outputs, note lists with confide
 Is not: their models, which are installed with their own packages, or any way from probabilities to notes.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from symbolic.lazy import lazy_names
 
 if TYPE_CHECKING:
     from acoustic.frontends.basic_pitch_output import basic_pitch_posteriorgram
@@ -19,20 +20,12 @@ __all__ = [
     "posteriorgram_of_notes",
 ]
 
-_HOMES = {
-    "FRONTENDS": "loading",
-    "basic_pitch_posteriorgram": "basic_pitch_output",
-    "load_frontend": "loading",
-    "posteriorgram_of_notes": "note_lists",
-}
-
-
-def __getattr__(name: str) -> object:
-    """A public name, from the module that has it."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "FRONTENDS": "acoustic.frontends.loading",
+        "basic_pitch_posteriorgram": "acoustic.frontends.basic_pitch_output",
+        "load_frontend": "acoustic.frontends.loading",
+        "posteriorgram_of_notes": "acoustic.frontends.note_lists",
+    },
+)

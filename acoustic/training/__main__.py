@@ -40,7 +40,7 @@ HELD_OUT = 20  # one of so many renderings, where there is nothing else
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class RunOptions:
     """Top of the config: what the run is called and where it writes."""
 
     name: str
@@ -90,7 +90,7 @@ def train(
     parts: dict[str, Any] = {
         name: options_from(kind, table.pop(name, {}), f"{config}: {name}") for name, kind in SECTIONS.items()
     }
-    run = options_from(Run, table, str(config))
+    run = options_from(RunOptions, table, str(config))
     features, sizes, corpus, augment, loop = parts.values()
     torch.manual_seed(run.seed)
     network = HarmonicNet(features, sizes)

@@ -51,7 +51,7 @@ class LoopOptions:
     held_weight: float = 0.5
     velocity_weight: float = 20.0  # of a squared error, by weights of its own
     checkpoint_minutes: float = 5.0
-    half_precision: bool = True  # bfloat16 in the convolutions
+    bfloat16: bool = True  # bfloat16 in the convolutions
 
     def __post_init__(self) -> None:
         at_least("loop", self, steps=1, learning_rate=0, weight_decay=0, clip_norm=0, checkpoint_minutes=0)
@@ -186,7 +186,7 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         if not all(bool(loss.isfinite()) for loss in parts.values()):
             raise NotebeamError(
-                f"step {self.step}", "a loss that is not finite", "a lower rate, or half_precision = false"
+                f"step {self.step}", "a loss that is not finite", "a lower rate, or bfloat16 = false"
             )
         total(parts, self.options).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
@@ -202,7 +202,7 @@ class Training:
         return parts
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.half_precision):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bfloat16):
             if self.options.learn == "touch":
                 self.network.eval()  # the trunk's normalisations keep their statistics
                 return {"velocity": velocity_loss(self.network.velocities(batch.spectrum), batch)}
@@ -223,7 +223,7 @@ class Training:
         sums = dict.fromkeys(HEADS, 0.0)
         for step in range(len(valid)):
             batch = valid[step].to(self.device)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.half_precision):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bfloat16):
                 outputs = network(batch.spectrum)
             for name, loss in losses(outputs, batch).items():
                 sums[name] += float(loss) / len(valid)

@@ -100,20 +100,20 @@ def plan(options: RenderOptions) -> list[Excerpt]:
     sources: list[tuple[str, Notes]] = []
     if options.asap:
         found = [performance for performance in read_asap() if performance.split in options.splits]
-        sources += [(f"asap-{n}", p.notes) for n, p in _spread(found, options.asap)]
+        sources += [(f"asap-{n}", p.notes) for n, p in spread_over(found, options.asap)]
     if options.pop909:
-        sources += [(f"pop909-{n}", s.notes) for n, s in _spread(read_pop909(), options.pop909)]
-    return [_excerpt(name, notes, options, number) for number, (name, notes) in enumerate(sources)]
+        sources += [(f"pop909-{n}", s.notes) for n, s in spread_over(read_pop909(), options.pop909)]
+    return [excerpt_of(name, notes, options, number) for number, (name, notes) in enumerate(sources)]
 
 
-def _spread(items: list[Item], count: int) -> list[tuple[str, Item]]:
+def spread_over(items: list[Item], count: int) -> list[tuple[str, Item]]:
     """`count` of the items at even distances, each as often as needed, with a name for each time."""
     chosen = np.linspace(0, len(items), count, endpoint=False).astype(int)
     first = np.searchsorted(chosen, chosen)
     return [(f"{i:03d}-{n - first[n]}", items[i]) for n, i in enumerate(chosen)]
 
 
-def _excerpt(name: str, notes: Notes, options: RenderOptions, number: int) -> Excerpt:
+def excerpt_of(name: str, notes: Notes, options: RenderOptions, number: int) -> Excerpt:
     draw = np.random.default_rng((options.seed, number))
     piano = options.pianos[int(draw.integers(len(options.pianos)))]
     latest = max(0.0, float(notes.onset.max(initial=0.0)) - options.seconds)

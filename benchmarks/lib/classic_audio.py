@@ -79,7 +79,7 @@ def step_clock(name: ClassicName, steps: int) -> Clock:
     return Clock(seconds * np.arange(steps), "beats", window=seconds, last=seconds)
 
 
-def notes_of(name: ClassicName, split: Split, index: int, roll: Piece) -> Notes:
+def notes_of_piece(name: ClassicName, split: Split, index: int, roll: Piece) -> Notes:
     """A roll as notes; a key that is on at successive steps is one note. Velocities are drawn."""
     clock = step_clock(name, len(roll))
     notes = clock.notes_of(PianoRoll(roll, clock))
@@ -92,7 +92,7 @@ def excerpts(name: ClassicName, split: Split) -> list[Excerpt]:
     """The chosen pieces of a split, rendered."""
     piano = instrument(PIANO)
     return [
-        Excerpt(index, roll, piano.render(notes_of(name, split, index, roll), Touch()))
+        Excerpt(index, roll, piano.render(notes_of_piece(name, split, index, roll), Touch()))
         for index, roll in chosen(name, split)
     ]
 

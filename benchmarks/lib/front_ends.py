@@ -25,7 +25,7 @@ from symbolic.notes import Notes, read_tsv
 from symbolic.pitch import LOWEST
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
-from transcribe.pipeline import read_posteriorgram
+from transcribe.posteriorgrams import read_posteriorgram
 from transcribe.presets import FOREIGN, NOTE_PRICE, TRACK
 from transcribe.scoring.matching import median_deviation, onset_ratios
 from transcribe.settings import Settings

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from benchmarks.reporting import (
     acoustic_tables,
+    beat_tables,
     decoding_tables,
     paper_tables,
+    prior_tables,
     reliability_tables,
     score_tables,
     symbolic_tables,
@@ -25,8 +27,10 @@ TABLES: dict[str, Callable[[], str]] = {
     **symbolic_tables.TABLES,
     **decoding_tables.TABLES,
     **paper_tables.TABLES,
+    **prior_tables.TABLES,
     **reliability_tables.TABLES,
     **score_tables.TABLES,
+    **beat_tables.TABLES,
 }
 
 

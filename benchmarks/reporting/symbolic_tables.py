@@ -74,6 +74,20 @@ def symbolic_costs() -> str:
     return markdown(header, rows)
 
 
+def shared_tunes() -> str:
+    """The chorales by whether training holds their tune."""
+    report = read_report("shared_tunes")
+    rows = rows_of(report)
+    parts = {row["part"]: row["chorales"] for row in rows}
+    nats = {(row["prior"], row["part"]): row["log_likelihood_nats_per_step"] for row in rows}
+    header = ["nats a step", *(f"{part} ({count})" for part, count in parts.items())]
+    table = [
+        [f"`{prior}`", *(f"{nats[prior, part]:.2f}" for part in parts)]
+        for prior in dict.fromkeys(row["prior"] for row in rows)
+    ]
+    return markdown(header, table) + "\n\n" + source(report)
+
+
 def padding() -> str:
     """Readings of one printed figure: the splits of the chorales, by every definition that might be meant."""
     report = read_report("padding")
@@ -187,6 +201,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "symbolic_models": symbolic_models,
     "symbolic_costs": symbolic_costs,
     "padding": padding,
+    "shared_tunes": shared_tunes,
     "real_sequences": real_sequences,
     "partition": partition,
     "generation": generation,

@@ -98,10 +98,11 @@ def tuning() -> str:
 def command() -> str:
     """Time and memory of the whole command."""
     report = read_report("command")
-    header = ["music", "wall time", "real-time factor", "peak memory"]
+    header = ["music", "beside", "wall time", "real-time factor", "peak memory"]
     rows = [
         [
             f"{row['audio_seconds'] / 60:.0f} min",
+            row.get("beside", "nothing"),
             f"{row['wall_seconds']:.1f} s",
             f3(row["real_time_factor"]),
             f"{row['peak_memory_mb']} MB",

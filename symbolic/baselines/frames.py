@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from symbolic.baselines.notes import previous
 from symbolic.baselines.protocol import Roll, Steps
 
-BLOCK = 2000  # rows compared at a time: bounds the memory
+ROWS_AT_ONCE = 2000  # rows compared at a time: bounds the memory
 
 
 def tuned(score: Callable[[float], float], low: float, high: float) -> float:
@@ -218,8 +218,8 @@ def _distances(steps: Roll, frames: Roll, counts: Steps) -> NDArray[np.float64]:
     mine = np.unpackbits(distinct, axis=1, count=keys)
     table = np.zeros((len(mine), keys + 1))
     other, size = frames.astype(np.float32), frames.sum(1)
-    for start in range(0, len(mine), BLOCK):
-        block = mine[start : start + BLOCK].astype(np.float32)
+    for start in range(0, len(mine), ROWS_AT_ONCE):
+        block = mine[start : start + ROWS_AT_ONCE].astype(np.float32)
         # |a xor b| = |a| + |b| - 2 |a and b|: exact in float32, these are small integers.
         apart = (block.sum(1)[:, None] + size - 2 * (block @ other.T)).astype(np.int64)  # (n, U)
         cell = np.arange(len(block))[:, None] * (keys + 1) + apart

@@ -23,7 +23,7 @@ from symbolic.estimators.rbm import Rbm, RbmOptions
 VALIDATIONS = 10  # in a fit; the weights of the best are kept
 VALID_STEPS = 20_000  # for those validations, from pieces evenly spread over the split
 SPANS = (1, 2, 4, 8)  # steps before, from which validation chooses
-BLOCK = 8192  # steps evaluated together: bounds the memory
+STEPS_AT_ONCE = 8192  # steps evaluated together: bounds the memory
 POOL = 4096  # frames drawn by an estimator whose samples take a long chain; steps share them
 
 
@@ -83,7 +83,7 @@ class LastSteps(nn.Module):
     def on(self, roll: Roll) -> Steps:
         """(T, D) probability of every key at every step; kept from 0 and 1, from which no step recovers."""
         past = windows(frames_of([roll]), self.span)
-        logits = torch.cat([self(block) for block in torch.split(past, BLOCK)])
+        logits = torch.cat([self(block) for block in torch.split(past, STEPS_AT_ONCE)])
         return np.asarray(to_numpy(torch.sigmoid(logits.double())).clip(1e-9, 1 - 1e-9))
 
 
@@ -164,7 +164,7 @@ class FrameModel(nn.Module):
     @torch.no_grad()
     def log_prob(self, rolls: Sequence[Roll]) -> Steps:
         """(all steps,) nats; the error of log Z, `standard_error`, is common to all."""
-        blocks = [self.unnormalized(block) for block in torch.split(frames_of(rolls), BLOCK)]
+        blocks = [self.unnormalized(block) for block in torch.split(frames_of(rolls), STEPS_AT_ONCE)]
         return to_numpy(torch.cat(blocks)) - self.log_z
 
     def draws(self, rolls: Sequence[Roll], rng: np.random.Generator, count: int) -> Iterator[Roll]:

@@ -30,6 +30,11 @@ class Example:
     chords: Chords
     targets: dict[str, NDArray[np.int64]]  # (C,) each
 
+    def first(self, count: int) -> "Example":
+        """So many chords from its beginning: dense excerpts must not make a batch long."""
+        chords = Chords(self.chords.time[:count], self.chords.features[:count])
+        return Example(chords, {name: values[:count] for name, values in self.targets.items()})
+
 
 def excerpt(piece: Piece, seconds: float, draw: np.random.Generator) -> Example:
     """About so many seconds from anywhere in the piece, transposed, played otherwise and made less exact.

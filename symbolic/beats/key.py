@@ -19,9 +19,9 @@ def key_signature(notes: Notes) -> int | None:
     if not len(notes):
         return None
     lengths = np.minimum(notes.offset - notes.onset, LONGEST)
-    heard = np.bincount(notes.pitch % 12, lengths, 12)
+    weights = np.bincount(notes.pitch % 12, lengths, 12)
     fits = [
-        (float(np.corrcoef(np.roll(profile, tonic), heard)[0, 1]) if heard.std() else 0.0, tonic + up)
+        (float(np.corrcoef(np.roll(profile, tonic), weights)[0, 1]) if weights.std() else 0.0, tonic + up)
         for profile, up in ((MAJOR, 0), (MINOR, 3))
         for tonic in range(12)
     ]

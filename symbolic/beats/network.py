@@ -14,7 +14,7 @@ from symbolic.config import options_from
 from symbolic.files import read_json
 
 TEMPI = 32  # classes of the time between two beats
-SHORTEST_BEAT, LONGEST_BEAT = 0.2, 2.4  # seconds between beats
+SHORTEST_BEAT, LONGEST_BEAT = 0.15, 2.6  # seconds between beats; 3 % and 1 % of ASAP's lie beyond
 BARS = (2, 3, 4)  # beats a bar
 HEADS = {"beat": 1, "downbeat": 1, "tempo": TEMPI, "bar": len(BARS), "thirds": 1}
 

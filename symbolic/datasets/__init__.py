@@ -7,12 +7,12 @@ Is not: the data, which is not part of the project.
 import lzma
 import os
 import secrets
-import shutil
 import tarfile
 import zlib
 from pathlib import Path
 
 from symbolic.errors import NotebeamError
+from symbolic.files import temporary_folder
 
 __all__ = ["cache_folder", "data_file", "root", "unpacked"]
 
@@ -49,19 +49,16 @@ def unpacked(archive: Path) -> Path:
     if folder.is_dir():
         return folder
     # Unpacked elsewhere and renamed, so that the folder is whole or not there, whoever else unpacks it too.
-    temporary = folder.with_name(f".{label}.{secrets.token_hex(4)}")
-    temporary.mkdir(parents=True)
     try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(temporary, filter="data")
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
+        with temporary_folder(folder.with_name(f".{label}.{secrets.token_hex(4)}")) as temporary:
+            with tarfile.open(archive) as tar:
+                tar.extractall(temporary, filter="data")
+            try:
+                temporary.rename(folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
     except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, ValueError, OverflowError) as error:
         damage = f"damage ({type(error).__name__})"
         raise NotebeamError(str(archive), damage, "a whole tar archive") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder

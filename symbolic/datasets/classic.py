@@ -19,6 +19,8 @@ from symbolic.files import open_file, parse_json
 from symbolic.pitch import HIGHEST, KEYS, LOWEST
 
 ClassicName = Literal["piano_midi", "nottingham", "musedata", "jsb"]
+# Steps a quarter note: the chorales go by quarters, the others by eighths (tunes in 6/8 repeat after six).
+STEPS_A_BEAT: dict[str, int] = {"piano_midi": 2, "nottingham": 2, "musedata": 2, "jsb": 1}
 Piece = NDArray[np.bool_]  # (T, 88)
 LARGEST = 256 << 20  # bytes of a set, unpacked
 

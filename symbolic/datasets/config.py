@@ -22,7 +22,7 @@ class DataConfig:
     # others. "": struck, as `transcribe` asks for, where steps are frames; else active.
     plane: Literal["", "active", "struck", "both"] = ""
     hop: float = 0.04  # seconds between the steps of notes; 0, of MIDI files only: steps are parts of beats
-    divisions: int = 1  # steps a beat (quarter note) where hop is 0; of a classic set only noted on the card
+    divisions: int = 1  # steps a beat (quarter note) where hop is 0; a classic set has its own
     held_out: float = 0.05  # share of the songs for validation where a set has no split of its own
     transpose: int = 0  # semitones, at most, up or down, drawn per piece and epoch
     stretch: float = 1.0  # a piece is played up to so many times slower or faster, likewise

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from symbolic.clock import Clock
 from symbolic.datasets.asap import read_asap
 from symbolic.datasets.balls import read_balls
-from symbolic.datasets.classic import ClassicName, read_classic
+from symbolic.datasets.classic import STEPS_A_BEAT, ClassicName, read_classic
 from symbolic.datasets.config import REAL, DataConfig
 from symbolic.datasets.midi_folder import read_folder
 from symbolic.datasets.motion import read_motion
@@ -122,7 +122,7 @@ def clock_of(config: DataConfig) -> dict[str, str | int | float]:
     if config.set in REAL:
         return {"kind": "steps"}
     if config.set or not config.hop:
-        return {"kind": "beats", "divisions": config.divisions}
+        return {"kind": "beats", "divisions": STEPS_A_BEAT.get(config.set, config.divisions)}
     return {"kind": "frames", "hop": config.hop}
 
 

@@ -21,7 +21,7 @@ from symbolic.files import open_file
 
 Vectors = NDArray[np.float32]  # (N, D)
 LONGEST_LINE = 1 << 20  # characters
-BLOCK = 1024  # vectors compared with all words at once
+VECTORS_AT_ONCE = 1024  # vectors compared with all words at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,10 @@ class WordVectors:
             raise NotebeamError("WordVectors.nearest", vectors.shape, f"shape (N, {self.vectors.shape[1]})")
         # The length of the query does not change which cosine is the largest.
         own = self.vectors / np.maximum(np.linalg.norm(self.vectors, axis=1, keepdims=True), 1e-12)
-        rows = [(vectors[start : start + BLOCK] @ own.T).argmax(1) for start in range(0, len(vectors), BLOCK)]
+        rows = [
+            (vectors[start : start + VECTORS_AT_ONCE] @ own.T).argmax(1)
+            for start in range(0, len(vectors), VECTORS_AT_ONCE)
+        ]
         return [self.words[row] for row in np.concatenate([np.zeros(0, dtype=np.int64), *rows])]
 
     def standardized(self) -> "WordVectors":

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from symbolic.checks import brief, of_type
 from symbolic.clock import Clock
 from symbolic.decoding.candidates import blocks
 from symbolic.decoding.cost import LEAST, acoustic_log_prob, local_cost
@@ -199,13 +200,19 @@ def decode(
             raise NotebeamError("decode(clocks)", None, f"clocks of {kind}, as the prior {card.name!r}")
         hop = {} if card is None else {"step": float(card.clock["hop"])}
         clocks = [frames_clock(clip, **hop) for clip in clips]
-    elif isinstance(clocks, Clock) or len(clocks) != len(clips):
-        got = "one clock" if isinstance(clocks, Clock) else f"{len(clocks)} clocks"
+    elif not isinstance(clocks, list | tuple) or len(clocks) != len(clips):
+        got = f"{len(clocks)} clocks" if isinstance(clocks, list | tuple) else brief(clocks)
         raise NotebeamError("decode(clocks)", got, f"{len(clips)}, one for each posteriorgram")
+    for clock in clocks:
+        of_type(clock, Clock, "decode(clocks)", "a Clock, or a list of them for a list of posteriorgrams")
     plane = plane_of(prior)
     evidence = [
         evidence_of(clip, clock, plane or _plane(clip)) for clip, clock in zip(clips, clocks, strict=True)
     ]
+    prior = weighed(prior, options)
+    if prior is not None:
+        with torch.inference_mode():
+            prior = prior.conditioned_on(clips, evidence)
     return decode_evidence(evidence, prior, options)
 
 

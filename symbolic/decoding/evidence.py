@@ -17,6 +17,7 @@ PEAK_RADIUS = 2  # frames on either side that a peak must top
 CENTROID_RADIUS = 3  # frames on either side that refine a peak's time
 KEY_BLOCK = 8  # keys searched at once: an hour of one key is 180,000 frames
 STEP_BLOCK = 8192  # steps averaged at once
+PEAK_BLOCK = 1 << 16  # peaks refined at once
 # Seconds within which two distances are equal: a frame halfway between two steps (every second one, where a
 # step is two frames) belongs to the earlier, whichever way its time was rounded.
 TIE = 1e-6
@@ -118,6 +119,20 @@ def find_peaks(planes: NDArray[np.float32]) -> Peaks:
     A run of equal values above 0 is a peak, at its centre (the earlier of two), if it is larger than each of
     the 2 frames before it and no smaller than each of the 2 after it.
     """
+    frame, key, value = _tops(planes)
+    return Peaks(frame, key, value, _centroid(planes, frame, key))
+
+
+def peak_values(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,) values of the peaks of planes (F, D), key by key."""
+    starts = range(0, planes.shape[1], KEY_BLOCK)
+    return np.concatenate([_tops(planes[:, first : first + KEY_BLOCK])[2] for first in starts])
+
+
+def _tops(
+    planes: NDArray[np.float32],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Frame, key and value, each (N,), of the peaks as `find_peaks` has them."""
     count, keys = planes.shape
     width = count + 2 * PEAK_RADIUS
     # Keys one after the other in one line, each padded by values that every peak tops.
@@ -134,17 +149,22 @@ def find_peaks(planes: NDArray[np.float32]) -> Peaks:
     kept = (line[first] >= after).all(axis=0)
     first, last = first[kept], last[kept]
     key, centre = np.divmod((first + last) // 2, width)
-    return Peaks(centre - PEAK_RADIUS, key, line[first], _centroid(planes, centre - PEAK_RADIUS, key))
+    return centre - PEAK_RADIUS, key, line[first]
 
 
 def _centroid(
     planes: NDArray[np.float32], frame: NDArray[np.int64], key: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """(N,) centre of mass, in frames, of the values around each peak."""
-    around = frame[:, None] + np.arange(-CENTROID_RADIUS, CENTROID_RADIUS + 1)  # (N, 7)
-    inside = (around >= 0) & (around < len(planes))
-    weight = np.where(inside, planes[around.clip(0, len(planes) - 1), key[:, None]], 0.0).astype(np.float64)
-    return np.asarray((weight * around).sum(axis=1) / weight.sum(axis=1))
+    result = np.empty(len(frame))
+    for begin in range(0, len(frame), PEAK_BLOCK):
+        some = slice(begin, begin + PEAK_BLOCK)
+        around = frame[some, None] + np.arange(-CENTROID_RADIUS, CENTROID_RADIUS + 1)  # (N, 7)
+        inside = (around >= 0) & (around < len(planes))
+        value = planes[around.clip(0, len(planes) - 1), key[some, None]]
+        weight = np.where(inside, value, 0.0).astype(np.float64)
+        result[some] = (weight * around).sum(axis=1) / weight.sum(axis=1)
+    return result
 
 
 def _silent(times: NDArray[np.float64], clock: Clock, keys: int, plane: Plane) -> Evidence:

@@ -10,9 +10,10 @@ where the acoustic model's P_a takes keys as independent and a key's logit is di
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import inf, isfinite
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from symbolic.checks import Checked, brief, of_type
 from symbolic.errors import NotebeamError
 
 if TYPE_CHECKING:
@@ -24,27 +25,6 @@ MAX_SWITCHABLE = 12  # keys
 MAX_CANDIDATES = 1 << MAX_SWITCHABLE  # all subsets of so many keys
 MAX_PRIOR_NOTES = 88  # keys of a piano
 N_BEST = 8
-
-
-class Checked:
-    """Options that check themselves when they are made; errors name class and field."""
-
-    def _check(self, name: str, expected: str, *, holds: bool) -> None:
-        if not holds:
-            raise NotebeamError(f"{type(self).__name__}.{name}", getattr(self, name), expected)
-
-    def _number(self, name: str, expected: str) -> float:
-        """The field, which must be a number; it may be nan, which no comparison holds for."""
-        value = getattr(self, name)
-        self._check(name, expected, holds=isinstance(value, Real) and not isinstance(value, bool))
-        return float(value)
-
-    def _check_count(self, name: str, low: int, high: int | None = None) -> None:
-        """A whole number, low <= number <= high."""
-        value = getattr(self, name)
-        expected = f"an integer >= {low}" if high is None else f"an integer {low}..{high}"
-        self._check(name, expected, holds=isinstance(value, Integral) and not isinstance(value, bool))
-        self._check(name, expected, holds=low <= value <= (value if high is None else high))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,9 +119,13 @@ class Hmm(Scoring):
         """
         import numpy as np
 
-        if not rolls or any(roll.ndim != 2 or roll.shape[1] != rolls[0].shape[1] for roll in rolls):
-            shapes = [roll.shape for roll in rolls]
-            raise NotebeamError("Hmm.counted(rolls)", shapes, "rolls of shape (T, D), all of one D")
+        expected = "a list of bool arrays of shape (T, D), all of one D"
+        kinds = {
+            (roll.dtype, *roll.shape[1:]) if isinstance(roll, np.ndarray) else (None,)
+            for roll in of_type(rolls, Sequence, "Hmm.counted(rolls)", expected)
+        }
+        if len(kinds) != 1 or len(kind := kinds.pop()) != 2 or kind[0] != np.bool_:
+            raise NotebeamError("Hmm.counted(rolls)", [brief(roll) for roll in rolls], expected)
         # Every piece begins after silence, as the search does.
         before = np.concatenate([np.concatenate([np.zeros_like(roll[:1]), roll[:-1]]) for roll in rolls])
         now = np.concatenate(list(rolls))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from symbolic.checks import brief, of_type
 from symbolic.clock import Clock
 from symbolic.decoding.evidence import Evidence, Plane
 from symbolic.errors import NotebeamError
@@ -47,6 +48,11 @@ class Decoding:
     # probability that lies on those with the note; the other methods: the note's acoustic probability.
     confidence: NDArray[np.float32]
     evidence: Evidence
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.rolls, np.ndarray) and self.rolls.dtype == np.bool_ and self.rolls.ndim == 3):
+            raise NotebeamError("Decoding.rolls", brief(self.rolls), "an array of bool (W, T, D)")
+        of_type(self.evidence, Evidence, "Decoding.evidence", "Evidence")
 
     @property
     def roll(self) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from symbolic.errors import NotebeamError
 
-BLOCK = 1 << 20  # numbers of one buffer: chains run in blocks of that size
+NUMBERS_AT_ONCE = 1 << 20  # numbers of one buffer: chains run in blocks of that size
 LEAST_MEAN = 1e-4  # of a key in a mean-field base
 
 
@@ -90,7 +90,7 @@ def ais_log_partition(
     count, hidden = hidden_bias.shape
     base = base.expand_as(visible_bias)
     log_weight = torch.empty(count, runs, dtype=torch.float64, device=weight.device)
-    many = max(1, BLOCK // (weight.shape[0] + hidden))  # chains
+    many = max(1, NUMBERS_AT_ONCE // (weight.shape[0] + hidden))  # chains
     state = generator.get_state()
     for start in range(0, count, max(1, many // runs)):
         part = slice(start, start + max(1, many // runs))

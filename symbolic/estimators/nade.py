@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import Prefixes, SharedRows
 
-BLOCK = 1 << 20  # hidden units at once in `nade_prefix_log_prob`, so that they stay in a processor's cache
+UNITS_AT_ONCE = (
+    1 << 20
+)  # hidden units at once in `nade_prefix_log_prob`, so that they stay in a processor's cache
 MAX_BLOCK = 1 << 27  # the same under capture, where blocks may not depend on numbers
 ALIGN = 16  # pad matrix products to a multiple of so many columns (up to 1.5 times faster)
 MIN_NODES = 32  # nodes that it may cut off by themselves: later ones have fewer keys above them
@@ -130,7 +132,11 @@ def nade_prefix_log_prob(
     hidden_input = prefixes.sets @ weight  # (R, H), alike for all hypotheses
     past = torch.arange(len(out), device=out.device) <= prefixes.key[:, None]  # (R, D) up to the own key
     own, off_above = (key_bias.new_zeros(nodes, width) for _ in range(2))
-    most = MAX_BLOCK if prefixes.inner is None else min(BLOCK, max(MIN_NODES, nodes // 4) * width * hidden)
+    most = (
+        MAX_BLOCK
+        if prefixes.inner is None
+        else min(UNITS_AT_ONCE, max(MIN_NODES, nodes // 4) * width * hidden)
+    )
     size = max(1, most // max(1, width * hidden))
     units = key_bias.new_empty(0)
     for block, born, reached in prefixes.blocks(size):

@@ -58,13 +58,21 @@ class Judgement:
 
 def judge(prior: Prior, steps: Steps, semitones: int | None = 0, ais: AisOptions | None = None) -> Judgement:
     """A piece judged by a prior, so many semitones higher; None: in the likeliest of the twelve keys."""
-    if semitones is None:
-        semitones = best_key(prior, steps.roll, ais)
-    roll = transposed(steps.roll, semitones)
-    if roll is None:
-        raise NotebeamError("judge(semitones)", semitones, "a shift that keeps all notes on the piano")
+    semitones, roll = placed(prior, steps.roll, semitones, ais)
     (scores,) = step_scores(prior, [roll], ais)
     return Judgement(steps, semitones, scores, note_surprises(prior, steps, roll, semitones))
+
+
+def placed(
+    prior: Prior, roll: Roll, semitones: int | None, ais: AisOptions | None = None
+) -> tuple[int, Roll]:
+    """The shift (of None: to the likeliest of the twelve keys), and the roll so many semitones higher."""
+    if semitones is None:
+        semitones = best_key(prior, roll, ais)
+    shifted = transposed(roll, semitones)
+    if shifted is None:
+        raise NotebeamError("judge(semitones)", semitones, "a shift that keeps all notes on the piano")
+    return semitones, shifted
 
 
 @torch.inference_mode()

@@ -1,6 +1,5 @@
 """A prior moved towards one's own music: a short training run on a folder of MIDI files."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from symbolic.errors import NotebeamError
 from symbolic.estimators.ais import AisOptions
 from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.evaluation.surprise import best_key
+from symbolic.files import temporary_folder
 from symbolic.priors.base import Prior, PriorCard
 from symbolic.priors.loading import load_prior
 from symbolic.priors.steps import Roll, read_steps, transposed
@@ -67,11 +67,11 @@ def finetune(
     ais = AisOptions(temperatures=loop.ais_temperatures, runs=loop.ais_runs, steps=loop.ais_steps)
     before = log_likelihood(prior, splits.valid, ais).per_step
     log(f"{len(splits.train)} files to learn from, {len(splits.valid)} held out: {before:.4f} nats a step")
-    with tempfile.TemporaryDirectory() as checkpoints:
+    with temporary_folder() as checkpoints:
         tuned = train(
             config,
             splits,
-            Path(checkpoints),
+            checkpoints,
             output=output,
             command=f"python -m symbolic.generation --prior {name} --finetune {folder}",
             resume=False,

@@ -15,7 +15,7 @@ from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, LOWEST
 from symbolic.priors.base import Prior, PriorCard
-from symbolic.priors.steps import HOLD, Roll, Steps, clock_for, notes_of, planes_of, transposed
+from symbolic.priors.steps import HOLD, Roll, Steps, clock_for, notes_of_steps, planes_of, transposed
 from symbolic.state import select
 
 TEMPO = 120.0  # quarter notes a minute where nothing tells another
@@ -132,7 +132,7 @@ def steps_in(card: PriorCard, seconds: float, quarters: float) -> int:
 
 def _notes(roll: Roll, clock: Clock, card: PriorCard, given: Given | None, hold: float) -> Notes:
     """The notes given, and those of a roll at the clock, back in the key of what was given."""
-    new = notes_of(roll, clock, card, hold)
+    new = notes_of_steps(roll, clock, card, hold)
     if given is None:
         return new
     old, pitch = given.steps.notes, new.pitch - given.semitones

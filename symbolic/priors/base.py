@@ -6,14 +6,18 @@ model that can do better in parallel overrides it, and a test holds both forms e
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import SharedRows
+from symbolic.posteriorgram import Posteriorgram
 from symbolic.state import State, hypotheses, where
 
 
@@ -35,6 +39,23 @@ class PriorCard:
     licence: str
     command: str
     scores: Mapping[str, float] = field(default_factory=dict)
+    acoustic_model: str = ""  # the one whose posteriorgrams it reads; "": it reads notes alone
+
+
+class StepEvidence(Protocol):
+    """What an acoustic model says at each step of a clip, as `symbolic.decoding.evidence.Evidence` does."""
+
+    @property
+    def prob(self) -> NDArray[np.float32]:
+        """(T, D) probability of each bit."""
+
+    @property
+    def time(self) -> NDArray[np.float64]:
+        """(T, D) seconds."""
+
+    @property
+    def frame(self) -> NDArray[np.int32]:
+        """(T, D) row of the posteriorgram."""
 
 
 class Prior(nn.Module, ABC):
@@ -78,6 +99,7 @@ class Prior(nn.Module, ABC):
     # True: `shared_log_prob` and `advance` read no number back from the device. What they do depends on
     # shapes alone, so a step can be captured as a CUDA graph.
     is_recordable: bool = False
+    renamed: ClassVar[Mapping[str, str]] = {}  # today's name of tensors that older weights call otherwise
 
     @abstractmethod
     def initial_state(self, n: int) -> State:
@@ -94,6 +116,16 @@ class Prior(nn.Module, ABC):
     @abstractmethod
     def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         """(N, D) 0/1 next steps drawn from the prior, one for each hypothesis."""
+
+    def conditioned_on(
+        self, posteriorgrams: Sequence[Posteriorgram], steps: Sequence[StepEvidence]
+    ) -> "Prior":
+        """The prior that `decode` asks about these clips, in this order; of most priors, the prior itself.
+
+        For a prior that reads more than the notes before: the evidence, or what the piece holds elsewhere.
+        Streams do not call it, as they know the past alone.
+        """
+        return self
 
     def chunk_log_prob(
         self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None

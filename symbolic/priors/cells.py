@@ -15,7 +15,7 @@ from torch import Tensor
 from symbolic.estimators.prefixes import first_difference, lexicographic_order
 from symbolic.recurrence.biaxial import At
 
-BLOCK = 1 << 20  # numbers of the past for the cells evaluated at once
+PAST_AT_ONCE = 1 << 20  # numbers of the past for the cells evaluated at once
 
 
 def first_own_key(inside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -55,7 +55,7 @@ def shared_logits(
     cell[own] = torch.arange(len(row), device=row.device)
     cell = cell.view(clips, count, keys).cummax(1).values
     below_input, clip = below(rows, (row, key)), row // count
-    found, size = past.new_empty(len(row), width, planes), max(1, BLOCK // (width * past.shape[3]))
+    found, size = past.new_empty(len(row), width, planes), max(1, PAST_AT_ONCE // (width * past.shape[3]))
     for start in range(0, len(row), size):
         part = slice(start, start + size)
         found[part] = up(past[clip[part], :, key[part]], below_input[part, None])

@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 
 from symbolic.checkpoints import read_tensors, shapes_of, write_json, write_tensors
+from symbolic.checks import of_type, path_of
 from symbolic.config import options_from
+from symbolic.devices import device_named
 from symbolic.errors import NotebeamError, within
 from symbolic.files import read_json
 from symbolic.priors.base import Prior, PriorCard
@@ -60,8 +62,8 @@ def load_prior(name_or_path: str | PathLike[str], device: str | torch.device = "
         >>> prior.card.clock["kind"], prior.card.plane, prior.visible
         ('beats', 'active', 88)
     """
-    text = str(name_or_path)
-    path = Path(text)
+    text = path_of(name_or_path, "load_prior", "a prior's name or the path of a .safetensors file")
+    path, place = Path(text), device_named(device, "load_prior(device)")
     if text in list_priors():
         path = weights_folder() / f"{text}.safetensors"
     elif path.suffix != ".safetensors":
@@ -74,14 +76,15 @@ def load_prior(name_or_path: str | PathLike[str], device: str | torch.device = "
     with within(str(path.with_suffix(".json"))):
         prior = build_prior(card.model, card.options)
     if prior.visible != card.visible:
-        place = f"{path.with_suffix('.json')}: visible"
-        raise NotebeamError(place, card.visible, f"{prior.visible}, as the options say")
-    stored, metadata = read_tensors(path, "weights as safetensors", shapes_of(prior.state_dict()))
+        beside = f"{path.with_suffix('.json')}: visible"
+        raise NotebeamError(beside, card.visible, f"{prior.visible}, as the options say")
+    shapes = shapes_of(prior.state_dict())
+    stored, metadata = read_tensors(path, "weights as safetensors", shapes, prior.renamed)
     if metadata.get("model", card.model) != card.model:
         raise NotebeamError(str(path), f"weights of a {metadata['model']}", f"a {card.model}, as on the card")
     prior.load_state_dict(stored)
     prior.card = card
-    return prior.eval().to(device)
+    return prior.eval().to(place)
 
 
 def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
@@ -98,9 +101,8 @@ def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
         >>> nb.load_prior("mine.safetensors").card.name
         'jsb'
     """
-    if not isinstance(prior, Prior):
-        raise NotebeamError("save_prior(prior)", f"a {type(prior).__name__}", "a Prior")
-    target, card = Path(path), prior.require_card()
+    prior = of_type(prior, Prior, "save_prior(prior)", "a Prior")
+    target, card = Path(path_of(path, "save_prior(path)")), prior.require_card()
     if target.suffix != ".safetensors":
         raise NotebeamError("save_prior(path)", str(path), "a path that ends in .safetensors")
     card = replace(card, options=full_options(card.model, card.options))

@@ -10,7 +10,9 @@ last steps, steps at fixed lags, decaying traces, and what followed where the mu
     h_n = relu(C1 * past + C2 * below + Wg u + place_n),  h'_n = relu(W h_n),  logit_n = V h'_n + b_n + B_n u
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +28,7 @@ from symbolic.recurrence.stacked import Stacked, drop
 from symbolic.state import State
 
 COUNTS = 8  # numbers of keys below with a class of their own; more count as the last
-BLOCK = 256  # steps at a time: bounds the memory
+CHUNK_STEPS = 256  # steps at a time: bounds the memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,10 @@ class LstmConvNadeOptions(KeywiseOptions):
 class LstmConvNade(KeywisePrior):
     """LSTM over whole steps, memory, net up the keys."""
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        f"told.{kind}": f"from_summary.{kind}" for kind in ("weight", "bias")
+    }
+
     def __init__(self, options: LstmConvNadeOptions) -> None:
         super().__init__(options)
         self.options = options
@@ -64,7 +70,7 @@ class LstmConvNade(KeywisePrior):
         wide = options.planes * (options.near + len(DECAYS) + options.heads)
         seen = wide * (2 * options.window + 1) + 2 * CLASSES + options.planes * len(options.lags) * 3
         self.seen = nn.Linear(seen, hidden)
-        self.told = nn.Linear(options.units, hidden)  # of the summary; named so in stored weights
+        self.from_summary = nn.Linear(options.units, hidden)
         self.below = nn.Linear(options.planes * 2 * options.window + CLASSES + COUNTS, hidden, bias=False)
         self.place = nn.Parameter(torch.zeros(keys, hidden))
         self.second = nn.Linear(hidden, options.second)
@@ -94,7 +100,9 @@ class LstmConvNade(KeywisePrior):
     ) -> tuple[Tensor, State]:
         before, after = self._summaries(state, rolls, generator)
         parts = []
-        blocks = [slice(start, start + BLOCK) for start in range(0, max(1, rolls.shape[1]), BLOCK)]
+        blocks = [
+            slice(start, start + CHUNK_STEPS) for start in range(0, max(1, rolls.shape[1]), CHUNK_STEPS)
+        ]
         for block in blocks:
             parts.append(
                 self._all_keys(self._past_features(state, rolls[:, block], before[:, block], mask[:, block]))
@@ -110,7 +118,7 @@ class LstmConvNade(KeywisePrior):
         self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, State]:
         """The log-probability of the keys, or an unbiased estimate of it from `share` of the silent ones."""
-        if self.options.share == 1 or rolls.shape[1] > BLOCK:
+        if self.options.share == 1 or rolls.shape[1] > CHUNK_STEPS:
             return self.chunk_log_prob(state, rolls, mask, generator)
         before, after = self._summaries(state, rolls, generator)
         features = self._past_features(state, rolls, before, mask)
@@ -121,7 +129,7 @@ class LstmConvNade(KeywisePrior):
         row, key = (busy | drawn).nonzero(as_tuple=True)
         at = (row, key)
         first = self._first(features, at)
-        ones = torch.ones_like(self.told(features.summary))[:, None]
+        ones = torch.ones_like(self.from_summary(features.summary))[:, None]
         kept = drop(ones, self.options.dropout, generator)[:, 0]
         logits = self._up(first, self._below(inside, at), self._direct(features)[row, key], kept[row])
         bits = bit_log_prob(inside[row, key], logits)
@@ -164,7 +172,7 @@ class LstmConvNade(KeywisePrior):
         near = biaxial.vicinity(features.near, self.options.window, at)
         far = biaxial.vicinity(features.far, 1, at)
         classes = [biaxial.pitch_classes(features.last, at), biaxial.pitch_classes(features.trace, at)]
-        summary_input = self.told(features.summary)[:, None].expand(-1, self.high - self.low, -1)
+        summary_input = self.from_summary(features.summary)[:, None].expand(-1, self.high - self.low, -1)
         place = self.place.expand(len(summary_input), -1, -1)
         every: Tensor = self.seen(torch.cat([near, far, *classes], -1)) + summary_input[at] + place[at]
         return every

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from symbolic.checks import of_type
 from symbolic.config import options_from
 from symbolic.errors import NotebeamError
 from symbolic.estimators.bernoulli import Bernoulli, BernoulliOptions
@@ -17,6 +18,7 @@ from symbolic.estimators.rnade import Rnade, RnadeOptions
 from symbolic.priors.base import Prior
 from symbolic.priors.biaxial import Biaxial
 from symbolic.priors.event_rnn_nade import EventRnnNade, EventRnnNadeOptions
+from symbolic.priors.evidence_join import EvidenceJoin, EvidenceJoinOptions
 from symbolic.priors.lstm_conv_nade import LstmConvNade, LstmConvNadeOptions
 from symbolic.priors.rnn import RnnOptions, RnnPrior
 from symbolic.priors.rtrbm import LstmRtrbmOptions, Rtrbm, RtrbmOptions
@@ -72,6 +74,7 @@ PRIORS: dict[str, Model] = {
     "tp-lstm-nade": Model((PitchSharedOptions,), TpLstmNade),
     "lstm-conv-nade": Model((LstmConvNadeOptions,), LstmConvNade),
     "event-rnn-nade": Model((EventRnnNadeOptions,), EventRnnNade),
+    "evidence-join": Model((EvidenceJoinOptions,), EvidenceJoin),
 }
 OWN = frozenset(PRIORS)  # names that come with the package
 
@@ -111,6 +114,8 @@ def build_prior(name: str, options: Options | None = None) -> Prior:
         >>> prior.visible
         88
     """
+    if options is not None:
+        options = of_type(options, Mapping, "build_prior(options)", "a table of options by name")
     return _model(name).build(*_checked(name, options or {}))
 
 

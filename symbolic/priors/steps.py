@@ -101,7 +101,7 @@ def clock_for(card: PriorCard, count: int, tempo: float, start: float = 0.0) -> 
     return Clock(start + length * np.arange(count, dtype=np.float64), "beats", last=length)
 
 
-def notes_of(roll: Roll, clock: Clock, card: PriorCard, hold: float = HOLD) -> Notes:
+def notes_of_steps(roll: Roll, clock: Clock, card: PriorCard, hold: float = HOLD) -> Notes:
     """Notes of a roll (T, visible).
 
     Of sounding keys: a key that is on at consecutive steps is one note, since one plane cannot tell a key

@@ -86,17 +86,18 @@ def _updates(run: Run, folder: Path) -> tuple[float, int]:
 
 
 class _Working:
-    """Adds the time inside to the run's seconds."""
+    """Adds the time inside to the run's seconds, but for what a busy machine's other programs had of it."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
 
     def __enter__(self) -> None:
-        self.began = time.monotonic()
+        self.began, self.processor = time.monotonic(), time.process_time()
 
     def __exit__(self, *raised: object) -> None:
         progress = self.run.progress
-        progress.seconds += time.monotonic() - self.began
+        # The processor's time is that of all threads: the shorter one counts.
+        progress.seconds += min(time.monotonic() - self.began, time.process_time() - self.processor)
         if not any(raised):
             progress.seconds = self.run.processes.agreed(progress.seconds)
 

@@ -18,7 +18,7 @@ from symbolic.errors import NotebeamError
 from symbolic.priors.recurrent import RecurrentPrior
 from symbolic.training.data import augmented_roll, step_mean
 from symbolic.training.run import Run, begun
-from symbolic.training.stream import Stream
+from symbolic.training.stream import ChunkStream
 
 FRAMES, ORDER, AUGMENTATION = 2, 3, 4  # what a draw is for, beside the stream's own 0 and 1
 REAL_ESTIMATORS = ("gaussian-rbm", "rnade", "gaussian-rtrbm")  # ends of models whose bv_t are no logits
@@ -84,7 +84,7 @@ def train_recurrence(run: Run, prior: RecurrentPrior) -> float:
     trained = [value for value in prior.parameters() if id(value) not in own]
     generator = _generator(run, ORDER)
     # Another order of the pieces than the run's, so that the run does not begin with what was just learnt.
-    stream = Stream(
+    stream = ChunkStream(
         run.splits.train,
         lambda piece, rng: augmented_roll(piece, config.data, rng),
         batch=config.loop.batch_size,

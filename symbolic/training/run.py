@@ -22,7 +22,7 @@ from symbolic.training.data import augmented_roll, step_mean
 from symbolic.training.hessian_free import HessianFree
 from symbolic.training.optimizers import build_optimizer, learning_rate_at
 from symbolic.training.processes import Processes
-from symbolic.training.stream import Stream
+from symbolic.training.stream import ChunkStream
 from symbolic.training.validation import score
 
 
@@ -62,7 +62,7 @@ class Run:
         self.averaged = copy.deepcopy(self.prior) if config.loop.ema else self.prior
         self.best: dict[str, Tensor] = {}  # weights of the best validation so far
         self.optimizer = build_optimizer(config.loop, self.prior.parameters())
-        self.stream = Stream(
+        self.stream = ChunkStream(
             splits.train,
             lambda piece, rng: augmented_roll(piece, config.data, rng),
             batch=config.loop.batch_size,

@@ -31,7 +31,7 @@ class Chunk:
         return Chunk(self.rolls[rows, :steps], mask[:, :steps], self.begins[rows])
 
 
-class Stream:
+class ChunkStream:
     """B rows, each an endless sequence of pieces, cut into chunks of at most `chunk` steps.
 
     Rows move on alone: a piece that ends leaves padding to the chunk's end, and no more than that. Piece

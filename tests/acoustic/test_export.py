@@ -14,7 +14,7 @@ import torch
 from acoustic import export
 from acoustic.calibration import Scaling
 from acoustic.features import FeatureOptions, margin_samples, spectra
-from acoustic.inference import load_acoustic, posteriors
+from acoustic.inference import load_acoustic, predicted_planes
 from acoustic.loading import ModelCard, save_network
 from acoustic.network import HEADS, HarmonicNet, NetworkOptions
 from symbolic.errors import NotebeamError
@@ -69,12 +69,12 @@ def test_the_file_computes_what_torch_does(kind: str, tmp_path: Path) -> None:
     found = {prop.key: prop.value for prop in onnx.load(tmp_path / "model.onnx").metadata_props}
     assert found["name"] == "test" and found["onset_shift_s"] == "-0.02" and found["hop_samples"] == "320"
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    listener = load_acoustic(weights)
+    listener = load_acoustic(weights, bfloat16=False)
     for clips, frames, cents in ((1, 3, 0.0), (2, 60, 31.0)):
         count = 2 * margin_samples(FEATURES) + (frames - 1) * 320
         audio = 0.3 * torch.randn(clips, count, generator=torch.Generator().manual_seed(clips))
         planes = session.run(None, {"audio": audio.numpy(), "cents": np.array(cents, dtype=np.float32)})
-        expected = posteriors(audio, replace(listener, cents=cents)).numpy()
+        expected = predicted_planes(audio, replace(listener, cents=cents)).numpy()
         for number, (head, plane) in enumerate(zip(HEADS, planes, strict=True)):
             scaling = listener.scalings.get(head, Scaling())
             truth = scaling(expected[:, number]) if head != "velocity" else expected[:, number]
@@ -86,7 +86,7 @@ def test_the_file_computes_what_torch_does(kind: str, tmp_path: Path) -> None:
 def test_a_file_that_computes_something_else_is_not_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listener = load_acoustic(saved(tmp_path / "model.safetensors", SIZES["plain"]))
+    listener = load_acoustic(saved(tmp_path / "model.safetensors", SIZES["plain"]), bfloat16=False)
     monkeypatch.setattr(export, "largest_difference", lambda *_: float("nan"))
     with pytest.raises(NotebeamError, match=r"model\.onnx: got 'planes nan apart', expected at most 0\.0001"):
         export.export(listener, tmp_path / "model.onnx")
@@ -94,7 +94,7 @@ def test_a_file_that_computes_something_else_is_not_left(
 
 
 def test_the_difference_is_seen(tmp_path: Path) -> None:
-    listener = load_acoustic(saved(tmp_path / "model.safetensors", SIZES["plain"]))
+    listener = load_acoustic(saved(tmp_path / "model.safetensors", SIZES["plain"]), bfloat16=False)
     export.export(listener, tmp_path / "model.onnx")
     with torch.no_grad():
         listener.network.heads.bias[3] += 0.01
@@ -102,7 +102,7 @@ def test_the_difference_is_seen(tmp_path: Path) -> None:
 
 
 def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    listener = load_acoustic(saved(tmp_path / "model.safetensors", SIZES["plain"]))
+    listener = load_acoustic(saved(tmp_path / "model.safetensors", SIZES["plain"]), bfloat16=False)
     monkeypatch.setattr(export, "NEEDED", ("onnx", "no_such_library"))
     with pytest.raises(NotebeamError, match=r"got 'no no_such_library', expected .*notebeam\[onnx\]"):
         export.export(listener, tmp_path / "model.onnx")

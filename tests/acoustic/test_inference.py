@@ -1,6 +1,8 @@
 """Listening in chunks is listening to the whole."""
 
 import json
+import mmap
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +12,25 @@ import soundfile
 import torch
 from oracles_acoustic import sine
 
+from acoustic import inference
 from acoustic.audio import Samples
 from acoustic.calibration import Scaling
 from acoustic.features import FeatureOptions, frame_count, margin_samples
-from acoustic.inference import MEAN_VELOCITY, Listener, centred, listen, load_acoustic, posteriors
+from acoustic.inference import (
+    MEAN_VELOCITY,
+    Listener,
+    centre,
+    listen,
+    load_acoustic,
+    multiplies_bfloat16,
+    predicted_planes,
+)
 from acoustic.loading import ModelCard, save_network, update_card
-from acoustic.network import HarmonicNet, NetworkOptions
+from acoustic.network import HEADS, HarmonicNet, NetworkOptions
+from symbolic import planes
 from symbolic.errors import NotebeamError
 from symbolic.pitch import hertz
+from symbolic.posteriorgram import Posteriorgram
 
 SMALL = NetworkOptions(spectral_channels=3, channels=4, dilations=(1, 2, 4))
 
@@ -42,7 +55,7 @@ def whole(audio: Samples, network: HarmonicNet) -> np.ndarray:
     frames, margin = frame_count(len(audio), features), margin_samples(features)
     wanted = 2 * margin + (frames - 1) * features.hop_samples
     padded = np.pad(audio, (margin, wanted - margin - len(audio)))
-    return posteriors(torch.from_numpy(padded)[None], Listener(network, "small"))[0].numpy()
+    return predicted_planes(torch.from_numpy(padded)[None], Listener(network, "small"))[0].numpy()
 
 
 @pytest.mark.parametrize("samples", [1, 320, 5_000, 16_000, 51_234])
@@ -88,7 +101,7 @@ def test_a_card_s_scalings_are_applied_and_a_loaded_model_is_fused(tmp_path: Pat
     scaling = Scaling(temperature=2.0, bias=-1.0)
     card = ModelCard(name="small", network=network.options, scalings={"onset": scaling})
     save_network(tmp_path / "small.safetensors", network, card)
-    listener = load_acoustic(tmp_path / "small.safetensors")
+    listener = load_acoustic(tmp_path / "small.safetensors", bfloat16=False)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in listener.network.modules())
     warm, plain = listener.file(path), Listener(network, "small").file(path)
     assert warm.onset is not None and plain.onset is not None
@@ -96,13 +109,13 @@ def test_a_card_s_scalings_are_applied_and_a_loaded_model_is_fused(tmp_path: Pat
     assert np.abs(warm.onset - plain.onset).max() > 0.01
     assert np.abs(warm.frame - plain.frame).max() < 1e-4
     update_card(tmp_path / "small.json", scalings={}, scores={"onset_f1": 0.5})
-    cold = load_acoustic(tmp_path / "small.safetensors").file(path)
+    cold = load_acoustic(tmp_path / "small.safetensors", bfloat16=False).file(path)
     assert cold.onset is not None and np.abs(cold.onset - plain.onset).max() < 1e-4
     for bad in ({"velocity": {}}, {"onset": {"temperature": 0.0}}, {"onset": {"bias": "hot"}}):
         card_file = json.loads((tmp_path / "small.json").read_text()) | {"scalings": bad}
         (tmp_path / "small.json").write_text(json.dumps(card_file))
         with pytest.raises(NotebeamError, match="(?i)scaling"):
-            load_acoustic(tmp_path / "small.safetensors")
+            load_acoustic(tmp_path / "small.safetensors", bfloat16=False)
 
 
 def test_half_the_digits_hear_about_the_same() -> None:
@@ -128,13 +141,44 @@ def test_velocities_are_relative_to_the_recording() -> None:
     draw = np.random.default_rng(0)
     velocity = draw.normal(0.1, 0.05, (50, 88)).astype(np.float32)
     onset = draw.random((50, 88)).astype(np.float32)
-    found, louder = centred(velocity, onset), centred(velocity + 3.0, onset)
+    found, louder, unsure = velocity.copy(), velocity + 3.0, velocity - 1.0
+    centre(found, onset)
+    centre(louder, onset)
+    centre(unsure, onset * 0.4)  # nothing is sure: the likeliest say where the mean lies
     assert found[onset > 0.5].mean() == pytest.approx(MEAN_VELOCITY, abs=1e-3)
     assert np.abs(found - louder).max() < 1e-5
     assert np.diff(found[onset > 0.5]) == pytest.approx(np.diff(velocity[onset > 0.5]), abs=1e-5)
-    # Nothing is sure: the likeliest say where the mean lies.
-    assert np.abs(centred(velocity - 1.0, onset * 0.4) - found).max() < 1e-5
-    assert centred(velocity[:0], onset[:0]).shape == (0, 88)
+    assert np.abs(unsure - found).max() < 1e-5
+    centre(velocity[:0], onset[:0])
+
+
+@pytest.mark.parametrize("room", ["a file", "no room in a file"])
+def test_a_long_recording_is_heard_alike_but_lies_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: str
+) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(50 * 16_000), 16_000, subtype="FLOAT")
+    listener = Listener(small_network(), "small", {"onset": Scaling(temperature=2.0, bias=-0.5)})
+    short = listener.file(tmp_path / "a.wav")
+    monkeypatch.setattr(planes, "IN_MEMORY", 0)
+    monkeypatch.setattr(inference, "FRAMES_TO_FREE", 0)
+    if room != "a file":
+
+        def full(*_: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "posix_fallocate", full)
+    long = listener.file(tmp_path / "a.wav")
+    below = long.frame
+    while isinstance(below, np.ndarray):
+        below = below.base
+    assert isinstance(below, mmap.mmap) == (room == "a file")
+    for name in HEADS:
+        assert np.array_equal(getattr(short, name), getattr(long, name))
+        assert not getattr(long, name).flags.writeable
+    long.save(tmp_path / "long.npz")
+    assert np.array_equal(
+        Posteriorgram.load(tmp_path / "long.npz").part(100, 900).onset, short.onset[100:900]
+    )
 
 
 def test_samples_at_any_rate_and_a_file_are_heard_alike(tmp_path: Path) -> None:
@@ -163,3 +207,15 @@ def test_samples_at_any_rate_and_a_file_are_heard_alike(tmp_path: Path) -> None:
 def test_samples_that_are_none_are_refused(samples: np.ndarray, rate: float, message: str) -> None:
     with pytest.raises(NotebeamError, match=message):
         Listener(small_network(), "small")(samples, rate=rate)
+
+
+def test_half_the_digits_are_the_default_where_the_processor_multiplies_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    capabilities: dict[str, bool] = {}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    for name, found in (("avx2", False), ("avx512_bf16", True)):
+        capabilities[name] = True
+        assert load_acoustic("piano-small").bfloat16 is found
+        assert load_acoustic("piano-small", bfloat16=not found).bfloat16 is not found
+    assert not multiplies_bfloat16(torch.device("mps"))

@@ -7,7 +7,7 @@ import pytest
 from oracles_acoustic import sine
 
 from acoustic.inference import Listener, load_acoustic
-from acoustic.survey import BLOCK, LEVEL, MOST_GAIN, Survey
+from acoustic.survey import BLOCK_SAMPLES, LEVEL, MOST_GAIN, Survey
 
 RATE_HZ = 16_000
 
@@ -53,7 +53,7 @@ def test_the_level_is_that_of_what_sounds() -> None:
 
 @pytest.mark.parametrize("size", [1, 319, 7_000, 10**6])
 def test_samples_come_back_in_order_at_one_level(size: int) -> None:
-    audio = struck()[: 3_000 if size == 1 else BLOCK + 5]
+    audio = struck()[: 3_000 if size == 1 else BLOCK_SAMPLES + 5]
     survey = surveyed(audio + np.float32(0.2), size)
     found = np.concatenate(list(survey.blocks()))
     np.testing.assert_allclose(found, (audio - audio.mean()) * survey.gain, atol=1e-5)

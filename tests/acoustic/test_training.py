@@ -141,7 +141,7 @@ def test_velocities_are_learnt_at_onsets_and_but_for_a_constant_of_the_clip() ->
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_a_gpu_trains_as_the_processor_does_and_goes_on(tmp_path: Path) -> None:
-    options, batches, found = LoopOptions(steps=10, half_precision=False), clips(None), []
+    options, batches, found = LoopOptions(steps=10, bfloat16=False), clips(None), []
     for device in ("cpu", "cuda"):
         torch.manual_seed(0)
         training = Training(HarmonicNet(FEATURES, SMALL).to(device), options, tmp_path)
@@ -160,7 +160,7 @@ def test_one_part_is_learnt_while_the_other_stays_as_it_is(
     torch.manual_seed(0)
     network = HarmonicNet(FEATURES, SMALL)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    training = Training(network, LoopOptions(learn=learn, steps=10, half_precision=False), tmp_path)
+    training = Training(network, LoopOptions(learn=learn, steps=10, bfloat16=False), tmp_path)
     batches = clips(AugmentOptions(), plain_chance=1.0)
     for step in range(2):
         training._update(batches[step])
@@ -246,7 +246,7 @@ def test_the_rate_rises_and_ends_at_nothing() -> None:
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
     def begun() -> Training:
         torch.manual_seed(0)
-        options = LoopOptions(steps=10**9, half_precision=False)
+        options = LoopOptions(steps=10**9, bfloat16=False)
         return Training(HarmonicNet(FEATURES, SMALL), options, tmp_path)
 
     batches = clips(AugmentOptions())

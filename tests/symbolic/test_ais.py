@@ -122,7 +122,7 @@ def test_the_mean_field_base_is_a_fixed_point_and_nearer_than_the_visible_bias()
 def test_shared_noise_gives_each_state_its_estimate_whatever_the_company(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ais, "BLOCK", block)  # 60: six chains at a time, fewer than runs
+    monkeypatch.setattr(ais, "NUMBERS_AT_ONCE", block)  # 60: six chains at a time, fewer than runs
     weight, visible_bias, hidden_bias = random_rbm(5, 6, 4, seed=3)
     settings = {"temperatures": 20, "runs": 8}
     together, _ = ais_log_partition(
@@ -152,7 +152,7 @@ def test_shared_noise_gives_each_state_its_estimate_whatever_the_company(
 
 @pytest.mark.parametrize("block", [500, 70])  # 50 chains at a time, or 7: less than the runs of one state
 def test_small_blocks_estimate_the_same(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ais, "BLOCK", block)
+    monkeypatch.setattr(ais, "NUMBERS_AT_ONCE", block)
     weight, visible_bias, hidden_bias = random_rbm(7, 6, 4, seed=5)
     log_z, error = ais_log_partition(
         weight, visible_bias, hidden_bias, zeros(6), generator(), temperatures=40, runs=20

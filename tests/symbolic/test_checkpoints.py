@@ -25,6 +25,8 @@ def test_what_is_written_is_read_even_of_shared_memory(tmp_path: Path) -> None:
     tensors = {"a": values, "b": values.view(2, 3).t()}
     write_tensors(tmp_path / "new" / "x.safetensors", tensors, {"model": "m"})
     found, metadata = read_tensors(tmp_path / "new" / "x.safetensors", "x", shapes_of(tensors))
+    (tmp_path / "plain").write_text("")  # whoever may read other files of this user may read weights
+    assert (tmp_path / "new" / "x.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
     assert metadata == {"model": "m"}
     for name, each in tensors.items():
         assert_close(found[name], each, rtol=0, atol=0)

@@ -179,7 +179,7 @@ def test_clocks_are_one_for_each_posteriorgram() -> None:
     with pytest.raises(NotebeamError, match=r"decode\(clocks\): got '0 clocks', expected 1, one"):
         decode([clip], None, options, clocks=[])
     beats = Clock.beats([0.0, 0.1, 0.25, 0.4], 2)
-    with pytest.raises(NotebeamError, match=r"decode\(clocks\): got 'one clock', expected 1, one"):
+    with pytest.raises(NotebeamError, match=r"decode\(clocks\): got 'Clock.*', expected 1, one"):
         decode([clip], None, options, clocks=beats)  # type: ignore[call-overload]
     assert decode([clip], None, options, clocks=[beats])[0].roll.shape == (7, 88)
     assert decode(clip, None, options, clocks=beats).roll.shape == (7, 88)
@@ -259,7 +259,7 @@ def test_a_field_that_a_method_does_not_read_is_a_type_error(options: type[Any],
 def test_bad_transitions_are_refused_by_name() -> None:
     with pytest.raises(NotebeamError, match=r"Hmm\.off_after_on: got .*, expected as many numbers"):
         Hmm(off_after_off=(0.5,), off_after_on=(0.5, 0.5))
-    with pytest.raises(NotebeamError, match=r"Hmm\.counted\(rolls\): got \[\(1, 2\), \(1, 3\)\]"):
+    with pytest.raises(NotebeamError, match=r"Hmm\.counted\(rolls\): got \['bool \(1, 2\)', 'bool"):
         Hmm.counted([np.zeros((1, 2), dtype=bool), np.zeros((1, 3), dtype=bool)])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from symbolic.errors import NotebeamError
-from symbolic.files import replacing
+from symbolic.files import remove_unfinished, replacing, temporary_folder
 
 
 def test_the_file_appears_only_at_the_end_with_the_suffix_kept(tmp_path: Path) -> None:
@@ -52,3 +52,30 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     with replacing(tmp_path / "link") as temporary:
         temporary.write_text("new")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new"
+
+
+def test_a_temporary_folder_ends_with_its_block_whatever_happens_in_it(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), temporary_folder() as folder:
+        (folder / "a" / "b").mkdir(parents=True)
+        (folder / "a" / "b" / "c").write_text("x")
+        raise KeyError
+    assert not folder.exists()
+    with temporary_folder(tmp_path / "deep" / "own") as folder:
+        assert folder == tmp_path / "deep" / "own" and folder.is_dir()
+    assert os.listdir(tmp_path / "deep") == []
+
+
+def test_a_program_that_ends_at_once_deletes_files_and_folders(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a.mid") as temporary, temporary_folder(tmp_path / "own") as folder:
+        temporary.write_text("half")
+        (folder / "x").write_text("x")
+        remove_unfinished()
+        assert os.listdir(tmp_path) == []
+        temporary.write_text("whole")  # what `replacing` renames, though nobody goes on after a signal
+
+
+def test_a_folder_that_has_become_another_is_left(tmp_path: Path) -> None:
+    with temporary_folder(tmp_path / "own") as folder:
+        (folder / "x").write_text("x")
+        folder.rename(tmp_path / "kept")
+    assert (tmp_path / "kept" / "x").read_text() == "x"

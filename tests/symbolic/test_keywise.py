@@ -108,7 +108,7 @@ def test_long_clips_in_blocks_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> 
     prior, rolls = small_prior("lstm-conv-nade", visible=6), random_steps(3, 11, 6)
     mask = torch.arange(11)[None] < torch.tensor([11, 4, 0])[:, None]
     whole, _ = prior.chunk_log_prob(prior.initial_state(3), rolls, mask)
-    monkeypatch.setattr(lstm_conv_nade, "BLOCK", 3)
+    monkeypatch.setattr(lstm_conv_nade, "CHUNK_STEPS", 3)
     blocks, _ = prior.chunk_log_prob(prior.initial_state(3), rolls, mask)
     assert_close(blocks, whole)
 
@@ -160,7 +160,7 @@ def test_lags_lie_within_the_memory(lags: list[int]) -> None:
 def test_candidates_share_what_lies_below_them(
     model: str, planes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cells, "BLOCK", 50)
+    monkeypatch.setattr(cells, "PAST_AT_ONCE", 50)
     keys, clips, width, count = 9, 2, 3, 12
     prior = small_prior(model, visible=planes * keys, planes=planes, low=2, high=8)
     state = prior.initial_state(clips * width)

@@ -47,7 +47,7 @@ def test_rows_that_share_prefixes_score_as_the_definition(
     clips: int, keys: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # In small blocks, so that the later ones leave out low keys.
-    monkeypatch.setattr(nade, "BLOCK", block)
+    monkeypatch.setattr(nade, "UNITS_AT_ONCE", block)
     monkeypatch.setattr(nade, "MIN_NODES", 1)
     width, count, hidden = 3, 40, 4
     key_bias, hidden_bias, weight, out = random_nade(clips * width, keys, hidden, seed=keys)

@@ -66,7 +66,7 @@ def test_columns_of_other_lengths_shapes_and_kinds_are_refused() -> None:
         Notes.make(**(GOOD | {"pitch": [60, 61]}), place="here")
     with pytest.raises(NotebeamError, match=r"notes\.onset: got \(1, 3\)"):
         Notes.make(**(GOOD | {"onset": [[0, 1, 2]]}))
-    with pytest.raises(NotebeamError, match=r"notes\.velocity: got 'list', expected a column of numbers"):
+    with pytest.raises(NotebeamError, match=r"notes\.velocity: got 'list of 3', expected a column"):
         Notes.make(**(GOOD | {"velocity": ["loud", "soft", "soft"]}))
 
 

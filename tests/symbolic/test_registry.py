@@ -1,6 +1,7 @@
 """Priors by name: what is saved comes back, and everything else is refused in one line."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
+from symbolic.checkpoints import write_json, write_tensors
 from symbolic.errors import NotebeamError
 from symbolic.priors.base import PriorCard
 from symbolic.priors.loading import list_priors, load_prior, save_prior, weights_folder
+from symbolic.priors.lstm_conv_nade import LstmConvNade
 from symbolic.priors.registry import build_prior
 
 OPTIONS = {"visible": 6, "units": 5, "layers": 1, "hidden": 4, "dropout": 0.25}
@@ -57,6 +60,19 @@ def test_every_shipped_prior_loads() -> None:
 
 def test_all_shipped_priors_together_stay_under_30_megabytes() -> None:
     assert sum(path.stat().st_size for path in weights_folder().rglob("*")) < 30e6
+
+
+@pytest.mark.parametrize("name", ["lstm-conv-nade/jsb", "lstm-conv-nade/nottingham"])
+def test_weights_with_the_names_of_older_files_load_the_same(tmp_path: Path, name: str) -> None:
+    shipped = load_prior(name)
+    named = {new: old for old, new in LstmConvNade.renamed.items()}
+    assert named.keys() < shipped.state_dict().keys() and len(named) == 2
+    older = {named.get(key, key): values for key, values in shipped.state_dict().items()}
+    write_tensors(tmp_path / "old.safetensors", older, {"model": "lstm-conv-nade"})
+    write_json(tmp_path / "old.json", asdict(shipped.require_card()))
+    loaded = load_prior(tmp_path / "old.safetensors").state_dict()
+    assert list(loaded) == list(shipped.state_dict())
+    assert all(torch.equal(loaded[key], values) for key, values in shipped.state_dict().items())
 
 
 def test_an_unknown_name_lists_the_known() -> None:
@@ -176,7 +192,7 @@ def test_a_damaged_card_is_one_line(tmp_path: Path, change: dict[str, object], m
 
 
 def test_only_a_prior_is_saved(tmp_path: Path) -> None:
-    with pytest.raises(NotebeamError, match=r"save_prior\(prior\): got 'a str', expected a Prior"):
+    with pytest.raises(NotebeamError, match=r"save_prior\(prior\): got 'lstm-nade/jsb', expected a Prior"):
         save_prior("lstm-nade/jsb", tmp_path / "a.safetensors")  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
 

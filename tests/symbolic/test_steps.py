@@ -12,7 +12,7 @@ from symbolic.errors import NotebeamError
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.priors.base import PriorCard
-from symbolic.priors.steps import clock_for, notes_of, read_steps, steps_of, transposed
+from symbolic.priors.steps import clock_for, notes_of_steps, read_steps, steps_of, transposed
 
 
 def card(plane: str = "active", hop: float = 0.0, divisions: int = 1, visible: int = 0) -> PriorCard:
@@ -44,7 +44,7 @@ def test_a_roll_of_beats_comes_back_from_its_midi_file(tmp_path: Path, plane: st
         roll = np.concatenate([roll, roll & (begins | random_roll(30, 1))], axis=1)
     described = card(plane, divisions=divisions)
     clock = clock_for(described, 30, tempo=77.0)
-    write_midi(tmp_path / "a.mid", notes_of(roll, clock, described), tempo=77.0)
+    write_midi(tmp_path / "a.mid", notes_of_steps(roll, clock, described), tempo=77.0)
     steps = read_steps(tmp_path / "a.mid", described)
     assert (steps.roll == roll).all()
     assert np.abs(steps.clock.times - clock.times).max() < 1e-3
@@ -97,7 +97,7 @@ def test_struck_keys_last_until_struck_again_or_let_go() -> None:
     roll = np.zeros((100, 88), dtype=bool)
     roll[[0, 5, 50], 10] = roll[7, 12] = True
     described = card("struck", hop=0.04)
-    notes = notes_of(roll, clock_for(described, 100, 120), described, hold=1.0)
+    notes = notes_of_steps(roll, clock_for(described, 100, 120), described, hold=1.0)
     assert notes.onset == pytest.approx([0.0, 0.2, 0.28, 2.0])
     assert notes.offset == pytest.approx([0.2, 1.2, 1.28, 3.0])
     assert notes.pitch.tolist() == [31, 31, 33, 31]

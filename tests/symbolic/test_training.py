@@ -1,6 +1,7 @@
 """Training: configs, augmentation, the stream, and runs that resume bit for bit."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from symbolic.training.data import augmented_roll
 from symbolic.training.loop import train
 from symbolic.training.optimizers import learning_rate_at
 from symbolic.training.run import Run
-from symbolic.training.stream import Stream
+from symbolic.training.stream import ChunkStream
 
 CONFIGS = sorted((Path(__file__).parents[2] / "symbolic" / "training" / "configs").glob("*.toml"))
 CONFIG = TrainingConfig(
@@ -313,7 +314,7 @@ def test_a_checkpoint_without_its_numbers_is_one_line(tmp_path: Path, name: str)
 
 def test_the_stream_gives_every_step_of_an_epoch_once_and_in_order() -> None:
     lengths = (9, 3, 12, 5, 1)
-    stream = Stream(pieces(lengths), lambda piece, rng: piece, batch=2, chunk=4, seed=0)  # type: ignore[arg-type,return-value]
+    stream = ChunkStream(pieces(lengths), lambda piece, rng: piece, batch=2, chunk=4, seed=0)  # type: ignore[arg-type,return-value]
     rows: list[list[list[np.ndarray]]] = [[], []]  # row -> pieces -> chunks
     for _ in range(40):
         chunk = stream.next()
@@ -331,7 +332,7 @@ def test_the_stream_gives_every_step_of_an_epoch_once_and_in_order() -> None:
 
 def test_rows_that_end_together_take_the_next_pieces_of_the_epoch() -> None:
     short = pieces((2, 3, 4, 1, 4, 2))
-    stream = Stream(short, lambda piece, rng: piece, batch=2, chunk=4, seed=0)  # type: ignore[arg-type,return-value]
+    stream = ChunkStream(short, lambda piece, rng: piece, batch=2, chunk=4, seed=0)  # type: ignore[arg-type,return-value]
     known = sorted(piece.tobytes() for piece in short)
     for _ in range(3):  # epochs of three chunks
         chunks = [stream.next() for _ in range(3)]
@@ -346,15 +347,15 @@ def test_a_row_that_begins_a_piece_forgets_the_last_one() -> None:
     with torch.no_grad():
         for parameter in run.prior.parameters():  # large enough for the past to matter
             parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
-    chunk = Stream(SPLITS.train, lambda piece, rng: piece, batch=3, chunk=4, seed=0).next()  # type: ignore[arg-type,return-value]
+    chunk = ChunkStream(SPLITS.train, lambda piece, rng: piece, batch=3, chunk=4, seed=0).next()  # type: ignore[arg-type,return-value]
     expected = run.prior.chunk_log_prob(fresh, chunk.rolls, chunk.mask)[0].sum() / chunk.mask.sum()
     run.state = {name: values + 1 for name, values in run.state.items()}
     assert run.update()[0] == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_the_stream_goes_on_from_its_place() -> None:
-    def stream() -> Stream:
-        return Stream(
+    def stream() -> ChunkStream:
+        return ChunkStream(
             SPLITS.train, lambda p, rng: augmented_roll(p, CONFIG.data, rng), batch=2, chunk=4, seed=3
         )
 
@@ -498,3 +499,28 @@ def test_a_classic_set_keeps_its_splits() -> None:
     splits = read_splits(DataConfig(set="jsb"))
     assert [len(part) for part in (splits.train, splits.valid, splits.test)] == [229, 76, 77]
     assert sum(map(len, splits.test)) == 4725
+
+
+def test_minutes_of_work_leave_out_what_other_programs_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = Run.update
+
+    def waiting(self: Run) -> tuple[float, int]:
+        time.sleep(0.5)  # as long as another program had the processor
+        return update(self)
+
+    monkeypatch.setattr(Run, "update", waiting)
+    began, lines = time.monotonic(), list[str]()
+    train(
+        replace(CONFIG, loop=replace(CONFIG.loop, steps=2)),
+        SPLITS,
+        tmp_path,
+        output=tmp_path / "w.safetensors",
+        command="",
+        resume=False,
+        log=lines.append,
+    )
+    waited = time.monotonic() - began
+    row = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert waited > 1 and 60 * row["minutes"] < waited - 0.9

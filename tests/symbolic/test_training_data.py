@@ -10,12 +10,12 @@ import pytest
 from symbolic.datasets import root
 from symbolic.datasets.config import DataConfig
 from symbolic.datasets.midi_folder import read_folder
-from symbolic.datasets.splits import Splits, frames_roll, read_splits
+from symbolic.datasets.splits import Splits, clock_of, frames_roll, read_splits
 from symbolic.errors import NotebeamError
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.training.data import augmented_roll, step_mean
-from symbolic.training.stream import Stream
+from symbolic.training.stream import ChunkStream
 
 FOLDER = DataConfig(midi="somewhere", hop=0.5)
 
@@ -79,7 +79,9 @@ def test_real_steps_pass_the_stream_as_they_are() -> None:
     rng = np.random.default_rng(0)
     pieces = [rng.normal(size=(length, 3)).astype(np.float32) for length in (5, 3)]
     config = DataConfig(set="motion")
-    stream = Stream(pieces, lambda piece, draw: augmented_roll(piece, config, draw), batch=2, chunk=9, seed=0)
+    stream = ChunkStream(
+        pieces, lambda piece, draw: augmented_roll(piece, config, draw), batch=2, chunk=9, seed=0
+    )
     chunk = stream.next()
     found = sorted((chunk.rolls[row][chunk.mask[row]].numpy() for row in range(2)), key=len)
     np.testing.assert_array_equal(found[0], pieces[1])
@@ -123,8 +125,9 @@ def test_files_without_music_are_said_and_cost_themselves_alone(
         for one, other in zip(getattr(found, part), getattr(clean, part), strict=True):
             np.testing.assert_array_equal(one, other)
     names = ("0pipe", "0cut", "0page", "0rest")
-    assert len(caplog.messages) == len(names)
-    for name, message in zip(names, caplog.messages, strict=True):
+    hidden, *messages = caplog.messages
+    assert hidden.endswith(": 1 hidden, passed over: ._0.mid") and len(messages) == len(names)
+    for name, message in zip(names, messages, strict=True):
         assert f"{name}.mid: got" in message and message.endswith("; passed over")
 
 
@@ -155,3 +158,8 @@ def test_motion_capture_is_read_with_its_splits() -> None:
     splits = read_splits(DataConfig(set="motion"))
     assert [len(part) for part in (splits.train, splits.valid, splits.test)] == [30, 5, 4]
     assert splits.valid[0].dtype == np.float32
+
+
+def test_a_step_of_a_classic_set_is_its_own() -> None:
+    found = {name: clock_of(DataConfig(set=name))["divisions"] for name in ("jsb", "nottingham", "musedata")}
+    assert found == {"jsb": 1, "nottingham": 2, "musedata": 2}

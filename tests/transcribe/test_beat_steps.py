@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import mido
 import numpy as np
@@ -93,6 +94,18 @@ def test_clear_evidence_comes_back_at_the_beats(prior: str) -> None:
     # In the recording's key, whatever the prior was shown.
     sounding = {int(key) + 21 for key in np.flatnonzero(found.decoding.roll.any(axis=0))}
     assert sounding == set(notes.pitch.tolist())
+
+
+@pytest.mark.parametrize(("division", "steps"), [(2, 2), (3, 3)])
+def test_a_step_of_the_tunes_is_an_eighth(division: Literal[2, 3], steps: int) -> None:
+    notes, beats = sung()
+    counted = replace(beats, division=division)
+    found = Transcriber(clock="beats", prior="rnn-nade/nottingham", beats=counted).transcribe_posteriorgram(
+        ideal(notes)
+    )
+    times, inside = found.decoding.clock.times, beats.times[0] - 1e-6
+    times = times[(times > inside) & (times < beats.times[-1] + 1e-6)]
+    assert times == pytest.approx(Clock.beats(beats.times, steps).times)
 
 
 def test_a_prior_trained_in_c_serves_every_key() -> None:

@@ -14,7 +14,7 @@ from symbolic.decoding.options import METHODS
 from symbolic.midi import read_midi
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
-from transcribe import arguments, pipeline, presets
+from transcribe import arguments, models, pipeline, presets
 from transcribe.cli import main
 
 HOP = 0.02
@@ -73,7 +73,7 @@ def test_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_the_lists_of_words_are_those_of_the_pipeline() -> None:
-    assert arguments.DEVICES == pipeline.DEVICES
+    assert arguments.DEVICES == models.DEVICES
     assert arguments.CLOCKS == pipeline.CLOCKS
     assert list(METHODS) == list(presets.PRESETS)
 

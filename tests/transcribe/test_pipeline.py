@@ -17,15 +17,18 @@ from acoustic.loading import read_card, weights_path
 from symbolic.decoding import streaming
 from symbolic.decoding.decode import decode
 from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
+from symbolic.devices import device_named
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
-from symbolic.priors.base import PriorCard
-from symbolic.priors.loading import save_prior
+from symbolic.priors.base import Prior, PriorCard
+from symbolic.priors.loading import load_prior, save_prior
 from symbolic.priors.registry import build_prior
-from transcribe import pipeline
-from transcribe.pipeline import Transcriber, Transcription, between, device_named
-from transcribe.presets import MODEL
+from transcribe import models
+from transcribe import options as transcription_options
+from transcribe.pipeline import Transcriber, Transcription
+from transcribe.posteriorgrams import between
+from transcribe.presets import JOINS, MODEL, PRIOR, Choice
 
 HOP = 0.02
 
@@ -127,9 +130,9 @@ def test_a_long_recording_is_decoded_as_a_stream(tmp_path: Path, monkeypatch: py
     path = saved_prior(tmp_path / "prior.safetensors")
     transcriber, calls = Transcriber(prior=str(path), decoder=Beam(prior_weight=0.5)), []
     whole = transcriber.transcribe_posteriorgram(ideal(MUSIC))
-    monkeypatch.setattr(pipeline, "LONG", 1.0)
+    monkeypatch.setattr(transcription_options, "LONG", 1.0)
     monkeypatch.setattr(streaming.Window, "push", counted(streaming.Window.push, calls))
-    monkeypatch.setattr(pipeline, "LOOK_BACK", 10)
+    monkeypatch.setattr(transcription_options, "LOOK_BACK", 10)
     streamed = transcriber.transcribe_posteriorgram(ideal(MUSIC))
     assert len(calls) > 5
     assert_same_notes(streamed.notes, whole.notes, seconds=1e-6)
@@ -242,3 +245,54 @@ def test_onsets_are_shifted_by_the_card_of_the_model_or_as_told() -> None:
     np.testing.assert_allclose(own.onset, other.onset + shift)
     np.testing.assert_allclose(alone(ours, onset_shift=0.03).notes.onset, other.onset + 0.03)
     np.testing.assert_allclose(own.velocity, other.velocity)
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, posteriorgram: Posteriorgram, **options: Any) -> str:
+    """The name of the prior that the transcriber loads for a posteriorgram."""
+    names, load = list[str](), models.load_prior
+
+    def noted(name: str, device: torch.device) -> Prior:
+        names.append(name)
+        return load(name, device)
+
+    monkeypatch.setattr(models, "load_prior", noted)
+    Transcriber(**options).transcribe_posteriorgram(posteriorgram)
+    return names[0]
+
+
+def test_a_join_is_for_whole_posteriorgrams_of_its_acoustic_model_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By default; where it cannot be used the prior of notes is."""
+    held = np.zeros_like(ideal(MUSIC).frame)
+    ours = replace(ideal(MUSIC), held=held, model="piano")
+    assert asked(monkeypatch, ours) == JOINS["piano"]
+    assert asked(monkeypatch, replace(ours, held=None)) == PRIOR
+    assert asked(monkeypatch, replace(ours, model="oracle")) == PRIOR
+    assert asked(monkeypatch, replace(ours, model="piano-small")) == PRIOR
+    # Numbers that somebody chose are for a prior of notes.
+    assert asked(monkeypatch, ours, decoder=Beam(prior_weight=0.1)) == PRIOR
+    assert asked(monkeypatch, ours, decoder=Choice(weight=0.1)) == PRIOR
+    assert asked(monkeypatch, ours, prior=PRIOR) == PRIOR
+
+
+def test_joins_belong_to_the_models_that_they_are_listed_for() -> None:
+    for model, name in JOINS.items():
+        assert load_prior(name).require_card().acoustic_model == model
+
+
+def test_a_join_decides_with_weight_1_and_finds_what_is_certain() -> None:
+    held = np.zeros_like(ideal(MUSIC).frame)
+    found = Transcriber().transcribe_posteriorgram(replace(ideal(MUSIC), held=held, model="piano"))
+    alone = Transcriber(prior=None).transcribe_posteriorgram(ideal(MUSIC))
+    assert found.decoding.prior_log_prob is not None and alone.decoding.prior_log_prob is None
+    # Cost: log P_a and log P_s in full, and no penalty.
+    total = found.decoding.acoustic_log_prob + found.decoding.prior_log_prob
+    np.testing.assert_allclose(found.decoding.costs, -total, rtol=1e-4)
+
+
+def test_a_join_for_another_acoustic_model_is_refused() -> None:
+    with pytest.raises(NotebeamError, match="acoustic model 'oracle'.*expected 'piano'"):
+        Transcriber(prior=JOINS["piano"]).transcribe_posteriorgram(
+            replace(ideal(MUSIC), held=np.zeros_like(ideal(MUSIC).frame))
+        )

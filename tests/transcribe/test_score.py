@@ -17,7 +17,7 @@ from symbolic.midi import read_midi
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.cli import main
-from transcribe.score import write_score
+from transcribe.musicxml import write_score
 
 partitura = pytest.importorskip("partitura", reason="needs partitura, of the extra score")
 

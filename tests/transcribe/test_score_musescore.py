@@ -14,7 +14,7 @@ from symbolic.hands import right_hand
 from symbolic.metre import Beats
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
-from transcribe.score import write_score
+from transcribe.musicxml import write_score
 
 pytest.importorskip("partitura", reason="needs partitura, of the extra score")
 pytestmark = pytest.mark.skipif(musescore() is None, reason="needs MuseScore (Debian: musescore3)")

@@ -68,7 +68,7 @@ def test_many_notes_do_not_clip(tmp_path: Path) -> None:
 def test_blocks_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = notes((0.05, 1.5, 40, 90), (0.6, 0.7, 72, 60), (1.0, 3.9, 55, 127))
     whole = sound_of(tmp_path / "s.wav", played)
-    monkeypatch.setattr(sonify, "BLOCK", 7001)
+    monkeypatch.setattr(sonify, "SAMPLES_AT_ONCE", 7001)
     np.testing.assert_array_equal(sound_of(tmp_path / "s.wav", played), whole)
 
 
@@ -80,7 +80,7 @@ def test_no_notes_are_silence(tmp_path: Path) -> None:
 def test_the_recording_is_left_and_in_time(
     tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sonify, "BLOCK", block)
+    monkeypatch.setattr(sonify, "SAMPLES_AT_ONCE", block)
     samples = np.zeros(4 * RATE_HZ)
     samples[3 * RATE_HZ : 3 * RATE_HZ + 100] = 0.5
     soundfile.write(tmp_path / "a.flac", samples, RATE_HZ)

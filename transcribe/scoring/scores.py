@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from symbolic.checks import brief, path_of, real
 from symbolic.errors import NotebeamError
 from symbolic.midi import read_midi
 from symbolic.notes import Notes, read_csv, read_tsv
@@ -19,6 +20,7 @@ from transcribe.scoring.matching import (
     velocity_ratios,
 )
 
+LONGEST = 1e6  # seconds of a grid of frames, 12 days
 FORMATS = (".mid", ".midi", ".tsv", ".csv")  # of notes
 
 Pedal = Literal["extend", "keys"]
@@ -67,11 +69,14 @@ def score(
     Raises:
         NotebeamError: another kind of file, a damaged one, or "keys" of notes without releases of keys.
 
-        >>> import notebeam as nb
+    >>> import notebeam as nb
     >>> played = nb.Notes.make(onset=[0.0, 1.0], offset=[0.5, 2.0], pitch=[60, 64], velocity=[64, 64])
     >>> nb.score(played, played.cut(0.0, 0.9)).onset_recall
     0.5
     """
+    expected = f"seconds, 0 to {LONGEST:g}"
+    if duration is not None and not 0 <= real(duration, "score(duration)", expected) <= LONGEST:
+        raise NotebeamError("score(duration)", duration, expected)
     reference, estimate = read_notes(reference, pedal), read_notes(estimate, pedal)
     deviation = median_deviation(reference, estimate)
     aligned = estimate.onset - deviation
@@ -106,11 +111,11 @@ def mean(scores: Sequence[Scores]) -> Scores:
 
 def read_notes(notes: NotesOrPath, pedal: Pedal = "extend") -> Notes:
     """Notes as they are given, or of a file in one of `FORMATS`, ending as `pedal` says (see `score`)."""
-    if pedal not in ("extend", "keys"):
-        raise NotebeamError("score(pedal)", pedal, '"extend" or "keys"')
+    if not isinstance(pedal, str) or pedal not in ("extend", "keys"):
+        raise NotebeamError("score(pedal)", brief(pedal), '"extend" or "keys"')
     place = "notes"
     if not isinstance(notes, Notes):
-        path = Path(notes)
+        path = Path(path_of(notes, "score", f"Notes, or the path of a file of {', '.join(FORMATS)}"))
         place = str(path)
         suffix = path.suffix.lower()
         if suffix in (".mid", ".midi"):

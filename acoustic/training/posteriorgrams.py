@@ -1,0 +1,212 @@
+"""Posteriorgrams of recordings whose notes are known: what a join learns an acoustic model's mistakes from.
+
+Is: a command, `python -m acoustic.training.posteriorgrams -o FOLDER`; it writes NAME.npz, NAME.tsv, a list.
+Is not: the fit (symbolic.training.join).
+
+Songs of POP909 that were not rendered for the acoustic model, and performances of ASAP's training split cut,
+transposed and played otherwise, on its pianos and on three that it never heard; recordings of MAPS'
+synthesised pianos. Most are spoilt by rooms, noise, filters and recording chains. Left out is what
+benchmarks.domains tests on: ASAP's test split, its instruments, and its chain of loudspeaker and webcam.
+
+What is there is kept, so the command goes on where it was stopped; any part of the list, from its start,
+is a good mix.
+"""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from acoustic.audio import RATE_HZ, Samples, read_audio
+from acoustic.augmentation import AugmentOptions, augment
+from acoustic.inference import load_acoustic
+from acoustic.training.renderings import (
+    PEAK,
+    PIANOS,
+    Excerpt,
+    RenderOptions,
+    excerpt_of,
+    player,
+    spread_over,
+)
+from symbolic import datasets
+from symbolic.datasets.maps import Recording, read_maps
+from symbolic.errors import NotebeamError
+from symbolic.files import replacing
+from symbolic.notes import Notes, read_tsv, write_tsv
+
+NEVER_HEARD = ("musescore-bright", "musescore-honky", "fluid-honky")  # by the acoustic model
+LIST = "recordings.csv"
+COLUMNS = ("name", "composition", "instrument", "chain")
+CLEAN = 0.25  # of the recordings
+BLOCK = (5, 3)  # renderings on one piano, then recordings of MAPS
+SPOILING = AugmentOptions(
+    noise_db=(-45.0, -7.0),
+    room_chance=0.6,
+    direct_db=(-10.0, 15.0),
+    reflections=8,
+    equaliser_db=6.0,
+    band_chance=0.15,
+    compression_chance=0.15,
+    record_chance=0.04,
+    codec_chance=0.15,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One recording to be made: a rendering, or a cut of a recording."""
+
+    name: str
+    composition: str
+    instrument: str
+    chain: AugmentOptions | None  # None: as it is
+    source: Excerpt | Recording
+    start: float = 0.0  # seconds, of the cut
+
+    def row(self) -> dict[str, str]:
+        """Its line of the list."""
+        chain = "none" if self.chain is None else "spoilt"
+        return {"name": self.name, "composition": self.composition, "instrument": self.instrument,
+                "chain": chain}  # fmt: skip
+
+
+def plan(count: int, seconds: float, seed: int = 0) -> list[Item]:
+    """`count` recordings of at most so many seconds, fewer where the data has no more."""
+    draw = np.random.default_rng(seed)
+    renderings, cuts = _renderings(seconds, draw), _cuts(seconds, draw)
+    items: list[Item] = []
+    while len(items) < count:
+        more = [*_up_to(BLOCK[0], renderings), *_up_to(BLOCK[1], cuts)]
+        if not more:
+            break
+        items += more
+    return items[:count]
+
+
+def _up_to(count: int, items: Iterator[Item]) -> list[Item]:
+    return [item for _, item in zip(range(count), items, strict=False)]
+
+
+def _renderings(seconds: float, draw: np.random.Generator) -> Iterator[Item]:
+    """Songs and performances in turn, a few on each piano."""
+    from symbolic.datasets.asap import read_asap
+    from symbolic.datasets.pop909 import read_pop909
+
+    given, songs = RenderOptions(), read_pop909()
+    rendered = {song.name for _, song in spread_over(songs, given.pop909)}
+    sources = [(f"pop909-{s.name}", f"pop909-{s.name}", s.notes) for s in songs if s.name not in rendered]
+    sources = [sources[i] for i in draw.permutation(len(sources))]
+    played = [p for p in read_asap() if p.split in given.splits]
+    performances = [
+        (f"asap-{number:03d}", f"{played[i].composer} {played[i].title}", played[i].notes)
+        for number, i in enumerate(draw.permutation(len(played)))
+    ]
+    both = [source for pair in zip(performances, sources, strict=False) for source in pair]
+    pianos = [*PIANOS, *NEVER_HEARD * 2]
+    for number, (name, composition, notes) in enumerate(both):
+        if number % (BLOCK[0] * len(pianos)) == 0:
+            order = draw.permutation(len(pianos))
+        piano = pianos[order[number // BLOCK[0] % len(pianos)]]
+        options = replace(given, pianos=(piano,), seconds=seconds, seed=int(draw.integers(2**31)))
+        source = excerpt_of(name, notes, options, number)
+        yield _spoilt(
+            Item(name=source.name, composition=composition, instrument=piano, chain=None, source=source), draw
+        )
+
+
+def _cuts(seconds: float, draw: np.random.Generator) -> Iterator[Item]:
+    """MAPS' synthesised recordings in random order."""
+    recordings = read_maps("synth")
+    for number in draw.permutation(len(recordings)):
+        found = recordings[number]
+        start = float(draw.uniform(0, max(0.0, found.seconds - seconds)))
+        start = start if start > 5 else 0.0
+        yield _spoilt(
+            Item(name=found.name, composition=found.composition, instrument=found.instrument, chain=None,
+                 source=found, start=start),
+            draw,
+        )  # fmt: skip
+
+
+def _spoilt(item: Item, draw: np.random.Generator) -> Item:
+    """The same through a chain, for most; never through loudspeaker and webcam both."""
+    kind = draw.random()
+    if kind < CLEAN:
+        return item
+    chain = SPOILING
+    if kind > 0.8:
+        chain = replace(SPOILING, loudspeaker_chance=1.0)
+    elif kind > 0.6:
+        chain = replace(SPOILING, microphone_chance=1.0)
+    return replace(item, name=f"{item.name}-spoilt", chain=chain)
+
+
+def sound(item: Item, seconds: float, seed: int) -> tuple[Samples, Notes]:
+    """The recording (S,), and its notes in its seconds."""
+    if isinstance(item.source, Excerpt):
+        audio, notes = (
+            player(item.source.piano, item.source.tuning).render(item.source.notes, item.source.touch),
+            item.source.notes,
+        )
+        audio *= PEAK / max(float(np.abs(audio).max(initial=0.0)), 1e-6)
+    else:
+        whole = read_audio(item.source.audio)
+        audio = whole[round(item.start * RATE_HZ) : round((item.start + seconds) * RATE_HZ)]
+        notes = read_tsv(item.source.table).cut(item.start, item.start + seconds).shifted(-item.start)
+    if item.chain is not None:
+        generator = torch.Generator().manual_seed(seed)
+        audio = augment(torch.from_numpy(audio)[None], item.chain, RATE_HZ, generator)[0].numpy()
+        audio *= min(1.0, 0.99 / max(float(np.abs(audio).max(initial=0.0)), 1e-6))
+    return audio, notes
+
+
+def write_all(items: Sequence[Item], model: str, into: Path, seconds: float) -> None:
+    """Fill the folder: the list first, then what is not there yet."""
+    into.mkdir(parents=True, exist_ok=True)
+    with replacing(into / LIST) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, COLUMNS)
+        table.writeheader()
+        table.writerows(item.row() for item in items)
+    # Twice as fast on processors that have it, and the same notes.
+    listener = load_acoustic(model, bfloat16=True)
+    for number, item in enumerate(items):
+        path = into / f"{item.name}.npz"
+        if not path.exists():
+            audio, notes = sound(item, seconds, number)
+            write_tsv(path.with_suffix(".tsv"), notes)
+            replace(listener(audio, rate=RATE_HZ), source=item.name).save(path)
+        sys.stderr.write(f"\r{number + 1}/{len(items)} {item.name:<50}")
+    sys.stderr.write("\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="acoustic.training.posteriorgrams",
+        description="Posteriorgrams of recordings whose notes are known.",
+    )
+    parser.add_argument("--model", default="piano", help="acoustic model (default: piano)")
+    parser.add_argument("--count", type=int, default=240, help="recordings (default: 240)")
+    parser.add_argument("--seconds", type=float, default=100.0, help="of each, at most (default: 100)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "-o", "--output", type=Path, default=datasets.cache_folder() / "join", help="folder to fill"
+    )
+    args = parser.parse_args(argv)
+    try:
+        if args.count < 1 or args.seconds <= 0:
+            raise NotebeamError("--count, --seconds", (args.count, args.seconds), "numbers above 0")
+        write_all(plan(args.count, args.seconds, args.seed), args.model, args.output, args.seconds)
+    except (NotebeamError, OSError) as error:
+        sys.stderr.write(f"acoustic.training.posteriorgrams: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

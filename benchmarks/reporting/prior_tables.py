@@ -1,0 +1,70 @@
+"""Tables of what a prior is worth."""
+
+from collections.abc import Callable
+
+from benchmarks.reporting.form import read_report
+from benchmarks.reporting.markdown import markdown, rows_of, source
+
+REAL = "maps/real-dev"
+JOIN = "beam, join"
+
+
+def prior_gain() -> str:
+    """Every decoder on real recordings, and the gain of the join over each."""
+    report = read_report("prior_gain")
+    header = ["recordings", "decoder", "onset F, deviation removed", "and 100 ms", "plain", "+ offset"]
+    header += ["the join's gain", "at 100 ms", "real-time factor of decoding"]
+    rows = [
+        [
+            row["condition"],
+            row["decoder"],
+            *(
+                f"{row[name]:.3f}"
+                for name in ("onset_f1_aligned", "onset_f1_aligned_100ms", "onset_f1", "onset_offset_f1")
+            ),
+            _gain(row, "onset_f1_aligned"),
+            _gain(row, "onset_f1_aligned_100ms"),
+            f"{row['decoding_real_time_factor']:.3f}",
+        ]
+        for row in rows_of(report)
+        if row["group"] == REAL
+    ]
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
+def prior_domains() -> str:
+    """The same at 100 ms where nothing was trained: a row for each instrument and chain."""
+    report = read_report("prior_gain")
+    by_condition: dict[str, dict[str, dict[str, float]]] = {}
+    groups = {}
+    for row in rows_of(report):
+        if row["group"] == REAL:
+            continue
+        decoder = "best threshold" if row["decoder"].startswith("best threshold") else row["decoder"]
+        by_condition.setdefault(row["condition"], {})[decoder] = row
+        groups[row["condition"]] = row["group"]
+    name = "onset_f1_aligned_100ms"
+    decoders = ("best threshold", "hmm", "beam, prior of notes", JOIN)
+    header = ["instrument, chain", "", *decoders, "gain over best threshold", "over prior of notes"]
+    rows = [
+        [
+            condition,
+            groups[condition],
+            *(f"{found[decoder][name]:.3f}" for decoder in decoders),
+            _gain(found["best threshold"], name),
+            _gain(found["beam, prior of notes"], name),
+        ]
+        for condition, found in by_condition.items()
+    ]
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
+def _gain(row: dict[str, float], name: str) -> str:
+    """Points of F, with the interval."""
+    if f"{name}_gain" not in row:
+        return ""
+    gain, low, high = (100 * row[f"{name}_gain{end}"] for end in ("", "_low", "_high"))
+    return f"{gain:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+TABLES: dict[str, Callable[[], str]] = {"prior_gain": prior_gain, "prior_domains": prior_domains}

@@ -1,0 +1,261 @@
+"""What surrounds an onset that may have been played: numbers from which a prior judges it.
+
+Is: for each candidate (a key at a moment) the posteriorgram around it, its neighbours on the same key, the
+pitches that the piece uses nearby, and *repetition*: how probable the key was at those moments of the piece
+that resemble this one.
+Is not: the judgement (priors.evidence_join), or which candidates there are (symbolic.decoding.evidence).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbolic.errors import NotebeamError
+from symbolic.pitch import KEYS
+from symbolic.posteriorgram import Posteriorgram
+from symbolic.priors.repetition import repetition
+
+NEEDED = ("onset", "offset", "held", "velocity")  # planes, beside the frame plane
+HOP = 0.02  # seconds between frames; offsets below are frames of this length
+ONSET_FRAMES = np.arange(-10, 11)
+LEVEL_FRAMES = np.array([-10, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 10, 14, 20])  # of frame and held
+OFFSET_FRAMES = np.array([-10, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 10])
+PEAK_FRAMES = np.arange(-2, 3)  # within which another key's onset counts as at the same moment
+# Frames over which a key's level before and after is averaged, and reaches of its highest onset.
+SPANS = ((-25, -10), (-10, -2), (3, 10), (10, 25))
+REACHES = (7, 14, 21)
+# Semitones to the keys whose partials fall together with this one's, and to its neighbours.
+HIGHER = np.array([1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 19, 24, 28, 31, 34, 36])
+INTERVALS = np.concatenate([-HIGHER[::-1], HIGHER])
+LEAST = 1e-3  # probabilities are brought this far from 0 and 1 before their logit is taken
+COUNT_SECONDS = (0.06, 0.3, 1.0, 2.0, 8.0, 30.0)
+PROFILE_SECONDS = (4.0, 20.0)
+LOCAL_SECONDS = 10.0
+FAR = 30.0  # seconds beyond which nothing but repetition is looked for
+BLOCK = 8192  # onsets at once, so that memory does not grow with the recording
+
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Onsets:
+    """N onsets that may have been played."""
+
+    key: Indices  # (N,)
+    frame: Indices  # (N,) of the posteriorgram
+    time: NDArray[np.float64]  # (N,) seconds
+    prob: Floats  # (N,) 0..1
+
+    def take(self, rows: NDArray[np.integer] | slice) -> "Onsets":
+        """Those of them."""
+        return Onsets(self.key[rows], self.frame[rows], self.time[rows], self.prob[rows])
+
+
+def surroundings(posteriorgram: Posteriorgram, onsets: Onsets, block: int = BLOCK) -> Iterator[
+    tuple[Indices, Floats]
+]:  # fmt: skip
+    """Places (n,) of onsets and their numbers (n, F), `block` of them at a time, all of them once.
+
+    The first number is the logit of the onset's own probability.
+
+    Raises:
+        NotebeamError: a plane is missing, or frames are not 20 ms apart.
+    """
+    check_planes(posteriorgram)
+    order = np.argsort(onsets.time, kind="stable")
+    ordered = onsets.take(order)
+    alike, whole = repetition(ordered.key, ordered.time, ordered.prob), _whole(ordered)
+    for begin in range(0, len(order), block):
+        end = min(begin + block, len(order))
+        first = int(np.searchsorted(ordered.time, ordered.time[begin] - FAR))
+        stop = int(np.searchsorted(ordered.time, ordered.time[end - 1] + FAR, side="right"))
+        near, own = ordered.take(slice(first, stop)), slice(begin - first, end - first)
+        these = ordered.take(slice(begin, end))
+        velocity = plane_at(posteriorgram, "velocity", near.frame, near.key)
+        parts = [
+            logit(these.prob)[:, None],
+            _own_key(posteriorgram, these),
+            _other_keys(posteriorgram, these),
+            _same_key(near)[own],
+            _counts(near)[own],
+            _confidence(near, velocity)[own],
+            np.broadcast_to(whole, (len(these.key), len(whole))),
+            alike[begin:end],
+        ]
+        yield order[begin:end], np.concatenate([part.astype(np.float32) for part in parts], axis=1)
+
+
+def check_planes(posteriorgram: Posteriorgram) -> None:
+    """Refuse a posteriorgram that lacks what these numbers are made of.
+
+    Raises:
+        NotebeamError: a plane is missing, or frames are not 20 ms apart.
+    """
+    place = f"posteriorgram of {posteriorgram.source}" if posteriorgram.source else "posteriorgram"
+    missing = [name for name in NEEDED if getattr(posteriorgram, name) is None]
+    if missing:
+        expected = f"the planes {', '.join(NEEDED)}, or another prior"
+        raise NotebeamError(place, f"no plane {missing[0]}", expected)
+    if abs(posteriorgram.hop - HOP) > 1e-6:
+        raise NotebeamError(place, f"frames of {posteriorgram.hop:g} s", f"{HOP} s, or another prior")
+
+
+# The first numbers are log-odds of the acoustic model: as many as an own window and the intervals take.
+LOG_ODDS = (
+    1 + len(ONSET_FRAMES) + 2 * len(LEVEL_FRAMES) + len(OFFSET_FRAMES) + 2 * len(REACHES) + len(SPANS)
+    + 3 * len(INTERVALS)
+)  # fmt: skip
+
+
+def logit(prob: NDArray[np.floating]) -> Floats:
+    """Log-odds of probabilities, at most 7 either way."""
+    prob = np.clip(prob, LEAST, 1 - LEAST)
+    return np.asarray(np.log(prob / (1 - prob)), dtype=np.float32)
+
+
+def plane_at(posteriorgram: Posteriorgram, name: str, frame: Indices, key: Indices) -> Floats:
+    """Values of a plane at frames and keys, which are broadcast; 0 beyond its edges."""
+    plane = getattr(posteriorgram, name)
+    count, keys = plane.shape
+    inside = (frame >= 0) & (frame < count) & (key >= 0) & (key < keys)
+    return np.asarray(np.where(inside, plane[frame.clip(0, count - 1), key.clip(0, keys - 1)], 0.0))
+
+
+def _own_key(posteriorgram: Posteriorgram, onsets: Onsets) -> Floats:
+    """(N, 77) log-odds of the key around the onset, finely near it and coarsely beyond."""
+    frame, key = onsets.frame[:, None], onsets.key[:, None]
+
+    def odds(name: str, offsets: NDArray[np.integer]) -> Floats:
+        return logit(plane_at(posteriorgram, name, frame + offsets, key))
+
+    furthest = max(REACHES)
+    onset = odds("onset", np.arange(-furthest - 3, furthest + 4))
+    highest = []
+    for reach in REACHES:
+        for side in (-reach, reach):
+            at = furthest + 3 + side
+            highest.append(onset[:, at - 3 : at + 4].max(axis=1))
+    middle = furthest + 3
+    low, high = SPANS[0][0], SPANS[-1][1]
+    level = odds("frame", np.arange(low, high))
+    means = [level[:, first - low : stop - low].mean(axis=1) for first, stop in SPANS]
+    return np.concatenate(
+        [
+            onset[:, middle + ONSET_FRAMES],
+            level[:, LEVEL_FRAMES - low],
+            odds("held", LEVEL_FRAMES),
+            odds("offset", OFFSET_FRAMES),
+            np.stack([*highest, *means], axis=1),
+        ],
+        axis=1,
+    )
+
+
+def _other_keys(posteriorgram: Posteriorgram, onsets: Onsets) -> Floats:
+    """(N, 131) log-odds of other keys at the moment, how much louder they are, velocity and place."""
+    frame, keys = onsets.frame[:, None], onsets.key[:, None] + INTERVALS
+    struck = plane_at(posteriorgram, "onset", frame, keys)
+    for offset in PEAK_FRAMES[PEAK_FRAMES != 0]:
+        np.maximum(struck, plane_at(posteriorgram, "onset", frame + offset, keys), out=struck)
+    velocity = plane_at(posteriorgram, "velocity", onsets.frame, onsets.key)[:, None]
+    louder = (plane_at(posteriorgram, "velocity", frame, keys) - velocity) * struck
+    place = onsets.key[:, None] / (KEYS / 2) - 1
+    after, before = (logit(plane_at(posteriorgram, "frame", frame + offset, keys)) for offset in (3, -5))
+    return np.concatenate([logit(struck), after, before, louder, velocity, place, place**2], axis=1)
+
+
+def _same_key(onsets: Onsets) -> Floats:
+    """(N, 12) the two neighbours of the key on either side, and the nearest probable ones; within `FAR`."""
+    order = np.lexsort((onsets.time, onsets.key))
+    key, time, prob = onsets.key[order], onsets.time[order], onsets.prob[order]
+    odds, columns = logit(prob), np.zeros((len(key), 12), dtype=np.float32)
+    for column, steps in ((0, 1), (4, 2)):
+        gap, beside = np.full((2, len(key)), FAR), np.full((2, len(key)), logit(np.zeros(1))[0])
+        same = np.flatnonzero((key[steps:] == key[:-steps]) & (time[steps:] - time[:-steps] < FAR))
+        gap[0, same + steps] = gap[1, same] = time[same + steps] - time[same]
+        beside[0, same + steps], beside[1, same] = odds[same], odds[same + steps]
+        columns[:, column : column + 4] = np.stack([_log(gap[0]), beside[0], _log(gap[1]), beside[1]], 1)
+    # One line of all keys, each far from the next.
+    line = key * (float(np.ptp(time)) + 2 * FAR) + time if len(time) else time
+    for column, least in ((8, 0.5), (10, 0.2)):
+        probable = np.concatenate([[-np.inf], line[prob > least], [np.inf]])
+        before = line - probable[np.searchsorted(probable, line - 1e-5) - 1]
+        after = probable[np.searchsorted(probable, line + 1e-5)] - line
+        columns[:, column], columns[:, column + 1] = _log(before), _log(after)
+    result = np.empty_like(columns)
+    result[order] = columns
+    return result
+
+
+def _log(seconds: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.asarray(np.log(np.clip(seconds, HOP, FAR)))
+
+
+def _counts(onsets: Onsets) -> Floats:
+    """(N, 60) notes expected around: of this key, its pitch class, its neighbours, and altogether.
+
+    Onsets are in the order of their times, as in `_confidence`.
+    """
+    time, key, prob = onsets.time, onsets.key, onsets.prob.astype(np.float64)
+    each = np.zeros((len(key), KEYS))
+    each[np.arange(len(key)), key] = prob
+    classes = np.stack([each[:, first::12].sum(axis=1) for first in range(12)], axis=1)
+    running = np.cumsum(np.pad(each, ((0, 0), (6, 5))), axis=1)
+    beside = running[:, 11:] - running[:, :-11]  # within five semitones
+    sums = [np.pad(np.cumsum(part, axis=0), ((1, 0), (0, 0))) for part in (each, classes, beside)]
+    total = np.concatenate([[0.0], np.cumsum(prob)])
+    columns = []
+    for seconds in COUNT_SECONDS:
+        first, stop = _within(time, seconds)
+        own, octaves, near = (
+            (part[stop, at] - part[first, at] - prob).clip(min=0)
+            for part, at in zip(sums, (key, key % 12, key), strict=True)
+        )
+        everything = (total[stop] - total[first] - prob).clip(min=0)
+        columns += [np.log1p(x) for x in (own, octaves, everything, near)]
+        columns += [octaves / (everything + 1), own / (everything + 1)]
+    profiles = []
+    for seconds in PROFILE_SECONDS:
+        first, stop = _within(time, seconds)
+        profile = sums[1][stop] - sums[1][first]
+        profile[np.arange(len(key)), key % 12] -= prob
+        profile = np.take_along_axis(profile, (key[:, None] + np.arange(12)) % 12, axis=1)
+        profiles.append(profile / profile.sum(axis=1, keepdims=True).clip(min=1))
+    return np.concatenate([np.stack(columns, axis=1), *profiles], axis=1).astype(np.float32)
+
+
+def _within(time: NDArray[np.float64], seconds: float) -> tuple[Indices, Indices]:
+    """First and one past the last of the sorted times within so many seconds of each."""
+    return np.searchsorted(time, time - seconds), np.searchsorted(time, time + seconds, side="right")
+
+
+def _confidence(onsets: Onsets, velocity: Floats) -> Floats:
+    """(N, 2) how sure the acoustic model is around; the velocity against that of others around."""
+    prob = onsets.prob.astype(np.float64)
+    unsure, sure, likely = (prob > 0.1) & (prob < 0.9), prob > 0.9, prob > 0.5
+    first, stop = _within(onsets.time, LOCAL_SECONDS)
+
+    def around(values: NDArray[np.generic]) -> NDArray[np.floating]:
+        total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+        return np.asarray(total[stop] - total[first])
+
+    local = np.log(0.05 + around(unsure) / around(sure).clip(min=1))
+    usual = around(velocity * likely) / around(likely).clip(min=1)
+    return np.stack([local, velocity - usual], axis=1).astype(np.float32)
+
+
+def _whole(onsets: Onsets) -> Floats:
+    """(3,) how sure the acoustic model is of this recording."""
+    prob = onsets.prob.astype(np.float64)
+    unsure, sure, likely, some = (prob > 0.1) & (prob < 0.9), prob > 0.9, prob > 0.5, prob > 0.05
+    return np.array(
+        [
+            np.log(0.01 + unsure.mean() / max(1e-3, sure.mean())) if len(prob) else 0.0,
+            logit(prob[likely]).mean() if likely.any() else 0.0,
+            prob[some].mean() if some.any() else 0.0,
+        ],
+        dtype=np.float32,
+    )

@@ -1,0 +1,315 @@
+"""Fit a join: `python -m symbolic.training.join --posteriorgrams FOLDER -o WEIGHTS`.
+
+Is: labels of the onsets that an acoustic model thought possible, by the notes that were played, the fit of
+`priors.evidence_join` to them, and its scores on recordings held out.
+Is not: the making of the posteriorgrams (acoustic.training.posteriorgrams): this package knows no audio.
+
+The folder holds NAME.npz, posteriorgrams, NAME.tsv, the notes, and `recordings.csv` with the columns name,
+composition and instrument, by which recordings are held out.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from symbolic.datasets.tables import read_table
+from symbolic.decoding.evidence import evidence_of, frames_clock
+from symbolic.errors import NotebeamError
+from symbolic.notes import Notes, read_tsv
+from symbolic.pitch import LOWEST
+from symbolic.posteriorgram import Posteriorgram
+from symbolic.priors.base import PriorCard
+from symbolic.priors.evidence_join import EvidenceJoin, EvidenceJoinOptions, candidates
+from symbolic.priors.loading import save_prior
+from symbolic.priors.surroundings import LOG_ODDS, Onsets, surroundings
+from symbolic.priors.trees import Trees
+
+STEP = 0.04  # seconds
+TOLERANCE = 0.06  # seconds between a note and the onset that is its own
+WIDE = 0.1  # seconds within which a recording's deviation is looked for
+LIST = "recordings.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinTraining:
+    """How the networks are fitted."""
+
+    networks: int = 3
+    hidden: int = 128
+    dropout: float = 0.2
+    epochs: int = 6
+    batch_size: int = 1024
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.2
+    # Standard deviations by which log-odds are stretched and moved, as another room would have them.
+    stretch: float = 0.24
+    shift: float = 0.7
+    seed: int = 0
+    trees: int = 150  # grown one after the other on what those before leave
+    tree_rate: float = 0.12  # at which a tree counts
+    leaf_size: int = 60  # onsets, at least
+    tree_inputs: float = 0.3  # share of the inputs that a node may ask for
+
+    @property
+    def sizes(self) -> EvidenceJoinOptions:
+        """Of the join."""
+        return EvidenceJoinOptions(
+            hidden=self.hidden, networks=self.networks, dropout=self.dropout, trees=self.trees
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Onsets of one recording, and which of them are notes."""
+
+    inputs: Tensor  # (N, F) float16
+    struck: Tensor  # (N,) 0/1
+    notes: int  # that were played
+    name: str = ""
+    composition: str = ""
+    instrument: str = ""
+
+
+def judged(posteriorgram: Posteriorgram, notes: Notes, **described: str) -> Judged:
+    """The onsets that an acoustic model thought possible, labelled."""
+    _, onsets = candidates(evidence_of(posteriorgram, frames_clock(posteriorgram, STEP), "struck"))
+    inputs = torch.zeros((len(onsets.key), EvidenceJoinOptions().inputs), dtype=torch.float16)
+    for places, numbers in surroundings(posteriorgram, onsets):
+        inputs[torch.from_numpy(places)] = torch.from_numpy(numbers).half()
+    return Judged(inputs, torch.from_numpy(labels(onsets, notes)), len(notes), **described)
+
+
+def labels(onsets: Onsets, notes: Notes) -> NDArray[np.float32]:
+    """(N,) 1 for the most probable onset within 60 ms of each note, the recording's deviation taken off."""
+    late = deviation(onsets, notes)
+    result = np.zeros(len(onsets.key), dtype=np.float32)
+    order, line = _line(onsets.key, onsets.time - late)
+    _, wanted = _line(notes.pitch - LOWEST, notes.onset)
+    first = np.searchsorted(line, wanted - TOLERANCE)
+    stop = np.searchsorted(line, wanted + TOLERANCE, side="right")
+    prob = np.append(onsets.prob[order], -1.0)
+    best = first.copy()
+    for ahead in range(1, int((stop - first).max(initial=0))):
+        at = np.minimum(first + ahead, len(prob) - 1)
+        best = np.where((at < stop) & (prob[at] > prob[best]), at, best)
+    result[order[best[first < stop]]] = 1.0
+    return result
+
+
+def deviation(onsets: Onsets, notes: Notes) -> float:
+    """Median distance in seconds from notes to the likely onsets within 100 ms of them; 0 without any."""
+    likely = onsets.prob > 0.5
+    _, line = _line(onsets.key[likely], onsets.time[likely])
+    _, wanted = _line(notes.pitch - LOWEST, notes.onset)
+    if not len(line):
+        return 0.0
+    after = np.searchsorted(line, wanted).clip(max=len(line) - 1)
+    distances = np.stack([line[after] - wanted, line[(after - 1).clip(min=0)] - wanted])
+    nearest = distances[np.abs(distances).argmin(axis=0), np.arange(len(wanted))]
+    near = nearest[np.abs(nearest) <= WIDE]
+    return float(np.median(near)) if len(near) else 0.0
+
+
+def _line(key: NDArray[np.int64], time: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Order by key and time, and all moments in that order on one line, keys a day apart."""
+    order = np.lexsort((time, key))
+    return order, np.asarray(key[order] * 86_400.0 + time[order])
+
+
+def fit(data: Sequence[Judged], options: JoinTraining) -> EvidenceJoin:
+    """A join of these recordings."""
+    if not any(len(part.struck) for part in data):
+        raise NotebeamError("fit(data)", f"{len(data)} recordings without an onset", "onsets to learn from")
+    torch.manual_seed(options.seed)  # of the first weights and of dropout
+    inputs, struck = torch.cat([part.inputs for part in data]), torch.cat([part.struck for part in data])
+    join = EvidenceJoin(options.sizes)
+    some = inputs[torch.randperm(len(inputs))[:50_000]].float()
+    join.mean.copy_(some.mean(dim=0))
+    join.spread.copy_(some.std(dim=0, correction=0).clamp(min=0.05))
+    optimizer = torch.optim.AdamW(
+        join.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+    )
+    steps = options.epochs * math.ceil(len(inputs) / options.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=steps + 1)
+    for rows in _batches(len(inputs), options):
+        logits = join.logits(jittered(inputs[rows].float(), options))
+        target = struck[rows].expand_as(logits)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, target) * options.networks
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    if join.trees is not None:
+        grow(join.trees, inputs, struck, options)
+    return join.eval()
+
+
+def grow(trees: Trees, inputs: Tensor, struck: Tensor, options: JoinTraining) -> None:
+    """Fill the trees in: gradient boosting of the log-odds (Friedman 2001), by scikit-learn's histograms."""
+    from sklearn.ensemble import HistGradientBoostingClassifier  # slow to import: only fitting needs it
+
+    sizes = options.sizes
+    model = HistGradientBoostingClassifier(
+        learning_rate=options.tree_rate,
+        max_iter=sizes.trees,
+        max_leaf_nodes=sizes.leaves,
+        max_depth=sizes.depth,
+        min_samples_leaf=options.leaf_size,
+        l2_regularization=5.0,
+        max_features=options.tree_inputs,
+        max_bins=64,
+        early_stopping=False,
+        random_state=options.seed,
+    )
+    model.fit(inputs.numpy().astype(np.float32), struck.numpy() > 0)
+    trees.start.fill_(float(np.ravel(model._baseline_prediction)[0]))
+    for number, (tree,) in enumerate(model._predictors):
+        nodes = tree.nodes
+        place, count = torch.arange(len(nodes)), len(nodes)
+        leaf = torch.from_numpy(nodes["is_leaf"].astype(bool))
+        for name, column in (("below", "left"), ("above", "right")):
+            following = torch.from_numpy(nodes[column].astype(np.int64))
+            getattr(trees, name)[number, :count] = torch.where(leaf, place, following).short()
+        trees.feature[number, :count] = torch.from_numpy(nodes["feature_idx"].astype(np.int16))
+        trees.limit[number, :count] = torch.from_numpy(nodes["num_threshold"].astype(np.float32))
+        trees.value[number, :count] = torch.from_numpy(nodes["value"].astype(np.float32))
+
+
+def _batches(count: int, options: JoinTraining) -> Iterator[Tensor]:
+    for _ in range(options.epochs):
+        yield from torch.split(torch.randperm(count), options.batch_size)
+
+
+def jittered(inputs: Tensor, options: JoinTraining) -> Tensor:
+    """Each onset's log-odds stretched and moved together."""
+    stretch = 1 + options.stretch * torch.randn(len(inputs), 1)
+    move = options.shift * torch.randn(len(inputs), 1)
+    return torch.cat([inputs[:, :LOG_ODDS] * stretch + move, inputs[:, LOG_ODDS:]], dim=1)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well log-odds tell notes from other onsets."""
+
+    nats: float  # of the labels, for each note that was played
+    onset_f: float  # of onsets with even odds or better, found if they are a note's own; 0..1
+
+
+def quality(data: Sequence[Judged], join: EvidenceJoin | None) -> Quality:
+    """Means over recordings; of the acoustic model alone where `join` is None."""
+    nats, scores = [], []
+    for part in data:
+        inputs = part.inputs.float()
+        with torch.inference_mode():
+            logits = inputs[:, 0] if join is None else join.judge(inputs)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, part.struck, reduction="sum")
+        nats.append(float(loss) / max(1, part.notes))
+        chosen = logits > 0
+        hits = float(part.struck[chosen].sum())
+        scores.append(2 * hits / max(1, int(chosen.sum()) + part.notes))
+    return Quality(float(np.mean(nats)), float(np.mean(scores)))
+
+
+def read(folder: Path) -> Iterator[Judged]:
+    """Every posteriorgram of the list that is there, with its notes.
+
+    Raises:
+        NotebeamError: no list, or none of it is there.
+    """
+    rows, count = read_table(folder / LIST, ("name", "composition", "instrument")), 0
+    for row in rows:
+        path = folder / f"{row['name']}.npz"
+        if path.exists():
+            count += 1
+            described = {key: row[key] for key in ("name", "composition", "instrument")}
+            yield judged(Posteriorgram.load(path), read_tsv(path.with_suffix(".tsv")), **described)
+    if not count:
+        raise NotebeamError(str(folder), "no posteriorgram of the list", "NAME.npz, each with NAME.tsv")
+
+
+def split(
+    data: Sequence[Judged], instruments: Sequence[str], every: int = 3
+) -> tuple[list[Judged], list[Judged]]:
+    """Recordings to learn from, and those held out: every third composition on these instruments.
+
+    What shares a composition or an instrument with those held out is in neither.
+    """
+    compositions = sorted({part.composition for part in data})[::every]
+    held = [p for p in data if p.instrument in instruments and p.composition in compositions]
+    rest = [p for p in data if p.instrument not in instruments and p.composition not in compositions]
+    return rest, held
+
+
+def card_of(name: str, data: Sequence[Judged], training: JoinTraining, model: str, command: str) -> PriorCard:
+    """What is known of a fit."""
+    options = training.sizes
+    told = (
+        f"{len(data)} posteriorgrams of the acoustic model {model} (acoustic.training.posteriorgrams): MAPS "
+        "synthesised pianos; ASAP and POP909 performances rendered on sampled pianos and soundfonts; as they "
+        "are, and through rooms, noise and recording chains"
+    )
+    return PriorCard(
+        name=name, model="evidence-join", options=asdict(options), visible=options.visible,
+        clock={"kind": "frames", "hop": STEP}, plane="struck", data=told,
+        licence="CC BY-NC-SA 4.0 (fitted to MAPS and ASAP)", command=command, acoustic_model=model,
+    )  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    given = JoinTraining()
+    parser = argparse.ArgumentParser(prog="symbolic.training.join", description="Fit a join.")
+    parser.add_argument(
+        "--posteriorgrams", type=Path, required=True, help="folder of acoustic.training.posteriorgrams"
+    )
+    parser.add_argument("--model", default="piano", help="the acoustic model it is for (default: piano)")
+    parser.add_argument(
+        "--hold-out", nargs="+", metavar="INSTRUMENT",
+        help="score, and don't write: every third composition on these, neither of which is learnt from",
+    )  # fmt: skip
+    parser.add_argument("--networks", type=int, default=given.networks)
+    parser.add_argument("--trees", type=int, default=given.trees)
+    parser.add_argument("--hidden", type=int, default=given.hidden)
+    parser.add_argument("--epochs", type=int, default=given.epochs)
+    parser.add_argument("--seed", type=int, default=given.seed)
+    parser.add_argument("-o", "--output", type=Path, help=".safetensors to write")
+    args = parser.parse_args(argv)
+    if (args.output is None) == (args.hold_out is None):
+        parser.error("either -o or --hold-out")
+    training = JoinTraining(
+        networks=args.networks, hidden=args.hidden, epochs=args.epochs, trees=args.trees, seed=args.seed
+    )
+    try:
+        data = []
+        for part in read(args.posteriorgrams):
+            data.append(part)
+            sys.stderr.write(f"\r{len(data)} {part.name[:60]:<60}")
+        sys.stderr.write("\n")
+        if args.hold_out:
+            data, held = split(data, args.hold_out)
+            join = fit(data, training)
+            sys.stdout.write(f"{len(data)} recordings to learn from, {len(held)} held out\n")
+            for name, judge in (("acoustic model", None), ("join", join)):
+                found = quality(held, judge)
+                line = f"{name}: {found.nats:.4f} nats a note, onset F {found.onset_f:.4f}"
+                sys.stdout.write(f"{line}\n")
+            return 0
+        join = fit(data, training)
+        command = f"python -m symbolic.training.join --seed {args.seed}"
+        join.card = card_of(args.output.stem, data, training, args.model, command)
+        save_prior(join, args.output)
+    except (NotebeamError, OSError) as error:
+        sys.stderr.write(f"symbolic.training.join: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

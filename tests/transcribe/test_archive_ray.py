@@ -1,0 +1,145 @@
+"""The command over a local Ray: the same bytes, and workers that die."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from oracles_transcribe import ideal, notes
+
+from transcribe.archive.places import plan_anywhere
+from transcribe.outputs import Wanted
+
+MUSIC = notes((0.10, 0.90, 60, 64), (0.11, 0.90, 64, 80), (1.00, 1.21, 72, 100), (1.21, 1.50, 72, 90))
+QUICK = ["--model", "piano-small", "--decoder", "threshold", "--device", "cpu"]
+# In ffmpeg's place: ends the process that calls it, of `once` only the first time; else gives a sound.
+FFMPEG = """#!/bin/sh
+case "$*" in
+*always*) echo >> {folder}/ended; kill -9 $PPID;;
+*once*) [ -e {folder}/seen ] || {{ touch {folder}/seen; kill -9 $PPID; }};;
+esac
+cat {folder}/sound.au
+"""
+
+
+def run(module: str, *words: str | Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own; `path`: a folder whose programs come first."""
+    places = os.environ["PATH"] if path is None else f"{path}{os.pathsep}{os.environ['PATH']}"
+    without = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    return subprocess.run(
+        [sys.executable, "-m", module, *map(str, words)],
+        capture_output=True,
+        text=True,
+        env=without | {"PATH": places},
+        timeout=540,
+    )
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_ray_writes_the_same_bytes_and_survives_deaths(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra `archive` is not installed")
+    music, programs = tmp_path / "music", tmp_path / "programs"
+    (music / "below").mkdir(parents=True)
+    programs.mkdir()
+    for number in range(3):
+        ideal(MUSIC.cut(0.0, 0.5 + number / 4)).save(music / "below" / f"{number}.npz")
+    np.savez(music / "bad.npz", frame=np.full((9, 88), np.nan, dtype=np.float32), hop=0.02, first=0.0)
+    (music / "once.m4a").write_bytes(bytes(range(256)))
+    (music / "always.m4a").write_bytes(bytes(range(256)))
+    sound = 0.1 * np.sin(np.arange(16_000) * 2 * np.pi * 440 / 16_000)
+    soundfile.write(tmp_path / "sound.au", sound, 16_000, "FLOAT", "BIG", "AU")
+    (programs / "ffmpeg").write_text(FFMPEG.format(folder=tmp_path))
+    (programs / "ffmpeg").chmod(0o755)
+
+    # From and to a store, whose files are copied to and fro; tables into a folder of this machine.
+    report = tmp_path / "report.jsonl"
+    words = [music.as_uri(), "-o", (tmp_path / "ray").as_uri(), "--csv", tmp_path / "ray", "--jobs", "2"]
+    words = [*words, *QUICK, "--report", report]
+    done = run("transcribe.archive", *words, path=programs)
+    assert done.returncode == 1, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("transcribe: ")]
+    assert lines[-1] == "transcribe: 2 of 6 inputs failed, the others are written"
+    entries = {Path(entry["input"]).name: entry for entry in map(json.loads, report.read_text().splitlines())}
+    assert {name for name, entry in entries.items() if entry["status"] == "done"} == {
+        "0.npz",
+        "1.npz",
+        "2.npz",
+        "once.m4a",
+    }
+    assert "a process ended at each of 3 tries" in entries["always.m4a"]["error"]
+    assert (tmp_path / "ended").read_text() == "\n" * 3
+    assert (tmp_path / "seen").exists()  # its process was ended too, and it was done by the next
+    bad = f"{music.as_uri()}/bad.npz"
+    assert entries["bad.npz"]["error"].startswith(f"{bad}: frame frame 0 key 0: got nan")
+    assert entries["once.m4a"]["output"] == f"{(tmp_path / 'ray').as_uri()}/once.mid"
+
+    # The command, on the same files.
+    plain = run("transcribe", *music.glob("*/*.npz"), music / "once.m4a", "-o", tmp_path / "plain", *QUICK,
+                "--csv", tmp_path / "plain", "--threads", "1", path=programs)  # fmt: skip
+    assert plain.returncode == 0, plain.stderr
+    expected = {Path(name).name: content for name, content in bytes_of(tmp_path / "plain").items()}
+    assert len(expected) == 8
+    assert {Path(name).name: content for name, content in bytes_of(tmp_path / "ray").items()} == expected
+    assert (tmp_path / "ray" / "below" / "0.mid").exists()
+
+    # What the report says is done is left alone, though it lies in a store: nothing to do needs no Ray.
+    (music / "always.m4a").unlink()
+    (music / "bad.npz").unlink()
+    again = run("transcribe.archive", *words, "--resume", path=programs)
+    assert again.returncode == 0 and "4 of 4 inputs are done already" in again.stderr, again.stderr
+
+
+def placed(folder: Path, inputs: Sequence[str], manifest: Sequence[str] = ()) -> list[tuple[str, str]]:
+    pytest.importorskip("pyarrow", reason="the extra `archive` is not installed")
+    todo = plan_anywhere([*map(Path, inputs)], Wanted(midi=folder / "out"), {*map(Path, manifest)})
+    assert not todo.failures
+    return [(job.source.name, str(job.midi.relative_to(folder / "out"))) for job in todo.jobs]
+
+
+def test_a_store_is_walked_as_a_folder_is(tmp_path: Path) -> None:
+    for name in ("a.wav", "one/b.flac", "one/b.npz", "one/c.npz", ".hidden/d.wav", "notes.txt"):
+        (tmp_path / "music" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "music" / name).touch()
+    uri = (tmp_path / "music").as_uri()
+    found = [("a.wav", "a.mid"), ("b.flac", "one/b.mid"), ("c.npz", "one/c.mid")]
+    assert placed(tmp_path, [uri]) == found
+    assert placed(tmp_path, [f"{uri}/a.wav", f"{uri}/one"]) == [
+        ("a.wav", "a.mid"),
+        ("b.flac", "b.mid"),
+        ("c.npz", "c.mid"),
+    ]
+    # Of a manifest the folders are kept.
+    below = (tmp_path / "music" / "a.mid").relative_to("/")
+    assert placed(tmp_path, [f"{uri}/a.wav"], [f"{uri}/a.wav"]) == [("a.wav", str(below))]
+
+
+def test_what_a_store_has_not_is_a_failure_of_its_own(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra `archive` is not installed")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.wav").touch()
+    uris = [f"{tmp_path.as_uri()}/{name}" for name in ("nothing.wav", "empty", "a.wav")]
+    todo = plan_anywhere([Path(uri) for uri in uris], Wanted(midi=tmp_path / "out"))
+    assert [job.source.name for job in todo.jobs] == ["a.wav"]
+    first, second = map(str, todo.failures)
+    assert first.startswith(f"{uris[0]}: got 'nothing there'")
+    assert second.startswith(f"{uris[1]}: got 'a folder without recordings'")
+
+
+def test_without_the_extra_one_line_names_it(tmp_path: Path) -> None:
+    hidden = "import sys; sys.modules['ray'] = None; import runpy\nfrom importlib import util\n"
+    hidden += "find = util.find_spec\nutil.find_spec = lambda name: None if name == 'ray' else find(name)\n"
+    hidden += "from transcribe.archive.__main__ import main\nsys.exit(main(['a.wav']))"
+    done = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "transcribe.archive: transcribe.archive: got 'no ray', expected the extra: "
+        "pip install 'notebeam[archive]'\n"
+    )

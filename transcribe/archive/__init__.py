@@ -1,0 +1,1 @@
+"""`python -m transcribe.archive`: what `transcribe` does, over a Ray cluster and from object stores."""

@@ -1,0 +1,74 @@
+"""Models by name: what listens and the prior, on a device, refused where they do not fit."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+import torch
+
+from symbolic.devices import device_named
+from symbolic.errors import NotebeamError
+from symbolic.pitch import pitch_at
+from symbolic.priors.base import Prior
+from symbolic.priors.loading import load_prior, priors_with_steps_of
+from transcribe.presets import JOINS, MODEL, PRIOR, Choice
+
+if TYPE_CHECKING:  # the audio side is imported where audio is read: a posteriorgram needs none of it
+    from acoustic.frontends.loading import Frontend
+    from acoustic.inference import Listener
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def load_listener(
+    model: str | PathLike[str],
+    frontend: str | None,
+    device: str,
+    *,
+    bfloat16: bool | None,
+    tuning: float | None,
+) -> Listener | Frontend:
+    """The acoustic model, or the front end of that name; the preset of `model` is then its own weights.
+
+    tuning: Hz of A4; None: estimated.
+    """
+    if frontend is not None:
+        from acoustic.frontends.loading import load_frontend
+
+        return load_frontend(frontend, None if model == MODEL else model)
+    from acoustic.inference import load_acoustic
+
+    cents = None if tuning is None else 100 * float(pitch_at(tuning) - 69)
+    return load_acoustic(model, device_named(device), bfloat16=bfloat16, cents=cents)
+
+
+def fitting_prior(model: str, decoder: object, clock: str) -> str:
+    """Name of the prior for an acoustic model: the join that was fitted to it, else the built-in prior.
+
+    Numbers that somebody chose for the search are meant for a prior of notes alone.
+    """
+    free = decoder is None or (isinstance(decoder, Choice) and decoder.weight is None)
+    return JOINS.get(model, PRIOR) if free and clock == "frames" else PRIOR
+
+
+def load_fitting_prior(prior: Prior | str | PathLike[str], clock: str, device: str) -> Prior:
+    """The prior, by name on the device; an object is left where it is.
+
+    Raises:
+        NotebeamError: no such prior, or one whose steps are not those of the clock.
+    """
+    if not isinstance(prior, Prior):
+        place = device_named(device)
+        # The search adds costs in float64, which mps does not have.
+        prior = load_prior(prior, torch.device("cpu") if place.type == "mps" else place)
+    card = prior.card
+    if card is not None and card.clock["kind"] != clock:
+        fitting = ", ".join(priors_with_steps_of(clock))
+        got = f"steps of {card.clock['kind']}"
+        raise NotebeamError(
+            f"prior {card.model}/{card.name}", got, f"a prior with steps of {clock} ({fitting})"
+        )
+    if card is None and clock == "beats":
+        raise NotebeamError("Transcriber.prior", "a prior without a card", "its divisions of the beat")
+    return prior
