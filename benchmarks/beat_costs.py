@@ -1,7 +1,7 @@
 """Which costs of the searches for beats and bars are best on ASAP's validation compositions?
 
-Is: one cost after another tried at several values, the best kept (symbolic.beats.search.Costs has them); the
-first four by the F-measure of beats, the others by that of downbeats.
+Is: one cost after the other tried at several values, the best kept (symbolic.beats.search.Costs); the first
+four by the F-measure of beats, the others by that of downbeats.
 Is not: a score of the tracker (benchmarks.beats, on test compositions).
 
     python -m benchmarks.beat_costs --weights FOLDER/piano.safetensors

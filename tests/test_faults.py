@@ -169,6 +169,27 @@ def check_interrupts(folder: Path, moments: list[tuple[str, int]]) -> None:
     assert not junk(folder)
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_fine_tuning_that_is_ended_leaves_no_temporary_folder(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    training(tmp_path, steps=5)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    words = ["-m", "symbolic.generation", "--prior", "rnn-bernoulli/jsb", "--finetune", "midi", "-o", "a.mid"]
+    with subprocess.Popen(
+        words_of(*words), cwd=tmp_path, env=environment(TMPDIR=str(temporary)), stderr=subprocess.PIPE
+    ) as process:
+        while not list(temporary.rglob("log.jsonl")):  # the training has begun
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, said = process.communicate()
+    assert process.returncode == code and b"Traceback" not in said, said
+    assert not (tmp_path / "a.mid").exists()
+    assert {path.name[:13] for path in temporary.iterdir()} <= {"torchinductor"}  # torch's own, empty
+
+
 def test_ctrl_c_during_the_start_is_130_and_one_line(tmp_path: Path) -> None:
     moments = [("transcribe", count) for count in (0, 5, 60, 300, 700)]
     moments += [(name, 40) for name in COMMANDS if name != "transcribe"]
@@ -238,6 +259,65 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     killed_until_done(tmp_path, [*words, "--resume"], check)
     one, other = (load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "cut"))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+ACOUSTIC_CONFIG = """
+name = "tiny"
+[network]
+spectral_channels = 2
+channels = 3
+dilations = [1]
+[corpus]
+rendered_share = 0.0
+batch_size = 1
+seconds = 1.0
+valid_compositions = 1
+[loop]
+steps = 60
+checkpoint_minutes = 0.001
+"""
+
+
+def maps(folder: Path) -> None:
+    """Two tones as recordings of MAPS."""
+    (folder / "maps" / "synth").mkdir(parents=True)
+    rows = ["set,name,composition,instrument,seconds,notes"]
+    for number, pitch in enumerate((60, 67)):
+        name, hertz = f"piece{number}_X", 440 * 2 ** ((pitch - 69) / 12)
+        tone = 0.3 * np.sin(2 * np.pi * hertz * np.arange(6 * RATE_HZ) / RATE_HZ)
+        soundfile.write(folder / "maps/synth" / f"{name}.opus", tone, RATE_HZ, format="OGG", subtype="OPUS")
+        table = f"onset\toffset\tkey_offset\tpitch\tvelocity\n0.5\t6.0\t6.0\t{pitch}\t80\n"
+        (folder / "maps/synth" / f"{name}.tsv").write_text(table)
+        rows.append(f"synth,{name},piece{number},X,6.0,1")
+    (folder / "maps" / "recordings.csv").write_text("\n".join(rows) + "\n")
+
+
+@pytest.mark.slow
+def test_a_killed_acoustic_training_goes_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maps(tmp_path / "data")
+    monkeypatch.setenv("NOTEBEAM_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("NOTEBEAM_CACHE", str(tmp_path / "cache"))
+    config = tmp_path / "tiny.toml"
+    config.write_text(ACOUSTIC_CONFIG)
+    whole = run("-m", "acoustic.training", config, "--run", tmp_path / "whole", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    cut = tmp_path / "cut"
+    words: list[str | Path] = ["-m", "acoustic.training", config, "--run", cut]
+    begin = subprocess.Popen(words_of(*words), cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL)
+    while not (cut / "checkpoint.safetensors").exists():
+        assert begin.poll() is None
+        time.sleep(0.01)
+    begin.kill()
+    begin.wait()
+
+    def check() -> None:
+        load_file(cut / "checkpoint.safetensors")
+
+    killed_until_done(tmp_path, [*words, "--resume"], check)
+    one, other = (load_file(tmp_path / name / "tiny.safetensors") for name in ("whole", "cut"))
+    assert one and all(torch.equal(one[name], other[name]) for name in one)
 
 
 # ---- permission, company, files that change

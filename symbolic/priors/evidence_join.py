@@ -165,6 +165,9 @@ class ConditionedJoin(Prior):
         at = self._at(state)
         return (candidates * self.gain[at][:, None]).sum(dim=2) + self.silence[at][:, None]
 
+    def posterior(self) -> Tensor:
+        return self.joined.sigmoid()
+
     def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         """From the join itself, the acoustic model included."""
         return torch.bernoulli((self.joined[self._at(state)] / temperature).sigmoid(), generator=generator)

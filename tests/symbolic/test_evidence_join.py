@@ -97,6 +97,15 @@ def test_an_untrained_join_is_the_acoustic_model() -> None:
     assert (found.roll == (found.evidence.prob > 0.5)).all()
 
 
+def test_the_posterior_is_that_of_the_keys_which_the_search_chooses() -> None:
+    join, clips = random_join(), [random_posteriorgram(steps, steps) for steps in (200, 120)]
+    for found in decode(clips, join, Beam(prior_weight=1.0)):
+        assert found.posterior is not None and found.posterior.shape == found.roll.shape
+        assert ((found.posterior > 0.5) == found.roll).mean() > 0.999
+        assert found.roll.any() and not found.roll.all()
+    assert decode(clips[0], None, Beam()).posterior is None
+
+
 def test_blocks_and_whole_find_the_same() -> None:
     join, clip = random_join(), random_posteriorgram(400, 4)
     whole, blocks = (decode(clip, join, Beam(look_back=look_back)) for look_back in (0, 50))
