@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from acoustic.mpeg import scan
+from symbolic.files import open_file
 
 UNKNOWN_SIZES = (0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x7FFFF000, 2_000_000_000)  # sizes that mean "not known"
 NEAR = 64  # bytes by which writers miss these, because a header is counted or not
 WINDOW = 1 << 20  # bytes read at once
+EXPECTED = "a recording"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +49,9 @@ def layout(path: Path) -> Layout:
     """Where the audio of a file lies; of a format that is not known here, the file as it is.
 
     Raises:
-        OSError: the file cannot be read.
+        NotebeamError: no plain file that can be read.
     """
-    with open(path, "rb") as file:
+    with open_file(path, EXPECTED) as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(64)
         for magic, read in _READERS:

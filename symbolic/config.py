@@ -16,7 +16,7 @@ from symbolic.files import read_text
 
 Options = TypeVar("Options")
 
-LARGEST = 1 << 20  # bytes of a config
+LARGEST = 1 << 14  # bytes of a config; the time that TOML takes may grow with their square
 MOST = 10**12  # of an integer: more is a slip of the hand
 
 _WORDS = {bool: "true or false", int: "an integer", float: "a number", str: "a string", dict: "a table"}

@@ -60,7 +60,7 @@ def _walk(
             continue
         if stat.S_ISDIR(state.st_mode):
             is_loop = (state.st_dev, state.st_ino) in here
-            if name.startswith(".") or is_loop or (without and path.resolve() in without):
+            if name.startswith(".") or is_loop or (without and Path(os.path.realpath(path)) in without):
                 found.passed_over.append(path)
             else:
                 subfolders.append(path)

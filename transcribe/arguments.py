@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from symbolic.decoding.options import METHODS
 
 CLOCKS = ("frames", "beats")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+FEW_WORKERS = 8  # threads or processes that are allowed on any machine
 
 EPILOG = """\
 exit codes: 0 everything written; 1 some input failed or is damaged, the others are written; 2 wrong usage;
@@ -135,8 +137,8 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
         action=argparse.BooleanOptionalAction,
         help="half the digits, twice as fast (default: where the processor has them)",
     )
-    group.add_argument("--threads", type=count, metavar="N", help="CPU threads of the acoustic model")
-    group.add_argument("--jobs", type=count, metavar="N", help="inputs done beside each other (default: 1)")
+    group.add_argument("--threads", type=workers, metavar="N", help="CPU threads of the acoustic model")
+    group.add_argument("--jobs", type=workers, metavar="N", help="inputs done beside each other (default: 1)")
     group.add_argument("--shard", type=shard, metavar="I/N", help="every N-th input only, from the I-th on")
     group.add_argument("--report", type=Path, metavar="FILE", help="add a line of JSON for each input")
     group.add_argument("--resume", action="store_true", help="skip what the report says is done")
@@ -201,6 +203,15 @@ def count(text: str) -> int:
         _within(value, 1)
     except ValueError:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1") from None
+    return value
+
+
+def workers(text: str) -> int:
+    """A number of threads or processes; more than a machine has cores for would only fill its memory."""
+    value, most = count(text), max(FEW_WORKERS, 2 * (os.cpu_count() or 1))
+    if value > most:
+        expected = f"a whole number from 1 to {most} on this machine"
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected {expected}")
     return value
 
 

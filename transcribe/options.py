@@ -70,9 +70,12 @@ def decoder_options(
 
 
 def in_blocks(options: object, posteriorgram: Posteriorgram) -> object:
-    """Options for a posteriorgram: of a long one a beam settles its rows on the way, to bound the memory."""
+    """Options for a posteriorgram: of a long one a beam settles its rows on the way, to bound the memory.
+
+    It then gives the best roll alone, unless more were asked for: the others are the same but for the end.
+    """
     if isinstance(options, Beam) and posteriorgram.count * posteriorgram.hop > LONG:
-        return replace(options, look_back=options.look_back or LOOK_BACK)
+        return replace(options, look_back=options.look_back or LOOK_BACK, n_best=options.n_best or 1)
     return options
 
 

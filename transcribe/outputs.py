@@ -129,8 +129,8 @@ def folder_sources(folder: Path, wanted: Wanted) -> tuple[list[Path], list[Noteb
     Inputs are all recordings, by suffix or by content, and posteriorgrams but for those saved beside the
     recording that they are of. Folders of outputs are not entered.
     """
-    outputs = {path.resolve() for path in (getattr(wanted, field.name) for field in fields(wanted)) if path}
-    found = walk(folder, _is_input, outputs - {folder.resolve()}, "a recording")
+    outputs = {_real(path) for path in (getattr(wanted, field.name) for field in fields(wanted)) if path}
+    found = walk(folder, _is_input, outputs - {_real(folder)}, "a recording")
     audio_stems = {_stem(path) for path in found.files if path.suffix.lower() != POSTERIORGRAM}
     sources = [p for p in found.files if p.suffix.lower() != POSTERIORGRAM or _stem(p) not in audio_stems]
     passed_over = sorted({*found.passed_over, *found.files} - set(sources))
@@ -139,6 +139,11 @@ def folder_sources(folder: Path, wanted: Wanted) -> tuple[list[Path], list[Noteb
         expected = "a recording (wav, flac, mp3, m4a, ...) or a posteriorgram (.npz)"
         failures.append(NotebeamError(str(folder), "a folder without recordings", expected))
     return sources, failures, passed_over
+
+
+def _real(path: Path) -> Path:
+    """A path without links; in a loop of links as far as it goes, where `Path.resolve` would fail."""
+    return Path(os.path.realpath(path))
 
 
 def _below(path: Path) -> Path:
@@ -159,13 +164,14 @@ def _is_input(path: Path) -> bool:
 def check_writable(place: str, path: Path) -> None:
     """Refuse the name of a file that cannot be written, naming it after `place`; makes nothing."""
     check_name(f"{place}: output {path}", path)
-    if os.path.isdir(path):
-        raise NotebeamError(f"{place}: output {path}", "a folder", "the name of a file")
+    if os.path.exists(path) and not os.path.isfile(path):
+        got = "a folder" if os.path.isdir(path) else "a pipe or device"
+        raise NotebeamError(f"{place}: output {path}", got, "the name of a file")
     folder = path.parent
-    while not os.path.exists(folder) and folder != folder.parent:
+    while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
     if not os.path.isdir(folder):
-        raise NotebeamError(f"{place}: output {path}", f"{folder}, a file", "a folder to write in")
+        raise NotebeamError(f"{place}: output {path}", f"{folder}, no folder", "a folder to write in")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise NotebeamError(f"{place}: output {path}", "no permission", f"leave to write in {folder}")
 
@@ -221,10 +227,10 @@ def collisions(jobs: tuple[Job, ...]) -> dict[Job, NotebeamError]:
     """Jobs whose outputs would lie on an input or on another job's outputs, both of them; what is wrong."""
     owners: dict[Path, Job] = {}
     found: dict[Job, NotebeamError] = {}
-    read = {job.source.resolve() for job in jobs}
+    read = {_real(job.source) for job in jobs}
     for job in jobs:
         for path in job.outputs:
-            target = path.resolve()
+            target = _real(path)
             other = owners.setdefault(target, job)
             if target in read:
                 expected = "a name that is no input"

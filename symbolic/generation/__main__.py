@@ -168,9 +168,12 @@ def _run(args: argparse.Namespace) -> list[str]:
 
 def _paths(output: Path, count: int) -> list[Path]:
     from symbolic.errors import NotebeamError
+    from symbolic.generation.sampling import MOST_STEPS
 
     if output.suffix.lower() not in (".mid", ".midi"):
         raise NotebeamError("--output", str(output), "a path that ends in .mid")
+    if not 1 <= count <= MOST_STEPS:
+        raise NotebeamError("--count", count, f"a number of pieces, 1 to {MOST_STEPS}")
     if count == 1:
         return [output]
     return [output.with_stem(f"{output.stem}-{number}") for number in range(1, count + 1)]

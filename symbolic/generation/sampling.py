@@ -21,6 +21,9 @@ from symbolic.state import select
 TEMPO = 120.0  # quarter notes a minute where nothing tells another
 
 
+MOST_STEPS = 1_000_000  # drawn at once, 11 hours at 40 ms
+
+
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions:
     """How long, how freely and how many."""
@@ -33,8 +36,11 @@ class SampleOptions:
 
     def __post_init__(self) -> None:
         for name in ("steps", "count"):
-            if getattr(self, name) < 1:
-                raise NotebeamError(name, getattr(self, name), "an integer >= 1")
+            if not 1 <= getattr(self, name) <= MOST_STEPS:
+                raise NotebeamError(name, getattr(self, name), f"an integer 1..{MOST_STEPS}")
+        if self.steps * self.count > MOST_STEPS:
+            got = f"{self.count} pieces of {self.steps} steps"
+            raise NotebeamError("count", got, f"{MOST_STEPS} steps at most, of all pieces together")
         for name in ("temperature", "hold"):
             if not 0 < getattr(self, name) < math.inf:
                 raise NotebeamError(name, getattr(self, name), "a number > 0")

@@ -1,5 +1,6 @@
 """Reading audio: any rate, channel count and container in, mono blocks at one rate out."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,13 @@ def test_what_is_no_recording_is_refused_by_name(tmp_path: Path, kind: str, mess
         read_audio(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_is_refused_by_whoever_looks_at_it_first(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    for look in (duration, read_audio):
+        with pytest.raises(NotebeamError, match=r"pipe\.wav: got 'a pipe', expected a recording"):
+            look(tmp_path / "pipe.wav")
 
 
 def test_an_mp3_without_a_count_of_its_frames_is_read_whole(tmp_path: Path) -> None:

@@ -277,6 +277,8 @@ def test_wrong_settings_are_one_line_and_exit_2(
         (["--onset-shift", "2000"], "--onset-shift: got '2000', expected milliseconds, from -1000 to 1000"),
         (["--beam-width", "0"], "--beam-width: got '0', expected a whole number from 1"),
         (["--threads", "two"], "--threads: got 'two', expected a whole number from 1"),
+        (["--threads", "100000"], "--threads: got '100000', expected a whole number from 1 to "),
+        (["--jobs", "100000"], "--jobs: got '100000', expected a whole number from 1 to "),
         (["--tempo", "nan"], "--tempo: got 'nan', expected beats a minute"),
         (["--min-note", "-1"], "--min-note: got '-1', expected milliseconds"),
         (["--prior-weight", "inf"], "--prior-weight: got 'inf', expected a number"),

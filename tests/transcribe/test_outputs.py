@@ -1,5 +1,6 @@
 """Which input becomes which file, and what is refused before any work."""
 
+import os
 import re
 from pathlib import Path
 
@@ -138,8 +139,27 @@ def test_an_existing_file_is_no_folder(tmp_path: Path) -> None:
 
 def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     touch(tmp_path / "a.wav", tmp_path / "file")
-    with pytest.raises(NotebeamError, match=r"-o: output .*file, a file', expected a folder to write in"):
+    with pytest.raises(NotebeamError, match=r"-o: output .*file, no folder', expected a folder to write in"):
         plan([tmp_path / "a.wav"], Wanted(midi=tmp_path / "file" / "out"))
+
+
+def test_loops_of_links_and_links_to_nothing_are_said(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav")
+    for name, target in (("one", "two"), ("two", "one"), ("dead", "nothing")):
+        (tmp_path / name).symlink_to(target)
+    for name in ("one", "dead"):
+        with pytest.raises(NotebeamError, match=r"-o: output .*, no folder', expected a folder to write in"):
+            plan([tmp_path / "a.wav"], Wanted(midi=tmp_path / name / "out"))
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
+    (job,) = plan([tmp_path / "loop.wav"], Wanted()).jobs  # refused by whoever opens it
+    assert job.midi == tmp_path / "loop.mid"
+
+
+def test_a_pipe_is_no_output(tmp_path: Path) -> None:
+    touch(tmp_path / "a.wav")
+    os.mkfifo(tmp_path / "a.mid")
+    (failure,) = plan([tmp_path / "a.wav"], Wanted()).failures
+    assert "a.mid: got 'a pipe or device', expected the name of a file" in str(failure)
 
 
 def test_failures_leave_the_other_inputs(tmp_path: Path) -> None:

@@ -137,6 +137,9 @@ def test_a_long_recording_is_decoded_as_a_stream(tmp_path: Path, monkeypatch: py
     streamed = transcriber.transcribe_posteriorgram(ideal(MUSIC))
     assert len(calls) > 5
     assert_same_notes(streamed.notes, whole.notes, seconds=1e-6)
+    assert streamed.notes.confidence == pytest.approx(whole.notes.confidence, abs=1e-6)
+    assert np.array_equal(streamed.decoding.rolls, whole.decoding.rolls[:1])
+    assert streamed.decoding.prior_log_prob == pytest.approx(whole.decoding.prior_log_prob[:1])
 
 
 def counted(method: Callable[..., Any], calls: list[int]) -> Callable[..., Any]:
