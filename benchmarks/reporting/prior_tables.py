@@ -83,4 +83,8 @@ def _gain(row: dict[str, float], name: str) -> str:
     return f"{gain:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
-TABLES: dict[str, Callable[[], str]] = {"prior_gain": prior_gain, "prior_domains": prior_domains}
+TABLES: dict[str, Callable[[], str]] = {
+    "prior_gain": prior_gain,
+    "prior_domains": prior_domains,
+    "confidence": confidence,
+}
