@@ -41,7 +41,7 @@ DEGRADED: dict[str, Callable[[Samples], Samples]] = {
     "noise at 10 dB": lambda audio: noisy(audio, 10),
     "in a room": in_a_room,
 }
-THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75)
 SCORES = ("onset_f1_aligned", "onset_f1_aligned_100ms")
 JOIN = "beam, join"
 # The code that the sound of a condition depends on.
