@@ -1,4 +1,4 @@
-"""Do probabilities mean what they say? Scalings that make them, and the diagram that shows it.
+"""Probability calibration: temperature and bias scaling, and the diagram that shows it.
 
 Is: functions of predicted probabilities and of what came true.
 Is not: which frames and notes are compared (benchmarks.calibration) or where scalings are kept (model).

@@ -39,10 +39,13 @@ class DevRecording:
     seconds: float  # to compute the posteriorgram; 0 where it came from the cache
 
 
-def read_development(model: str, *, cached: bool, bfloat16: bool = False) -> list[DevRecording]:
-    """All recordings; with `cached`, those of the same weights and code are kept between calls."""
+def read_development(model: str, *, cached: bool, bfloat16: bool | None = None) -> list[DevRecording]:
+    """All recordings; with `cached`, those of the same weights and code are kept between calls.
+
+    bfloat16: None: as the command does here.
+    """
     listener = load_acoustic(model, bfloat16=bfloat16)
-    name = posteriorgram_key(model, listener) + ("-bfloat16" if bfloat16 else "")
+    name = posteriorgram_key(model, listener) + ("-bfloat16" if listener.bfloat16 else "")
     folder = datasets.cache_folder() / "posteriorgrams" / name
     folder.mkdir(parents=True, exist_ok=True)
     recordings = []

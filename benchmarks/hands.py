@@ -53,7 +53,12 @@ def averaged(rows: Sequence[Row]) -> Row:
     notes = np.array([float(row["notes"]) for row in rows])
     names = ("middle_c", "best_split", "model", "model_uneven")
     means = {n: round(float(np.average([float(r[n]) for r in rows], weights=notes)), 4) for n in names}
-    return {"composer": f"all {len(PIECES)}", "piece": f"{len(rows)} pieces", "notes": notes.sum(), **means}
+    return {
+        "composer": f"all {len(PIECES)}",
+        "piece": f"{len(rows)} pieces",
+        "notes": int(notes.sum()),
+        **means,
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -41,8 +41,8 @@ def all_tracks(data: bytes) -> bytes | None:
             return None
         count += kind == b"MTrk"
         place += 8 + int.from_bytes(data[place + 4 : place + 8], "big")
-    form, said = (int.from_bytes(data[at : at + 2], "big") for at in (8, 10))
-    if count <= said:
+    form, tracks = (int.from_bytes(data[at : at + 2], "big") for at in (8, 10))
+    if count <= tracks:
         return data
     return data[:8] + max(form, 1).to_bytes(2, "big") + min(count, 0xFFFF).to_bytes(2, "big") + data[12:]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolic.checks import real, whole
+from symbolic.checks import brief, of_type, real, whole
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
 from symbolic.metre import Beats
@@ -71,14 +71,15 @@ def write_midi(
     """
     import mido
 
-    if pedal and len(notes) and notes.key_offset is None:
+    if of_type(pedal, bool, "write_midi: pedal", "True or False") and len(notes) and notes.key_offset is None:
         raise NotebeamError("write_midi: pedal", "notes without key offsets", "notes that have them")
     program_number = "a General MIDI program 0..127"
     if not 0 <= whole(program, "write_midi(program)", program_number) <= 127:
         raise NotebeamError("write_midi(program)", program, program_number)
-
-    if right is not None and right.shape != notes.onset.shape:
-        raise NotebeamError("write_midi: right", right.shape, f"a hand for each of {len(notes)} notes")
+    hands = right is None or (isinstance(right, np.ndarray) and right.dtype == np.bool_)
+    if not hands or (right is not None and right.shape != notes.onset.shape):
+        raise NotebeamError("write_midi: right", brief(right), f"a hand for each of {len(notes)} notes")
+    of_type(beats, (Beats, type(None)), "write_midi: beats", "Beats, or None")
     if beats is None:
         tempi = constant_tempo(microseconds_a_quarter(tempo, "write_midi(tempo)"))
     else:

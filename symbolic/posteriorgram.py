@@ -203,10 +203,10 @@ def checked_planes(
 
 def _timed(planes: Planes, times: Array, hop: float, place: str, made: dict[str, Any]) -> Posteriorgram:
     """Of frames at `times`, which are brought to even ones where they are not."""
-    some = planes["frame"] if planes["frame"] is not None else planes["onset"]
-    if some is None:
+    plane = planes["frame"] if planes["frame"] is not None else planes["onset"]
+    if plane is None:
         raise NotebeamError(f"{place}frame", None, f"probabilities (T, {KEYS})")
-    start, hop, is_even = grid_of(times, len(np.atleast_1d(some)), hop, f"{place}times")
+    start, hop, is_even = grid_of(times, len(np.atleast_1d(plane)), hop, f"{place}times")
     result = _even(planes, start, hop, place, made)
     if is_even:
         return result

@@ -34,7 +34,10 @@ PLANES = dict.fromkeys(("frame", "onset", "offset", "velocity", "held"), SILENCE
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Notes": (nb.Notes, fields(NOTES)),
     "Notes.make": (nb.Notes.make, {**fields(NOTES), "confidence": [0.5], "key_offset": [0.2]}),
-    "Notes.save": (NOTES.save, {"path": "x.mid", "tempo": 120.0}),
+    "Notes.save": (
+        NOTES.save,
+        {"path": "x.mid", "tempo": 120.0, "pedal": False, "beats": None, "right": None},
+    ),
     "Notes.cut": (NOTES.cut, {"start": 0.0, "stop": 1.0}),
     "Notes.shifted": (NOTES.shifted, {"seconds": 1.0}),
     "Notes.transposed": (NOTES.transposed, {"semitones": 1}),

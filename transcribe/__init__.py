@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from symbolic.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from transcribe.pipeline import Transcriber, Transcription, transcribe
+    from transcribe.pipeline import Transcriber, transcribe
     from transcribe.scoring import score
+    from transcribe.transcription import Transcription
 
 __all__ = [
     "score",
@@ -23,7 +24,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "score": "transcribe.scoring",
         "Transcriber": "transcribe.pipeline",
-        "Transcription": "transcribe.pipeline",
+        "Transcription": "transcribe.transcription",
         "transcribe": "transcribe.pipeline",
     },
 )

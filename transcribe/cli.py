@@ -20,9 +20,10 @@ if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
 
     from symbolic.errors import NotebeamError
     from transcribe.outputs import Job, Plan, Wanted
-    from transcribe.pipeline import Transcriber, Transcription
+    from transcribe.pipeline import Transcriber
     from transcribe.progress import Progress
     from transcribe.report import Outcome, Report
+    from transcribe.transcription import Transcription
 
 PROGRAM = "transcribe"
 # Options that are a field of the decoder's, by the field's name.

@@ -48,7 +48,9 @@ def write_score(path: str | PathLike[str], notes: Notes, beats: Beats, place: st
 def check_installed(place: str) -> None:
     """Refuse where partitura is missing."""
     try:
-        import partitura  # noqa: F401
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what partitura imports
+            import partitura  # noqa: F401
     except ImportError:
         expected = "partitura, of the extra score: pip install 'notebeam[score]'"
         raise NotebeamError(place, "no partitura", expected) from None
@@ -61,7 +63,7 @@ def musicxml(notes: Notes, beats: Beats) -> bytes:
 
     released = notes.offset if notes.key_offset is None else np.minimum(notes.key_offset, notes.offset)
     released = np.maximum(released, notes.onset + SHORTEST)
-    line = timeline(beats, float(notes.onset.min()), float(released.max()))
+    line = timeline(beats, *(float(time) for time in (notes.onset[0], notes.onset[-1], released.max())))
     right = right_hand(notes)
     onset, divisions = written_onsets(notes, right, line)
     voices = {}
@@ -197,11 +199,9 @@ class _Voice:
             self.part.add(bracket, beat * QUARTER, (beat + 1) * QUARTER)
 
 
-def _symbol(value: Value) -> dict[str, object] | None:
-    """partitura's words for a value; None: a rest of a bar, whose length says all."""
-    if not value.kind:
-        return None
-    symbol: dict[str, object] = {"type": value.kind, "dots": value.dots}
+def _symbol(value: Value) -> dict[str, object]:
+    """partitura's words for a value; the length of a bar's rest says all."""
+    symbol: dict[str, object] = {"type": value.kind or None, "dots": value.dots}
     if value.is_third:
         symbol |= {"actual_notes": 3, "normal_notes": 2}
     return symbol

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from symbolic.checks import Checked, of_type
 from symbolic.decoding.decode import decode
 from symbolic.decoding.options import method_of
-from symbolic.decoding.results import Decoding
 from symbolic.errors import NotebeamError
 from symbolic.metre import Beats
 from symbolic.notes import Notes
@@ -28,6 +27,7 @@ from transcribe.presets import AUTO, MODEL, Choice, preset
 from transcribe.settings import Settings, read_settings
 from transcribe.threads import one_thread
 from transcribe.tracking import TrackOptions, track_notes
+from transcribe.transcription import Transcription
 
 if TYPE_CHECKING:  # the audio side is imported where audio is read: a posteriorgram needs none of it
     from numpy.typing import ArrayLike
@@ -46,29 +46,6 @@ FIELD_TYPES: dict[str, tuple[Any, str]] = {
     "settings": (Settings | str | PathLike | None, "Settings, their file, or None"),
     "bfloat16": (bool | None, "True, False, or None"),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Transcription:
-    """Notes, and what they were made from.
-
-    >>> import notebeam as nb
-    >>> import numpy as np
-    >>> p = nb.Posteriorgram(frame=np.zeros((50, 88)), hop=0.02)
-    >>> found = nb.Transcriber(prior=None).transcribe_posteriorgram(p)
-    >>> len(found.notes), found.posteriorgram.count, found.decoding.plane
-    (0, 50, 'active')
-    """
-
-    notes: Notes
-    posteriorgram: Posteriorgram
-    decoding: Decoding
-    beats: Beats | None = None  # if they were asked for
-
-    def __post_init__(self) -> None:
-        of_type(self.notes, Notes, "Transcription.notes", "Notes")
-        of_type(self.posteriorgram, Posteriorgram, "Transcription.posteriorgram", "a Posteriorgram")
-        of_type(self.decoding, Decoding, "Transcription.decoding", "a Decoding")
 
 
 @dataclass(eq=False, kw_only=True)

@@ -27,9 +27,11 @@ PRESETS: dict[str, Options] = {
     "beam": Beam(prior_weight=0.1, note_penalty=-0.2),
 }
 # At steps of beats, whose rows are sounding keys; a step is worth as much acoustic evidence as many frames.
+# The penalty gives back what a prior charges for a note, about 3 nats (validation pieces of the classic sets).
+BEAT_NOTE_PRICE = 3.0
 AT_BEATS: dict[str, Greedy | Beam] = {
-    "greedy": Greedy(prior_weight=0.2),
-    "beam": Beam(prior_weight=0.2),
+    "greedy": Greedy(prior_weight=0.4, note_penalty=-1.2),
+    "beam": Beam(prior_weight=0.4, note_penalty=-1.2),
 }
 # With a join, whose log-probability is relative to the acoustic model's: it has the last word.
 JOINED: dict[str, Greedy | Beam] = {
@@ -108,4 +110,6 @@ def _at_beats(options: Greedy | Beam, weight: float | None, settings: Settings |
     """Of a front end only the temperature holds there: its weight and penalties are those of strokes."""
     if settings is not None:
         options = replace(options, temperature=settings.temperature)
-    return options if weight is None else replace(options, prior_weight=weight)
+    if weight is None:
+        return options
+    return replace(options, prior_weight=weight, note_penalty=-BEAT_NOTE_PRICE * weight)

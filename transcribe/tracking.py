@@ -57,13 +57,14 @@ def track_notes(decoding: Decoding, posteriorgram: Posteriorgram, options: Track
     if decoding.plane == "active":
         return runs(PianoRoll(roll, decoding.clock), posteriorgram, options)
     evidence = decoding.evidence
+    prob = evidence.prob if decoding.posterior is None else decoding.posterior
     # Key by key, in time: the order in which `struck_notes` looks for the next onset of the key.
     key, step = np.nonzero(roll.T)
     return struck_notes(
         key,
         evidence.time[step, key].astype(np.float64),  # of the strokes alone: a plane is 100 MB an hour
         evidence.frame[step, key].astype(np.int64),
-        evidence.prob[step, key],
+        prob[step, key],
         posteriorgram,
         options,
     )
@@ -83,7 +84,7 @@ def struck_notes(
         key: (N,) 0..87.
         onset: (N,) seconds, refined to less than a frame.
         frame: (N,) frame of the posteriorgram at which the onset peaks.
-        prob: (N,) probability of the onset, the confidence of the note.
+        prob: (N,) probability that it was struck, the confidence of the note.
         posteriorgram: where the offsets and velocities are read.
         options: thresholds.
     """

@@ -5,7 +5,7 @@ Is not: the fit (symbolic.training.join).
 
 Songs of POP909 that were not rendered for the acoustic model, and performances of ASAP's training split cut,
 transposed and played otherwise, on its pianos and on three that it never heard; recordings of MAPS'
-synthesised pianos. Most are spoilt by rooms, noise, filters and recording chains. Left out is what
+synthesised pianos. Most are degraded by rooms, noise, filters and recording chains. Left out is what
 benchmarks.domains tests on: ASAP's test split, its instruments, and its chain of loudspeaker and webcam.
 
 What is there is kept, so the command goes on where it was stopped; any part of the list, from its start,
@@ -71,7 +71,7 @@ class Item:
 
     def row(self) -> dict[str, str]:
         """Its line of the list."""
-        chain = "none" if self.chain is None else "spoilt"
+        chain = "none" if self.chain is None else "degraded"
         return {"name": self.name, "composition": self.composition, "instrument": self.instrument,
                 "chain": chain}  # fmt: skip
 
@@ -115,7 +115,7 @@ def _renderings(seconds: float, draw: np.random.Generator) -> Iterator[Item]:
         piano = pianos[order[number // BLOCK[0] % len(pianos)]]
         options = replace(given, pianos=(piano,), seconds=seconds, seed=int(draw.integers(2**31)))
         source = excerpt_of(name, notes, options, number)
-        yield _spoilt(
+        yield _degraded(
             Item(name=source.name, composition=composition, instrument=piano, chain=None, source=source), draw
         )
 
@@ -127,14 +127,14 @@ def _cuts(seconds: float, draw: np.random.Generator) -> Iterator[Item]:
         found = recordings[number]
         start = float(draw.uniform(0, max(0.0, found.seconds - seconds)))
         start = start if start > 5 else 0.0
-        yield _spoilt(
+        yield _degraded(
             Item(name=found.name, composition=found.composition, instrument=found.instrument, chain=None,
                  source=found, start=start),
             draw,
         )  # fmt: skip
 
 
-def _spoilt(item: Item, draw: np.random.Generator) -> Item:
+def _degraded(item: Item, draw: np.random.Generator) -> Item:
     """The same through a chain, for most; never through loudspeaker and webcam both."""
     kind = draw.random()
     if kind < CLEAN:
@@ -144,7 +144,7 @@ def _spoilt(item: Item, draw: np.random.Generator) -> Item:
         chain = replace(SPOILING, loudspeaker_chance=1.0)
     elif kind > 0.6:
         chain = replace(SPOILING, microphone_chance=1.0)
-    return replace(item, name=f"{item.name}-spoilt", chain=chain)
+    return replace(item, name=f"{item.name}-degraded", chain=chain)
 
 
 def sound(item: Item, seconds: float, seed: int) -> tuple[Samples, Notes]:

@@ -121,11 +121,11 @@ def fit(clips: Sequence[Clip], prior: Prior, front_end: str) -> tuple[Settings, 
     shifts = [median_deviation(c.reference, s.notes(FOREIGN)) for c, s in zip(clips, alone[0.6], strict=True)]
     begun = {}
     for name, rows in groups.items():
-        said, true = (np.concatenate([pairs[i][part] for i in rows]) for part in (0, 1))
+        predicted, true = (np.concatenate([pairs[i][part] for i in rows]) for part in (0, 1))
         begun[name] = replace(
             FOREIGN,
             front_end=front_end,
-            temperature=round(fit_scaling(said, true).temperature, 2),
+            temperature=round(fit_scaling(predicted, true).temperature, 2),
             onset_shift=-round(float(np.mean([shifts[i] for i in rows])), 3),
         )
     fitted = _fit_alone(clips, alone, groups, begun)

@@ -56,7 +56,7 @@ def ablations() -> str:
 
 
 def robustness() -> str:
-    """Spoilt recordings."""
+    """Degraded recordings."""
     header = ["the recordings", "onset F", "change", "deviation removed, 100 ms", "frame F"]
     rows = [row for row in rows_of(read_report("robustness")) if row["model"] == MODEL]
     clean = next(row for row in rows if row["condition"] == "as recorded")

@@ -1,6 +1,7 @@
 """Tables of what a prior is worth."""
 
 from collections.abc import Callable
+from typing import cast
 
 from benchmarks.reporting.form import read_report
 from benchmarks.reporting.markdown import markdown, rows_of, source
@@ -59,6 +60,21 @@ def prior_domains() -> str:
     return markdown(header, rows) + "\n\n" + source(report)
 
 
+def confidence() -> str:
+    """Mean confidence beside the share of notes that was played, by condition, and what it says of a file."""
+    report = read_report("confidence")
+    header = ["recordings", "", "join: confidence", "precision", "prior of notes: confidence", "precision"]
+    priors = ("join", "prior of notes")
+    names = [f"{prior}: {name}" for prior in priors for name in ("confidence", "precision")]
+    rows = [
+        [row["condition"], row["group"], *(f"{row[name]:.3f}" for name in names)] for row in rows_of(report)
+    ]
+    settings = cast("dict[str, float]", report["settings"])
+    said = ", ".join(f"{settings[f'{prior}: correlation']:.2f} ({prior})" for prior in priors)
+    line = f"Correlation of a recording's mean confidence with its F, over all of them: {said}."
+    return f"{markdown(header, rows)}\n\n{line}\n\n{source(report)}"
+
+
 def _gain(row: dict[str, float], name: str) -> str:
     """Points of F, with the interval."""
     if f"{name}_gain" not in row:
@@ -67,4 +83,8 @@ def _gain(row: dict[str, float], name: str) -> str:
     return f"{gain:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
-TABLES: dict[str, Callable[[], str]] = {"prior_gain": prior_gain, "prior_domains": prior_domains}
+TABLES: dict[str, Callable[[], str]] = {
+    "prior_gain": prior_gain,
+    "prior_domains": prior_domains,
+    "confidence": confidence,
+}

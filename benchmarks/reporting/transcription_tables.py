@@ -112,7 +112,29 @@ def command() -> str:
     return markdown(header, rows) + "\n\n" + source(report)
 
 
+def front_ends() -> str:
+    """basic-pitch's probabilities, as notes by its own program and by ours."""
+    report = read_report("front_ends")
+    names = ("onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offset_f1", "frame_f1")
+    header = [
+        "notes by",
+        "**onset F**",
+        "95 % interval",
+        "deviation removed",
+        "and 100 ms",
+        "+ offset",
+        "frame F",
+    ]
+    rows = []
+    for row in rows_of(report):
+        first, *others = (f3(row[name]) for name in names)
+        spread = f"{f3(row['onset_f1_low'])}–{f3(row['onset_f1_high'])}"
+        rows.append([row["notes"], first, spread, *others])
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "front_ends": front_ends,
     "headline": headline,
     "transcription": transcription,
     "recordings": recordings,

@@ -17,14 +17,14 @@ FRAME = 0.02  # seconds
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """Weights of the two searches, nats; found on ASAP's validation compositions."""
+    """Weights of the two searches, nats; the defaults are those of benchmarks.beat_costs."""
 
-    beat: float = 1.0  # given to every beat: what the network doubts is rather a beat than a gap
-    silent_beat: float = 3.0  # of a beat where nothing is struck
-    tempo_change: float = 4.0  # of a tempo e times as fast or slow
+    beat: float = 0.5  # given to every beat: what the network doubts is rather a beat than a gap
+    silent_beat: float = 1.5  # of a beat where nothing is struck
+    tempo_change: float = 3.0  # of a tempo e times as fast or slow
     tempo: float = 0.15  # factor on the network's log-probability of the tempo, beyond an even one's
-    bar_change: float = 0.5  # of another number of beats in the next bar
-    bar: float = 0.1  # factor on the network's log-probability of a number of beats a bar
+    bar_change: float = 0.1  # of another number of beats in the next bar
+    bar: float = 0.0  # factor on the network's log-probability of a number of beats a bar
 
 
 COSTS = Costs()

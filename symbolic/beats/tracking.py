@@ -47,7 +47,12 @@ def track_beats(notes: Notes, network: BeatNetwork | None = None, costs: Costs =
         got = f"{len(chords.time)} moments at which notes begin"
         raise NotebeamError("beats", got, f"{FEWEST} at least, or beats that are given")
     readings = read_chords(network or shipped_network(), chords)
-    return _with_bars(find_beats(readings, costs), readings, key_signature(notes), costs)
+    return beats_of_readings(readings, key_signature(notes), costs)
+
+
+def beats_of_readings(readings: Readings, fifths: int | None, costs: Costs = COSTS) -> Beats:
+    """Beats and bars from the network's answers, of music with a key signature of so many sharps."""
+    return _with_bars(find_beats(readings, costs), readings, fifths, costs)
 
 
 def bars_of(

@@ -210,10 +210,18 @@ def decode(
         evidence_of(clip, clock, plane or _plane(clip)) for clip, clock in zip(clips, clocks, strict=True)
     ]
     prior = weighed(prior, options)
-    if prior is not None:
-        with torch.inference_mode():
-            prior = prior.conditioned_on(clips, evidence)
-    return decode_evidence(evidence, prior, options)
+    if prior is None:
+        return decode_evidence(evidence, prior, options)
+    with torch.inference_mode():
+        prior = prior.conditioned_on(clips, evidence)
+        posterior = prior.posterior()
+    found = decode_evidence(evidence, prior, options)
+    if posterior is None:
+        return found
+    return [
+        replace(one, posterior=posterior[row, : len(one.evidence.prob)].cpu().numpy())
+        for row, one in enumerate(found)
+    ]
 
 
 @torch.inference_mode()

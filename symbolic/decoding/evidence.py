@@ -158,12 +158,12 @@ def _centroid(
     """(N,) centre of mass, in frames, of the values around each peak."""
     result = np.empty(len(frame))
     for begin in range(0, len(frame), PEAK_BLOCK):
-        some = slice(begin, begin + PEAK_BLOCK)
-        around = frame[some, None] + np.arange(-CENTROID_RADIUS, CENTROID_RADIUS + 1)  # (N, 7)
+        block = slice(begin, begin + PEAK_BLOCK)
+        around = frame[block, None] + np.arange(-CENTROID_RADIUS, CENTROID_RADIUS + 1)  # (N, 7)
         inside = (around >= 0) & (around < len(planes))
-        value = planes[around.clip(0, len(planes) - 1), key[some, None]]
+        value = planes[around.clip(0, len(planes) - 1), key[block, None]]
         weight = np.where(inside, value, 0.0).astype(np.float64)
-        result[some] = (weight * around).sum(axis=1) / weight.sum(axis=1)
+        result[block] = (weight * around).sum(axis=1) / weight.sum(axis=1)
     return result
 
 

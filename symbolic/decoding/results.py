@@ -48,6 +48,8 @@ class Decoding:
     # probability that lies on those with the note; the other methods: the note's acoustic probability.
     confidence: NDArray[np.float32]
     evidence: Evidence
+    # (T, D) 0..1 probability of each bit given the whole piece, by a prior that sees it; else None.
+    posterior: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if not (isinstance(self.rolls, np.ndarray) and self.rolls.dtype == np.bool_ and self.rolls.ndim == 3):

@@ -186,7 +186,7 @@ def nade_sample(
     generator: torch.Generator,
     temperature: float = 1.0,
     *,
-    some: bool = False,
+    at_least_one: bool = False,
 ) -> Tensor:
     """Columns drawn from the distribution, key by key from the lowest.
 
@@ -194,7 +194,7 @@ def nade_sample(
         key_bias: (N, D). hidden_bias: (N, H). weight, out: (D, H), as in `nade_logits`.
         generator: the only source of randomness.
         temperature: every logit is divided by it; below 1 the likely becomes likelier.
-        some: leave out the column without any key on; the others keep their ratios.
+        at_least_one: leave out the column without any key on; the others keep their ratios.
 
     Returns:
         (N, D) 0/1 in the dtype of `key_bias`.
@@ -213,10 +213,10 @@ def nade_sample(
         logits = (key_bias[live] + torch.sigmoid(hidden_input) @ out.t()) / temperature
         off = torch.where(above > last, -F.softplus(logits), 0.0).cumsum(1)  # (n, D) log P(off up to d)
         uniform = torch.rand(live.shape[0], 1, generator=generator, dtype=off.dtype, device=off.device)
-        if some:
+        if at_least_one:
             # Up to P(all off) the column would be silent: draw above it, at the first pass.
             none = off[:, -1:].exp()
-            uniform, some = none + (1 - none) * uniform, False
+            uniform, at_least_one = none + (1 - none) * uniform, False
         silent = (off > uniform.log()).sum(1)  # (n,) keys up to the next one on
         found = silent < keys
         live, next_on = live[found], silent[found]

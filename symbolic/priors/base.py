@@ -127,6 +127,10 @@ class Prior(nn.Module, ABC):
         """
         return self
 
+    def posterior(self) -> Tensor | None:
+        """(B, T, D) probability of each bit given all that the prior is `conditioned_on`; of most, None."""
+        return None
+
     def chunk_log_prob(
         self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:

@@ -100,11 +100,11 @@ class EventRnnNade(Prior):
         clips = len(shared.rows)
         hazard = self._hazard(past, silent).view(clips, -1, 1)
         key_bias, hidden_bias = self._biases(past, silent)
-        some = self._log_some(key_bias, hidden_bias).view(clips, -1, 1)
+        any_key = self._log_prob_of_any(key_bias, hidden_bias).view(clips, -1, 1)
         biases = key_bias.view(clips, -1, self.visible), hidden_bias.view(clips, -1, self.options.hidden)
         marked = nade_prefix_log_prob(shared.prefixes, *biases, self.weight, self.out)
         loud = shared.rows.any(dim=2)[:, None]
-        return torch.where(loud, marked - some + F.logsigmoid(hazard), F.logsigmoid(-hazard))
+        return torch.where(loud, marked - any_key + F.logsigmoid(hazard), F.logsigmoid(-hazard))
 
     def play(self, state: State, rows: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
         # Every hypothesis has its own end, where its state is taken.
@@ -123,7 +123,9 @@ class EventRnnNade(Prior):
         step = past.new_zeros(len(past), self.visible)
         if loud.any():
             biases = self._biases(past[loud], silent[loud])
-            step[loud] = nade_sample(*biases, self.weight, self.out, generator, temperature, some=True)
+            step[loud] = nade_sample(
+                *biases, self.weight, self.out, generator, temperature, at_least_one=True
+            )
         return step
 
     def chunk_log_prob(
@@ -180,11 +182,11 @@ class EventRnnNade(Prior):
     ) -> Tensor:
         """(M,) log-probability of events (M, D), each after the past `row` (M,) of the N given."""
         key_bias, hidden_bias = self._biases(past, silent)
-        some = self._log_some(key_bias, hidden_bias)
+        any_key = self._log_prob_of_any(key_bias, hidden_bias)
         marked = nade_log_prob(column, key_bias[row], hidden_bias[row], self.weight, self.out)
-        return marked + (F.logsigmoid(hazard) - some)[row]
+        return marked + (F.logsigmoid(hazard) - any_key)[row]
 
-    def _log_some(self, key_bias: Tensor, hidden_bias: Tensor) -> Tensor:
+    def _log_prob_of_any(self, key_bias: Tensor, hidden_bias: Tensor) -> Tensor:
         """(N,) log P(some key is on) of the NADE."""
         # log P(silence): every key off, so the hidden vector is that of no key.
         none = -F.softplus(key_bias + torch.sigmoid(hidden_bias) @ self.out.t()).sum(dim=1)

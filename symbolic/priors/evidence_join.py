@@ -1,8 +1,9 @@
 """A join: a prior that sees the evidence and the rest of the piece, and judges every onset by both.
 
 The input-output form of an RNN-NADE (Boulanger-Lewandowski, Bengio, Vincent 2013) without the dependence on
-the steps before: given what surrounds them (priors.surroundings) keys are independent, and one small network
-is shared by all keys and steps. Its log-probability of a step is the join's over the acoustic model's,
+the steps before: given what surrounds them (priors.surroundings) keys are independent, and small networks and
+boosted trees, whose log-odds are averaged, are shared by all keys and steps. Its log-probability of a step
+is the join's over the acoustic model's,
 
     log P_s(v) = log P(v | evidence of the whole piece) - log P_a(v),
 
@@ -21,6 +22,7 @@ from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior, StepEvidence
 from symbolic.priors.surroundings import Onsets, surroundings
+from symbolic.priors.trees import TreeOptions, Trees
 from symbolic.state import State
 
 FLOOR = 0.01  # less probable onsets stay as the acoustic model has them
@@ -38,6 +40,9 @@ class EvidenceJoinOptions:
     hidden: int = 128
     networks: int = 1  # whose log-odds are averaged
     dropout: float = 0.2
+    trees: int = 0  # which count as much as all networks together
+    leaves: int = 20
+    depth: int = 8
 
 
 class EvidenceJoin(Prior):
@@ -49,16 +54,23 @@ class EvidenceJoin(Prior):
         self.register_buffer("mean", torch.zeros(options.inputs))
         self.register_buffer("spread", torch.ones(options.inputs))
         self.networks = nn.ModuleList(_network(options) for _ in range(options.networks))
+        sizes = TreeOptions(count=options.trees, leaves=options.leaves, depth=options.depth)
+        self.trees = Trees(sizes) if options.trees else None
         self.trust = nn.Parameter(torch.ones(options.networks))  # in the acoustic model's own log-odds
 
     mean: Tensor
     spread: Tensor
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """(networks, N) log-odds that onsets with surroundings (N, F) were played."""
+        """(networks, N) log-odds, by each network, that onsets with surroundings (N, F) were played."""
         scaled = ((inputs - self.mean) / self.spread).clamp(-REACH, REACH)
         own = torch.stack([network(scaled)[:, 0] for network in self.networks])
         return own + self.trust[:, None] * inputs[:, 0]
+
+    def judge(self, inputs: Tensor) -> Tensor:
+        """(N,) log-odds that onsets with surroundings (N, F) were played."""
+        logits = self.logits(inputs).mean(dim=0)
+        return logits if self.trees is None else (logits + self.trees(inputs)) / 2
 
     def conditioned_on(
         self, posteriorgrams: Sequence[Posteriorgram], steps: Sequence[StepEvidence]
@@ -78,7 +90,7 @@ class EvidenceJoin(Prior):
             acoustic[clip, : len(prob)] = joined[clip, : len(prob)] = torch.logit(prob)
             (row, key), onsets = candidates(part)
             for places, numbers in surroundings(posteriorgram, onsets):
-                logits = self.logits(torch.from_numpy(numbers).to(self.mean)).mean(dim=0)
+                logits = self.judge(torch.from_numpy(numbers).to(self.mean))
                 joined[clip, row[places], key[places]] = logits.cpu()
         conditioned = ConditionedJoin(acoustic.to(self.mean.device), joined.to(self.mean.device))
         conditioned.card = self.card
@@ -152,6 +164,9 @@ class ConditionedJoin(Prior):
     def log_prob(self, state: State, candidates: Tensor) -> Tensor:
         at = self._at(state)
         return (candidates * self.gain[at][:, None]).sum(dim=2) + self.silence[at][:, None]
+
+    def posterior(self) -> Tensor:
+        return self.joined.sigmoid()
 
     def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         """From the join itself, the acoustic model included."""

@@ -250,12 +250,12 @@ def _confidence(onsets: Onsets, velocity: Floats) -> Floats:
 def _whole(onsets: Onsets) -> Floats:
     """(3,) how sure the acoustic model is of this recording."""
     prob = onsets.prob.astype(np.float64)
-    unsure, sure, likely, some = (prob > 0.1) & (prob < 0.9), prob > 0.9, prob > 0.5, prob > 0.05
+    unsure, sure, likely, possible = (prob > 0.1) & (prob < 0.9), prob > 0.9, prob > 0.5, prob > 0.05
     return np.array(
         [
             np.log(0.01 + unsure.mean() / max(1e-3, sure.mean())) if len(prob) else 0.0,
             logit(prob[likely]).mean() if likely.any() else 0.0,
-            prob[some].mean() if some.any() else 0.0,
+            prob[possible].mean() if possible.any() else 0.0,
         ],
         dtype=np.float32,
     )

@@ -125,8 +125,8 @@ def _layer(
     outputs, _ = nn.utils.rnn.pad_packed_sequence(
         packed_outputs, batch_first=True, total_length=inputs.shape[1]
     )
-    some = (lengths > 0)[:, None].to(inputs.device)
+    has_steps = (lengths > 0)[:, None].to(inputs.device)
     ended = last if len(given) > 1 else (last,)
     return outputs, tuple(
-        torch.where(some, values[0], old) for values, old in zip(ended, before, strict=True)
+        torch.where(has_steps, values[0], old) for values, old in zip(ended, before, strict=True)
     )

@@ -42,8 +42,8 @@ class Timeline:
         return self.bars[first:last]
 
 
-def timeline(beats: Beats, first: float, last: float) -> Timeline:
-    """Bars that hold music which begins and ends at these seconds.
+def timeline(beats: Beats, first: float, last_onset: float, last: float) -> Timeline:
+    """Bars that hold music whose first and last notes begin, and which ends, at these seconds.
 
     Beats go on at their nearest tempo where the music does; bars without music before it are left out. Beats
     before the first downbeat are a bar that is not whole, and as many bars as they fill.
@@ -63,6 +63,7 @@ def timeline(beats: Beats, first: float, last: float) -> Timeline:
     # The first bar is the one in which the first note is, the last one that in which the last one ends.
     music = max(0, int(np.searchsorted(times, first + EARLY * step, side="right")) - 1)
     end = int(np.searchsorted(times, last - EARLY * step, side="left"))
+    end = max(end, int(np.interp(last_onset, times, np.arange(len(times))) + 0.5) + 1)
     begins = [begin for begin, stop in zip(begins, [*begins[1:], np.inf], strict=True) if stop > music]
     begins = [begin for begin in begins if begin < end] or begins[:1]
     counts = np.diff([*begins, max(end, begins[-1] + 1)]).tolist()

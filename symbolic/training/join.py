@@ -30,6 +30,7 @@ from symbolic.priors.base import PriorCard
 from symbolic.priors.evidence_join import EvidenceJoin, EvidenceJoinOptions, candidates
 from symbolic.priors.loading import save_prior
 from symbolic.priors.surroundings import LOG_ODDS, Onsets, surroundings
+from symbolic.priors.trees import Trees
 
 STEP = 0.04  # seconds
 TOLERANCE = 0.06  # seconds between a note and the onset that is its own
@@ -52,6 +53,17 @@ class JoinTraining:
     stretch: float = 0.24
     shift: float = 0.7
     seed: int = 0
+    trees: int = 150  # grown one after the other on what those before leave
+    tree_rate: float = 0.12  # at which a tree counts
+    leaf_size: int = 60  # onsets, at least
+    tree_inputs: float = 0.3  # share of the inputs that a node may ask for
+
+    @property
+    def sizes(self) -> EvidenceJoinOptions:
+        """Of the join."""
+        return EvidenceJoinOptions(
+            hidden=self.hidden, networks=self.networks, dropout=self.dropout, trees=self.trees
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,13 +130,10 @@ def fit(data: Sequence[Judged], options: JoinTraining) -> EvidenceJoin:
         raise NotebeamError("fit(data)", f"{len(data)} recordings without an onset", "onsets to learn from")
     torch.manual_seed(options.seed)  # of the first weights and of dropout
     inputs, struck = torch.cat([part.inputs for part in data]), torch.cat([part.struck for part in data])
-    sizes = EvidenceJoinOptions(
-        inputs=inputs.shape[1], hidden=options.hidden, networks=options.networks, dropout=options.dropout
-    )
-    join = EvidenceJoin(sizes)
-    some = inputs[torch.randperm(len(inputs))[:50_000]].float()
-    join.mean.copy_(some.mean(dim=0))
-    join.spread.copy_(some.std(dim=0, correction=0).clamp(min=0.05))
+    join = EvidenceJoin(options.sizes)
+    sample = inputs[torch.randperm(len(inputs))[:50_000]].float()
+    join.mean.copy_(sample.mean(dim=0))
+    join.spread.copy_(sample.std(dim=0, correction=0).clamp(min=0.05))
     optimizer = torch.optim.AdamW(
         join.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
@@ -138,7 +147,40 @@ def fit(data: Sequence[Judged], options: JoinTraining) -> EvidenceJoin:
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
+    if join.trees is not None:
+        grow(join.trees, inputs, struck, options)
     return join.eval()
+
+
+def grow(trees: Trees, inputs: Tensor, struck: Tensor, options: JoinTraining) -> None:
+    """Fill the trees in: gradient boosting of the log-odds (Friedman 2001), by scikit-learn's histograms."""
+    from sklearn.ensemble import HistGradientBoostingClassifier  # slow to import: only fitting needs it
+
+    sizes = options.sizes
+    model = HistGradientBoostingClassifier(
+        learning_rate=options.tree_rate,
+        max_iter=sizes.trees,
+        max_leaf_nodes=sizes.leaves,
+        max_depth=sizes.depth,
+        min_samples_leaf=options.leaf_size,
+        l2_regularization=5.0,
+        max_features=options.tree_inputs,
+        max_bins=64,
+        early_stopping=False,
+        random_state=options.seed,
+    )
+    model.fit(inputs.numpy().astype(np.float32), struck.numpy() > 0)
+    trees.start.fill_(float(np.ravel(model._baseline_prediction)[0]))
+    for number, (tree,) in enumerate(model._predictors):
+        nodes = tree.nodes
+        place, count = torch.arange(len(nodes)), len(nodes)
+        leaf = torch.from_numpy(nodes["is_leaf"].astype(bool))
+        for name, column in (("below", "left"), ("above", "right")):
+            following = torch.from_numpy(nodes[column].astype(np.int64))
+            getattr(trees, name)[number, :count] = torch.where(leaf, place, following).short()
+        trees.feature[number, :count] = torch.from_numpy(nodes["feature_idx"].astype(np.int16))
+        trees.limit[number, :count] = torch.from_numpy(nodes["num_threshold"].astype(np.float32))
+        trees.value[number, :count] = torch.from_numpy(nodes["value"].astype(np.float32))
 
 
 def _batches(count: int, options: JoinTraining) -> Iterator[Tensor]:
@@ -167,7 +209,7 @@ def quality(data: Sequence[Judged], join: EvidenceJoin | None) -> Quality:
     for part in data:
         inputs = part.inputs.float()
         with torch.inference_mode():
-            logits = inputs[:, 0] if join is None else join.logits(inputs).mean(dim=0)
+            logits = inputs[:, 0] if join is None else join.judge(inputs)
         loss = nn.functional.binary_cross_entropy_with_logits(logits, part.struck, reduction="sum")
         nats.append(float(loss) / max(1, part.notes))
         chosen = logits > 0
@@ -208,17 +250,15 @@ def split(
 
 def card_of(name: str, data: Sequence[Judged], training: JoinTraining, model: str, command: str) -> PriorCard:
     """What is known of a fit."""
-    options = EvidenceJoinOptions(
-        hidden=training.hidden, networks=training.networks, dropout=training.dropout
-    )
-    told = (
+    options = training.sizes
+    sources = (
         f"{len(data)} posteriorgrams of the acoustic model {model} (acoustic.training.posteriorgrams): MAPS "
         "synthesised pianos; ASAP and POP909 performances rendered on sampled pianos and soundfonts; as they "
         "are, and through rooms, noise and recording chains"
     )
     return PriorCard(
         name=name, model="evidence-join", options=asdict(options), visible=options.visible,
-        clock={"kind": "frames", "hop": STEP}, plane="struck", data=told,
+        clock={"kind": "frames", "hop": STEP}, plane="struck", data=sources,
         licence="CC BY-NC-SA 4.0 (fitted to MAPS and ASAP)", command=command, acoustic_model=model,
     )  # fmt: skip
 
@@ -235,6 +275,7 @@ def main(argv: list[str] | None = None) -> int:
         help="score, and don't write: every third composition on these, neither of which is learnt from",
     )  # fmt: skip
     parser.add_argument("--networks", type=int, default=given.networks)
+    parser.add_argument("--trees", type=int, default=given.trees)
     parser.add_argument("--hidden", type=int, default=given.hidden)
     parser.add_argument("--epochs", type=int, default=given.epochs)
     parser.add_argument("--seed", type=int, default=given.seed)
@@ -242,7 +283,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if (args.output is None) == (args.hold_out is None):
         parser.error("either -o or --hold-out")
-    training = JoinTraining(networks=args.networks, hidden=args.hidden, epochs=args.epochs, seed=args.seed)
+    training = JoinTraining(
+        networks=args.networks, hidden=args.hidden, epochs=args.epochs, trees=args.trees, seed=args.seed
+    )
     try:
         data = []
         for part in read(args.posteriorgrams):

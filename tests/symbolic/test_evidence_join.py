@@ -23,7 +23,19 @@ from symbolic.priors.evidence_join import EvidenceJoin, EvidenceJoinOptions, can
 from symbolic.priors.loading import load_prior
 from symbolic.priors.repetition import chords_of, recall
 from symbolic.priors.surroundings import Onsets, surroundings
-from symbolic.training.join import JoinTraining, Judged, deviation, fit, judged, labels, main, quality, split
+from symbolic.priors.trees import TreeOptions, Trees
+from symbolic.training.join import (
+    JoinTraining,
+    Judged,
+    deviation,
+    fit,
+    grow,
+    judged,
+    labels,
+    main,
+    quality,
+    split,
+)
 
 
 def random_posteriorgram(
@@ -69,7 +81,7 @@ def test_the_search_finds_the_join_s_own_choice_in_every_clip_of_a_batch() -> No
     for clip, found in zip(clips, decode(clips, join, wide), strict=True):
         where, onsets = candidates(found.evidence)
         with torch.no_grad():
-            odds = join.logits(torch.from_numpy(numbers_of(clip, onsets))).mean(dim=0)
+            odds = join.judge(torch.from_numpy(numbers_of(clip, onsets)))
         expected = np.zeros(found.roll.shape, dtype=bool)
         expected[where] = odds.numpy() > 0
         assert expected.any()
@@ -83,6 +95,15 @@ def test_an_untrained_join_is_the_acoustic_model() -> None:
     join, clip = EvidenceJoin(EvidenceJoinOptions(hidden=4)).eval(), random_posteriorgram(200, 1)
     found = decode(clip, join, Beam())
     assert (found.roll == (found.evidence.prob > 0.5)).all()
+
+
+def test_the_posterior_is_that_of_the_keys_which_the_search_chooses() -> None:
+    join, clips = random_join(), [random_posteriorgram(steps, steps) for steps in (200, 120)]
+    for found in decode(clips, join, Beam(prior_weight=1.0)):
+        assert found.posterior is not None and found.posterior.shape == found.roll.shape
+        assert ((found.posterior > 0.5) == found.roll).mean() > 0.999
+        assert found.roll.any() and not found.roll.all()
+    assert decode(clips[0], None, Beam()).posterior is None
 
 
 def test_blocks_and_whole_find_the_same() -> None:
@@ -240,10 +261,39 @@ def test_a_fit_learns_which_onsets_are_notes() -> None:
         clip = random_posteriorgram(1500, 20 + seed)
         onsets = onsets_of(clip)
         data.append(judged(clip, played(onsets, (onsets.key >= 40) & (onsets.prob > 0.1))))
-    join = fit(data[:5], JoinTraining(epochs=40, batch_size=128, hidden=32, networks=1))
+    join = fit(data[:5], JoinTraining(epochs=40, batch_size=128, hidden=32, networks=1, trees=20))
     before, after = quality(data[5:], None), quality(data[5:], join)
     assert after.nats < before.nats / 2
     assert after.onset_f > 0.9 > before.onset_f
+
+
+def test_trees_are_those_that_were_grown() -> None:
+    """As tensors and by scikit-learn they say the same."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    draw = np.random.default_rng(0)
+    inputs = draw.normal(size=(600, 298)).astype(np.float16).astype(np.float32)
+    struck = inputs[:, 3] * inputs[:, 5] + 0.3 * draw.normal(size=600) > 0
+    options = JoinTraining(trees=12, leaf_size=10, tree_inputs=1.0)
+    trees = Trees(TreeOptions(count=12))
+    grow(trees, torch.from_numpy(inputs), torch.from_numpy(struck), options)
+    model = HistGradientBoostingClassifier(
+        learning_rate=0.12, max_iter=12, max_leaf_nodes=20, max_depth=8, min_samples_leaf=10,
+        l2_regularization=5.0, max_bins=64, early_stopping=False, random_state=0,
+    ).fit(inputs, struck)  # fmt: skip
+    found = trees(torch.from_numpy(inputs)).numpy()
+    np.testing.assert_allclose(found, model.decision_function(inputs), atol=1e-4)
+    assert found.std() > 0.3
+
+
+def test_a_tree_by_hand() -> None:
+    """Is input 1 above 0.5? Then 2; else, is input 0 above 1? Then -1, else 3."""
+    trees = Trees(TreeOptions(count=1, leaves=3, depth=2))
+    trees.feature[0], trees.limit[0] = torch.tensor([1, 0, 0, 0, 0]), torch.tensor([0.5, 1, 0, 0, 0])
+    trees.below[0], trees.above[0] = torch.tensor([1, 3, 2, 3, 4]), torch.tensor([2, 4, 2, 3, 4])
+    trees.value[0], trees.start[0] = torch.tensor([0.0, 0, 2, 3, -1]), 10.0
+    inputs = torch.tensor([[0.0, 1.0], [2.0, 0.5], [1.0, 0.0]])
+    assert trees(inputs).tolist() == [12.0, 9.0, 13.0]
 
 
 def test_quality_counts_by_hand() -> None:
@@ -286,12 +336,14 @@ def test_the_command_fits_and_writes_a_prior_that_loads(
 ) -> None:
     folder, target = tmp_path / "made", tmp_path / "own.safetensors"
     write_recordings(folder)
-    assert main(["--epochs", "1", "--posteriorgrams", str(folder), "-o", str(target)]) == 0
+    assert main(["--epochs", "1", "--trees", "3", "--posteriorgrams", str(folder), "-o", str(target)]) == 0
     prior = load_prior(target)
     assert isinstance(prior, EvidenceJoin)
     assert prior.require_card().acoustic_model == "piano"
     assert decode(random_posteriorgram(100, 50, model="piano"), prior).roll.shape[1] == 88
-    assert main(["--epochs", "1", "--posteriorgrams", str(folder), "--hold-out", "grand"]) == 0
+    assert (
+        main(["--epochs", "1", "--trees", "0", "--posteriorgrams", str(folder), "--hold-out", "grand"]) == 0
+    )
     assert "1 recordings to learn from, 1 held out" in capsys.readouterr().out
 
 

@@ -127,7 +127,7 @@ def test_two_tracks_hold_the_same_notes_as_one(tmp_path: Path, with_beats: bool,
 
 def test_hands_of_other_notes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        NotebeamError, match=r"write_midi: right: got \(3,\), expected a hand for each of 200"
+        NotebeamError, match=r"write_midi: right: got 'bool \(3,\)', expected a hand for each of 200"
     ):
         write_midi(tmp_path / "a.mid", overlapping_notes(), right=np.ones(3, dtype=np.bool_))
     assert not list(tmp_path.iterdir())

@@ -25,20 +25,20 @@ def spans(line: Timeline) -> list[tuple[int, int, int, int]]:
 
 def test_bars_hold_the_music_and_a_pickup_is_short() -> None:
     # Beats from 1.0 s on, a bar from the second one on; music in the first beat until 5 s.
-    line = timeline(steady(12, first=1), first=1.0, last=5.0)
+    line = timeline(steady(12, first=1), first=1.0, last_onset=4.0, last=5.0)
     assert spans(line) == [(0, 24, 4, 4), (24, 120, 4, 4), (120, 216, 4, 4)]
     assert line.beat_times[[0, 1]].tolist() == [1.0, 1.5]
     assert line.ticks_at(np.array([1.0, 1.25, 3.5])).tolist() == [0, 12, 120]
 
 
 def test_bars_without_music_before_it_are_left_out() -> None:
-    line = timeline(steady(16, first=0), first=5.2, last=6.0)
+    line = timeline(steady(16, first=0), first=5.2, last_onset=5.2, last=6.0)
     assert spans(line) == [(0, 96, 4, 4)]
     assert line.beat_times[0] == 5.0
 
 
 def test_beats_go_on_where_the_music_does() -> None:
-    line = timeline(steady(4, first=0, usual=2), first=0.1, last=4.2)
+    line = timeline(steady(4, first=0, usual=2), first=0.1, last_onset=4.0, last=4.2)
     # From 0 (two beats before the first) to 5 s.
     assert line.beat_times[0] == 0.0 and line.beat_times[-1] == pytest.approx(5.0)
     assert spans(line) == [(48 * i, 48 * i + 48, 2, 4) for i in range(5)]
@@ -46,7 +46,7 @@ def test_beats_go_on_where_the_music_does() -> None:
 
 def test_a_longer_bar_has_its_own_signature_and_thirds_are_eighths() -> None:
     downbeat = np.isin(np.arange(9), [0, 2, 5, 7])
-    line = timeline(Beats(0.5 * np.arange(9), downbeat, division=3), 0.0, 4.0)
+    line = timeline(Beats(0.5 * np.arange(9), downbeat, division=3), 0.0, 3.9, 4.0)
     assert spans(line)[:3] == [(0, 72, 6, 8), (72, 180, 9, 8), (180, 252, 6, 8)]
     assert [bar.start for bar in line.bars_between(71, 181)] == [0, 72, 180]
     assert [bar.start for bar in line.bars_between(72, 180)] == [72]
@@ -102,7 +102,7 @@ def grid_of(beat_parts: list[list[float]], division: int = 2) -> tuple[list[list
     place = [index + part for index, parts in enumerate(beat_parts) for part in parts]
     onset = 1.0 + 0.5 * np.array(place)
     notes = Notes.make(onset, onset + 0.05, 60 + np.arange(len(onset)) % 12, [64] * len(onset))
-    line = timeline(steady(len(beat_parts) + 1, 0, division), 1.0, float(notes.offset.max()))
+    line = timeline(steady(len(beat_parts) + 1, 0, division), 1.0, onset[-1], onset[-1] + 0.05)
     ticks, divisions = written_onsets(notes, np.ones(len(onset), dtype=np.bool_), line)
     beats = [[int(t) for t in ticks if t // line.beat == i] for i in range(len(beat_parts))]
     return [[t - i * line.beat for t in own] for i, own in enumerate(beats)], divisions[:, 1].tolist()
@@ -122,14 +122,14 @@ def test_hands_that_strike_together_are_written_together() -> None:
     onset = 1.0 + 0.5 * np.array([0, 0, 1 / 3 - 0.03, 1 / 3 - 0.03, 2 / 3])
     notes = Notes.make(onset, onset + 0.1, [48, 72, 50, 74, 76], [64] * 5)
     right = notes.pitch > 60
-    ticks, _ = written_onsets(notes, right, timeline(steady(4, 0), 1.0, 2.0))
+    ticks, _ = written_onsets(notes, right, timeline(steady(4, 0), 1.0, 1.4, 2.0))
     assert ticks.tolist() == [0, 0, 8, 8, 16]
 
 
 def voices(*notes: tuple[int, float, int]) -> tuple[list[Chord], list[Chord]]:
     """Voices of notes (onset, release, pitch), in ticks, in bars of four."""
     onset, released, pitch = (np.array(column) for column in zip(*notes, strict=True))
-    line = timeline(steady(9, 0), 1.0, 4.9)
+    line = timeline(steady(9, 0), 1.0, 4.8, 4.9)
     return voices_of(onset, released.astype(float), pitch, np.full(len(line.beat_times) - 1, 2), line)
 
 
@@ -156,7 +156,7 @@ def test_voices_hold_every_note_once_and_never_overlap(seed: int) -> None:
     onset = np.sort(draw.integers(0, 32, 60)) * 6
     pitch, released = draw.integers(40, 80, 60), onset + draw.uniform(1, 80, 60)
     rows = {(int(o), int(p)) for o, p in zip(onset, pitch, strict=True)}
-    line = timeline(steady(9, 0), 1.0, 4.9)
+    line = timeline(steady(9, 0), 1.0, 4.8, 4.9)
     found = voices_of(onset, released, pitch, np.full(len(line.beat_times) - 1, 4), line)
     for chords in found:
         assert all(before.stop <= after.start for before, after in zip(chords, chords[1:], strict=False))

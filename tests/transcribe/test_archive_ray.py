@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from oracles_transcribe import ideal, notes
 
+from transcribe.archive.__main__ import main as archive
 from transcribe.archive.places import plan_anywhere
+from transcribe.cli import main as transcribe
 from transcribe.outputs import Wanted
 
 MUSIC = notes((0.10, 0.90, 60, 64), (0.11, 0.90, 64, 80), (1.00, 1.21, 72, 100), (1.21, 1.50, 72, 90))
@@ -27,24 +30,20 @@ cat {folder}/sound.au
 """
 
 
-def run(module: str, *words: str | Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own; `path`: a folder whose programs come first."""
-    places = os.environ["PATH"] if path is None else f"{path}{os.pathsep}{os.environ['PATH']}"
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, without any cluster that there may be."""
     without = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    return subprocess.run(
-        [sys.executable, "-m", module, *map(str, words)],
-        capture_output=True,
-        text=True,
-        env=without | {"PATH": places},
-        timeout=540,
-    )
+    command = [sys.executable, "-m", "transcribe.archive", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, env=without, timeout=540)
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_ray_writes_the_same_bytes_and_survives_deaths(tmp_path: Path) -> None:
+def test_ray_writes_the_same_bytes_and_survives_deaths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("ray", reason="the extra `archive` is not installed")
     music, programs = tmp_path / "music", tmp_path / "programs"
     (music / "below").mkdir(parents=True)
@@ -58,12 +57,13 @@ def test_ray_writes_the_same_bytes_and_survives_deaths(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "sound.au", sound, 16_000, "FLOAT", "BIG", "AU")
     (programs / "ffmpeg").write_text(FFMPEG.format(folder=tmp_path))
     (programs / "ffmpeg").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
 
     # From and to a store, whose files are copied to and fro; tables into a folder of this machine.
     report = tmp_path / "report.jsonl"
     words = [music.as_uri(), "-o", (tmp_path / "ray").as_uri(), "--csv", tmp_path / "ray", "--jobs", "2"]
     words = [*words, *QUICK, "--report", report]
-    done = run("transcribe.archive", *words, path=programs)
+    done = run(*words)
     assert done.returncode == 1, done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("transcribe: ")]
     assert lines[-1] == "transcribe: 2 of 6 inputs failed, the others are written"
@@ -82,9 +82,11 @@ def test_ray_writes_the_same_bytes_and_survives_deaths(tmp_path: Path) -> None:
     assert entries["once.m4a"]["output"] == f"{(tmp_path / 'ray').as_uri()}/once.mid"
 
     # The command, on the same files.
-    plain = run("transcribe", *music.glob("*/*.npz"), music / "once.m4a", "-o", tmp_path / "plain", *QUICK,
-                "--csv", tmp_path / "plain", "--threads", "1", path=programs)  # fmt: skip
-    assert plain.returncode == 0, plain.stderr
+    threads = torch.get_num_threads()
+    plain = [*music.glob("*/*.npz"), music / "once.m4a", "-o", tmp_path / "plain", *QUICK]
+    plain += ["--csv", tmp_path / "plain", "--threads", "1"]
+    assert transcribe(list(map(str, plain))) == 0, capsys.readouterr().err
+    torch.set_num_threads(threads)
     expected = {Path(name).name: content for name, content in bytes_of(tmp_path / "plain").items()}
     assert len(expected) == 8
     assert {Path(name).name: content for name, content in bytes_of(tmp_path / "ray").items()} == expected
@@ -93,8 +95,8 @@ def test_ray_writes_the_same_bytes_and_survives_deaths(tmp_path: Path) -> None:
     # What the report says is done is left alone, though it lies in a store: nothing to do needs no Ray.
     (music / "always.m4a").unlink()
     (music / "bad.npz").unlink()
-    again = run("transcribe.archive", *words, "--resume", path=programs)
-    assert again.returncode == 0 and "4 of 4 inputs are done already" in again.stderr, again.stderr
+    assert archive([*map(str, words), "--resume"]) == 0
+    assert "4 of 4 inputs are done already" in capsys.readouterr().err
 
 
 def placed(folder: Path, inputs: Sequence[str], manifest: Sequence[str] = ()) -> list[tuple[str, str]]:

@@ -242,7 +242,9 @@ def test_of_a_front_ends_settings_the_temperature_holds_at_beats() -> None:
     assert Choice(clock="beats").options(None, prior=True) == tuned
     assert Choice(clock="beats").options(settings, prior=True) == replace(tuned, temperature=1.7)
     chosen = Choice(clock="beats", weight=0.5, numbers={"width": 3, "temperature": 2.0})
-    assert chosen.options(settings, prior=True) == replace(tuned, prior_weight=0.5, width=3, temperature=2.0)
+    # The penalty goes with the weight: 3 nats a note.
+    wanted = replace(tuned, prior_weight=0.5, note_penalty=-1.5, width=3, temperature=2.0)
+    assert chosen.options(settings, prior=True) == wanted
     with pytest.raises(
         NotebeamError, match=r"Transcriber\.decoder: .* expected a choice for the clock beats"
     ):

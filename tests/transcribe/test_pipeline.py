@@ -26,9 +26,10 @@ from symbolic.priors.loading import load_prior, save_prior
 from symbolic.priors.registry import build_prior
 from transcribe import models
 from transcribe import options as transcription_options
-from transcribe.pipeline import Transcriber, Transcription
+from transcribe.pipeline import Transcriber
 from transcribe.posteriorgrams import between
 from transcribe.presets import JOINS, MODEL, PRIOR, Choice
+from transcribe.transcription import Transcription
 
 HOP = 0.02
 

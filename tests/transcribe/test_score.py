@@ -130,6 +130,16 @@ def test_a_piece_for_one_hand_leaves_the_other_staff_to_rests(tmp_path: Path) ->
     assert root.find(".//key") is None
 
 
+@pytest.mark.parametrize("late", np.linspace(0.0, 1.0, 9).tolist())
+def test_a_last_note_just_before_a_bar_has_a_bar_to_be_in(tmp_path: Path, late: float) -> None:
+    onset = np.array([1.0, 1.5, 2.0 + BEAT * late])
+    write_score(tmp_path / "a.musicxml", Notes.make(onset, onset + 0.02, [60] * 3, [64] * 3), beats(4))
+    _, table = as_read(tmp_path / "a.musicxml")
+    assert (
+        table["onset_quarter"][:2].tolist() == [0.0, 1.0] and abs(table["onset_quarter"][2] - 2 - late) < 0.13
+    )
+
+
 def test_no_notes_make_no_score(tmp_path: Path) -> None:
     with pytest.raises(NotebeamError, match="write_score: got 'no notes', expected a score's music"):
         write_score(tmp_path / "a.musicxml", Notes.empty(), beats())

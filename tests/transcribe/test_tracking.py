@@ -8,10 +8,12 @@ import pytest
 from oracles_transcribe import assert_same_notes, ideal, notes
 
 from symbolic.clock import Clock, PianoRoll
+from symbolic.decoding.decode import decode
+from symbolic.decoding.options import Beam
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
-from transcribe.tracking import TrackOptions, runs, struck_notes
+from transcribe.tracking import TrackOptions, runs, struck_notes, track_notes
 
 HOP = 0.02
 KEY = 39  # C4, MIDI 60
@@ -139,6 +141,16 @@ def test_confidence_is_the_onsets_probability() -> None:
     confidence = tracked(planes([0.9] * 4), [0]).confidence
     assert confidence is not None
     assert confidence.tolist() == pytest.approx([0.8])
+
+
+def test_confidence_is_the_posterior_of_a_prior_that_sees_the_piece() -> None:
+    given = ideal(notes((0.5, 0.9, 60, 80), (1.0, 1.5, 64, 80)))
+    decoding = decode(given, None, Beam())
+    assert decoding.roll.sum() == 2
+    posterior = np.where(decoding.roll, np.float32(0.75), np.float32(0.25))
+    found = track_notes(replace(decoding, posterior=posterior), given, TrackOptions())
+    assert_same_notes(found, track_notes(decoding, given, TrackOptions()), seconds=0.0)
+    assert found.confidence is not None and (found.confidence == 0.75).all()
 
 
 def test_runs_of_sounding_steps_are_notes() -> None:

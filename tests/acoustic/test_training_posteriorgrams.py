@@ -1,0 +1,98 @@
+"""What a join is fitted to: which recordings, through which chains, and that they are made once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from acoustic.training import posteriorgrams
+from acoustic.training.posteriorgrams import Item, plan, sound, write_all
+from acoustic.training.renderings import HELD_OUT, RenderOptions, spread_over
+from symbolic.datasets import asap, pop909
+from symbolic.datasets.asap import Performance
+from symbolic.datasets.maps import Recording
+from symbolic.datasets.pop909 import Song
+from symbolic.notes import Notes, read_tsv, write_tsv
+from symbolic.posteriorgram import Posteriorgram
+
+SCALE = Notes.make(np.arange(20) * 0.5, np.arange(20) * 0.5 + 0.4, 50 + np.arange(20), np.full(20, 70))
+
+
+@dataclass(frozen=True)
+class Music:
+    """Stand-ins for the three data sets."""
+
+    songs: list[Song]
+    performances: list[Performance]
+    recordings: list[Recording]
+
+
+@pytest.fixture
+def music(monkeypatch: pytest.MonkeyPatch) -> Music:
+    splits = ("train", "valid", "test")
+    made = Music(
+        [Song(f"{n:03d}", SCALE) for n in range(600)],
+        [
+            Performance(str(n), "Bach", f"{splits[n % 3]}-{n}", splits[n % 3], SCALE, Path())
+            for n in range(60)
+        ],
+        [Recording(f"piece{n}", f"piece{n}", "StbgTGd2", 10.0, Path(), Path()) for n in range(9)],
+    )
+    monkeypatch.setattr(asap, "read_asap", lambda: made.performances)
+    monkeypatch.setattr(pop909, "read_pop909", lambda: made.songs)
+    monkeypatch.setattr(posteriorgrams, "read_maps", lambda part: made.recordings)
+    return made
+
+
+def test_a_plan_is_the_beginning_of_a_longer_one(music: Music) -> None:
+    long = plan(60, 5.0)
+    assert len({item.name for item in long}) == 60
+    assert [item.row() for item in plan(20, 5.0)] == [item.row() for item in long[:20]]
+
+
+def test_a_plan_leaves_out_what_benchmarks_test_on(music: Music) -> None:
+    items = plan(70, 5.0)
+    assert not {item.instrument for item in items} & set(HELD_OUT)
+    assert not [item for item in items if item.composition.startswith("Bach test")]
+    assert [item for item in items if item.composition.startswith("Bach train")]
+    rendered = {song.name for _, song in spread_over(music.songs, RenderOptions().pop909)}
+    songs = {item.composition.removeprefix("pop909-") for item in items if "pop909" in item.name}
+    assert songs and not songs & rendered
+    chains = [item.chain for item in items if item.chain is not None]
+    assert not [c for c in chains if c.loudspeaker_chance and c.microphone_chance]
+    assert [c for c in chains if c.loudspeaker_chance] and [c for c in chains if c.microphone_chance]
+    assert 0.1 < 1 - len(chains) / len(items) < 0.45
+
+
+def recorded(folder: Path) -> Item:
+    """A cut from 3 s on of a recording of ten seconds of noise."""
+    audio, table = folder / "piece.wav", folder / "piece.tsv"
+    soundfile.write(audio, np.random.default_rng(0).normal(0, 0.1, 160_000).astype(np.float32), 16_000)
+    write_tsv(table, SCALE)
+    source = Recording("piece", "piece", "StbgTGd2", 10.0, audio, table)
+    return Item(
+        name="piece", composition="piece", instrument="StbgTGd2", chain=None, source=source, start=3.0
+    )
+
+
+def test_a_cut_has_the_notes_and_the_sound_of_its_seconds(tmp_path: Path) -> None:
+    item = recorded(tmp_path)
+    audio, notes = sound(item, 4.0, seed=0)
+    whole, _ = soundfile.read(tmp_path / "piece.wav", dtype="float32")
+    np.testing.assert_allclose(audio, whole[48_000:112_000], atol=1e-6)
+    assert notes.onset.tolist() == pytest.approx([0.5 * n for n in range(8)])
+    assert notes.pitch.tolist() == list(range(56, 64))
+
+
+def test_what_is_there_is_kept(tmp_path: Path) -> None:
+    item, into = recorded(tmp_path), tmp_path / "made"
+    write_all([item], "piano-small", into, 2.0)
+    first = Posteriorgram.load(into / "piece.npz")
+    assert (first.model, first.source, first.count) == ("piano-small", "piece", 100)
+    assert len(read_tsv(into / "piece.tsv")) == 4
+    assert (into / "recordings.csv").read_text().splitlines()[1] == "piece,piece,StbgTGd2,none"
+    before = (into / "piece.npz").stat().st_mtime_ns
+    write_all([item], "piano-small", into, 2.0)
+    assert (into / "piece.npz").stat().st_mtime_ns == before
