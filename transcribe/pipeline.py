@@ -186,8 +186,10 @@ class Transcriber(Checked):
 
     def _decoded(self, posteriorgram: Posteriorgram, place: str) -> Transcription:
         settings = settings_of(posteriorgram, self._given_settings(), self.frontend, self._loaded_model)
-        complete = all(getattr(posteriorgram, name) is not None for name in NEEDED)
-        prior = self._load_prior(posteriorgram.model if complete else "", settings)
+        # A join knows the mistakes of its model in pianos, with all planes; else any prior of notes.
+        known = all(getattr(posteriorgram, name) is not None for name in NEEDED)
+        known = known and posteriorgram.onset is not None and warning(posteriorgram.onset) is None
+        prior = self._load_prior(posteriorgram.model if known else "", settings)
         options, track = self._options(settings, prior), self._track(settings, posteriorgram.model)
         with one_thread():
             if self.clock == "beats":

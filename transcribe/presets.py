@@ -27,7 +27,7 @@ PRESETS: dict[str, Options] = {
     "beam": Beam(prior_weight=0.1, note_penalty=-0.2),
 }
 # At steps of beats, whose rows are sounding keys; a step is worth as much acoustic evidence as many frames.
-# The penalty gives back what a prior charges for a note, about 3 nats (by validation pieces).
+# The penalty gives back what a prior charges for a note, about 3 nats (by validation pieces of the sets).
 BEAT_NOTE_PRICE = 3.0
 AT_BEATS: dict[str, Greedy | Beam] = {
     "greedy": Greedy(prior_weight=0.4, note_penalty=-1.2),

@@ -8,6 +8,7 @@ from benchmarks.reporting.markdown import markdown, rows_of, source
 
 REAL = "maps/real-dev"
 JOIN = "beam, join"
+ORIGIN = ("commit", "date", "machine")
 
 
 def prior_gain() -> str:
@@ -30,7 +31,7 @@ def prior_gain() -> str:
         for row in rows_of(report)
         if row["group"] == REAL
     ]
-    return markdown(header, rows) + "\n\n" + source(report)
+    return markdown(header, rows) + "\n\n" + _source(rows_of(report))
 
 
 def prior_domains() -> str:
@@ -55,9 +56,9 @@ def prior_domains() -> str:
             _gain(found["best threshold"], name),
             _gain(found["beam, prior of notes"], name),
         ]
-        for condition, found in by_condition.items()
+        for condition, found in sorted(by_condition.items(), key=lambda item: groups[item[0]])
     ]
-    return markdown(header, rows) + "\n\n" + source(report)
+    return markdown(header, rows) + "\n\n" + _source(rows_of(report))
 
 
 def confidence() -> str:
@@ -73,6 +74,12 @@ def confidence() -> str:
     said = ", ".join(f"{settings[f'{prior}: correlation']:.2f} ({prior})" for prior in priors)
     line = f"Correlation of a recording's mean confidence with its F, over all of them: {said}."
     return f"{markdown(header, rows)}\n\n{line}\n\n{source(report)}"
+
+
+def _source(rows: list[dict[str, str]]) -> str:
+    """Where the figures come from: conditions need not be of one run (--only)."""
+    commits, dates, machines = (", ".join(sorted({row[key] for row in rows})) for key in ORIGIN)
+    return f"`python -m benchmarks.prior_gain`, commit {commits}, {dates}, {machines}."
 
 
 def _gain(row: dict[str, float], name: str) -> str:

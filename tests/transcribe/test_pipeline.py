@@ -274,6 +274,9 @@ def test_a_join_is_for_whole_posteriorgrams_of_its_acoustic_model_alone(
     assert asked(monkeypatch, replace(ours, held=None)) == PRIOR
     assert asked(monkeypatch, replace(ours, model="oracle")) == PRIOR
     assert asked(monkeypatch, replace(ours, model="piano-small")) == PRIOR
+    onset = np.zeros_like(held)
+    onset[5::10, 30:35] = 0.5  # as of strings: every strike is in doubt
+    assert asked(monkeypatch, replace(ours, onset=onset)) == PRIOR
     # Numbers that somebody chose are for a prior of notes.
     assert asked(monkeypatch, ours, decoder=Beam(prior_weight=0.1)) == PRIOR
     assert asked(monkeypatch, ours, decoder=Choice(weight=0.1)) == PRIOR
