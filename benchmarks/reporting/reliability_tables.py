@@ -1,4 +1,6 @@
-"""The table of damaged inputs (`benchmarks.reliability`)."""
+"""The tables of damaged inputs (`benchmarks.reliability`) and of heavy ones (`benchmarks.load`)."""
+
+from typing import Any
 
 from benchmarks.reporting.form import read_report
 from benchmarks.reporting.markdown import markdown, rows_of, source
@@ -14,4 +16,26 @@ def damaged() -> str:
     return markdown(header, [*rows, ["all", *totals]]) + "\n\n" + source(report)
 
 
-TABLES = {"reliability": damaged}
+def load() -> str:
+    """Every heavy input: time and memory."""
+    report = read_report("load")
+    header = ["input", "music", "wall time", "real-time factor", "peak memory"]
+    rows = [
+        [
+            row["case"],
+            f"{row['audio_seconds'] / 60:.0f} min",
+            f"{row['wall_seconds']:.0f} s",
+            f"{row['wall_seconds'] / row['audio_seconds']:.3f}",
+            _memory(row),
+        ]
+        for row in rows_of(report)
+    ]
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
+def _memory(row: dict[str, Any]) -> str:
+    peak = f"{row['peak_memory_mb']} MB"
+    return peak if row["files"] == 1 else f"{peak} ({row['early_memory_mb']} MB after the first tenth)"
+
+
+TABLES = {"reliability": damaged, "load": load}
