@@ -24,7 +24,7 @@ from symbolic.datasets.maps import read_maps
 
 # The command, which then tells its memory on standard output.
 PROGRAM = """import sys
-from transcribe.cli import main
+from transcribe.__main__ import main
 assert main(sys.argv[1:]) == 0
 from benchmarks.reporting.form import peak_memory_mb
 print(peak_memory_mb())
