@@ -35,6 +35,7 @@ from acoustic.training.renderings import (
     spread_over,
 )
 from symbolic import datasets
+from symbolic.console import outcome
 from symbolic.datasets.maps import Recording, read_maps
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
@@ -198,14 +199,13 @@ def main(argv: list[str] | None = None) -> int:
         "-o", "--output", type=Path, default=datasets.cache_folder() / "join", help="folder to fill"
     )
     args = parser.parse_args(argv)
-    try:
-        if args.count < 1 or args.seconds <= 0:
-            raise NotebeamError("--count, --seconds", (args.count, args.seconds), "numbers above 0")
-        write_all(plan(args.count, args.seconds, args.seed), args.model, args.output, args.seconds)
-    except (NotebeamError, OSError) as error:
-        sys.stderr.write(f"acoustic.training.posteriorgrams: {error}\n")
-        return 1
-    return 0
+    return outcome("acoustic.training.posteriorgrams", lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> None:
+    if args.count < 1 or args.seconds <= 0:
+        raise NotebeamError("--count, --seconds", (args.count, args.seconds), "numbers above 0")
+    write_all(plan(args.count, args.seconds, args.seed), args.model, args.output, args.seconds)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from acoustic.audio import RATE_HZ
 from acoustic.instruments import Instrument, instrument, source
 from acoustic.rendering import AS_RECORDED, Touch, Tuning
 from symbolic import datasets
+from symbolic.console import outcome
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
 from symbolic.notes import Notes, write_tsv
@@ -222,19 +223,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--pianos", nargs="+", help="drawn from evenly; training asks for the same")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args(argv)
-    try:
-        options = RenderOptions(
-            asap=args.asap,
-            pop909=args.pop909,
-            seconds=args.seconds,
-            seed=args.seed,
-            pianos=tuple(args.pianos or given.pianos),
-        )
-        render_all(options, args.jobs)
-    except (NotebeamError, OSError) as error:
-        sys.stderr.write(f"acoustic.training.renderings: {error}\n")
-        return 1
-    return 0
+    return outcome("acoustic.training.renderings", lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> None:
+    options = RenderOptions(
+        asap=args.asap,
+        pop909=args.pop909,
+        seconds=args.seconds,
+        seed=args.seed,
+        pianos=tuple(args.pianos or RenderOptions().pianos),
+    )
+    render_all(options, args.jobs)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from symbolic.console import outcome
 from symbolic.datasets.tables import read_table
 from symbolic.decoding.evidence import evidence_of, frames_clock
 from symbolic.errors import NotebeamError
@@ -286,29 +287,28 @@ def main(argv: list[str] | None = None) -> int:
     training = JoinTraining(
         networks=args.networks, hidden=args.hidden, epochs=args.epochs, trees=args.trees, seed=args.seed
     )
-    try:
-        data = []
-        for part in read(args.posteriorgrams):
-            data.append(part)
-            sys.stderr.write(f"\r{len(data)} {part.name[:60]:<60}")
-        sys.stderr.write("\n")
-        if args.hold_out:
-            data, held = split(data, args.hold_out)
-            join = fit(data, training)
-            sys.stdout.write(f"{len(data)} recordings to learn from, {len(held)} held out\n")
-            for name, judge in (("acoustic model", None), ("join", join)):
-                found = quality(held, judge)
-                line = f"{name}: {found.nats:.4f} nats a note, onset F {found.onset_f:.4f}"
-                sys.stdout.write(f"{line}\n")
-            return 0
+    return outcome("symbolic.training.join", lambda: _run(args, training))
+
+
+def _run(args: argparse.Namespace, training: JoinTraining) -> None:
+    data = []
+    for part in read(args.posteriorgrams):
+        data.append(part)
+        sys.stderr.write(f"\r{len(data)} {part.name[:60]:<60}")
+    sys.stderr.write("\n")
+    if args.hold_out:
+        data, held = split(data, args.hold_out)
         join = fit(data, training)
-        command = f"python -m symbolic.training.join --seed {args.seed}"
-        join.card = card_of(args.output.stem, data, training, args.model, command)
-        save_prior(join, args.output)
-    except (NotebeamError, OSError) as error:
-        sys.stderr.write(f"symbolic.training.join: {error}\n")
-        return 1
-    return 0
+        sys.stdout.write(f"{len(data)} recordings to learn from, {len(held)} held out\n")
+        for name, judge in (("acoustic model", None), ("join", join)):
+            found = quality(held, judge)
+            line = f"{name}: {found.nats:.4f} nats a note, onset F {found.onset_f:.4f}"
+            sys.stdout.write(f"{line}\n")
+        return
+    join = fit(data, training)
+    command = f"python -m symbolic.training.join --seed {args.seed}"
+    join.card = card_of(args.output.stem, data, training, args.model, command)
+    save_prior(join, args.output)
 
 
 if __name__ == "__main__":
