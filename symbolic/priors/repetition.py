@@ -33,7 +33,7 @@ def repetition(key: Indices, time: NDArray[np.float64], prob: Floats) -> Floats:
     chord_time, chords, place = chords_of(key, time, prob)
     parts, best = recall(chords)
     own = [part[place, key] for part in parts]
-    odds = [np.log(p / (1 - p)) for p in (value.clip(LEAST, 1 - LEAST) for value in own)]
+    odds = [logit(value) for value in own]
     gap = np.diff(chord_time, prepend=chord_time[0] - 1, append=chord_time[-1] + 1)
     gaps = np.pad(gap, SPAN, mode="edge")[(place + SPAN)[:, None] + GAPS]
     count = np.full(len(place), np.log1p(len(chords)))
@@ -89,3 +89,9 @@ def recall(chords: Floats) -> tuple[list[Floats], Floats]:
             weight = once if power == 1 else once**power
             result[begin:end] = weight @ chords[first:stop] / weight.sum(axis=1, keepdims=True).clip(min=1e-9)
     return results, best
+
+
+def logit(prob: NDArray[np.floating]) -> Floats:
+    """Log-odds of probabilities, at most 7 either way."""
+    prob = np.clip(prob, LEAST, 1 - LEAST)
+    return np.asarray(np.log(prob / (1 - prob)), dtype=np.float32)

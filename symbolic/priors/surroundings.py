@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from symbolic.errors import NotebeamError
 from symbolic.pitch import KEYS
 from symbolic.posteriorgram import Posteriorgram
-from symbolic.priors.repetition import repetition
+from symbolic.priors.repetition import logit, repetition
 
 NEEDED = ("onset", "offset", "held", "velocity")  # planes, beside the frame plane
 HOP = 0.02  # seconds between frames; offsets below are frames of this length
@@ -29,7 +29,6 @@ REACHES = (7, 14, 21)
 # Semitones to the keys whose partials fall together with this one's, and to its neighbours.
 HIGHER = np.array([1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 19, 24, 28, 31, 34, 36])
 INTERVALS = np.concatenate([-HIGHER[::-1], HIGHER])
-LEAST = 1e-3  # probabilities are brought this far from 0 and 1 before their logit is taken
 COUNT_SECONDS = (0.06, 0.3, 1.0, 2.0, 8.0, 30.0)
 PROFILE_SECONDS = (4.0, 20.0)
 LOCAL_SECONDS = 10.0
@@ -108,12 +107,6 @@ LOG_ODDS = (
     1 + len(ONSET_FRAMES) + 2 * len(LEVEL_FRAMES) + len(OFFSET_FRAMES) + 2 * len(REACHES) + len(SPANS)
     + 3 * len(INTERVALS)
 )  # fmt: skip
-
-
-def logit(prob: NDArray[np.floating]) -> Floats:
-    """Log-odds of probabilities, at most 7 either way."""
-    prob = np.clip(prob, LEAST, 1 - LEAST)
-    return np.asarray(np.log(prob / (1 - prob)), dtype=np.float32)
 
 
 def plane_at(posteriorgram: Posteriorgram, name: str, frame: Indices, key: Indices) -> Floats:
