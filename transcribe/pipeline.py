@@ -153,20 +153,20 @@ class Transcriber(Checked):
             if rate is None:
                 raise NotebeamError("transcribe(rate)", None, "samples a second, in Hz, of samples")
             posteriorgram = self._acoustic_model()(audio, rate=rate, notice=notice)
-            return self.transcribe_posteriorgram(self._noticed(posteriorgram, notice))
+            self._is_doubtful(posteriorgram, notice)  # all of it, not only from `start` to `stop`
+            return self.transcribe_posteriorgram(posteriorgram)
         path = Path(audio)
         if path.suffix.lower() == POSTERIORGRAM:
             return self.transcribe_posteriorgram(read_posteriorgram(path), place=str(path))
         posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage, notice)
-        return self._decoded(self._noticed(posteriorgram, notice), str(path))
+        return self._decoded(posteriorgram, str(path), notice)
 
-    def _noticed(self, posteriorgram: Posteriorgram, notice: Callable[[str], None] | None) -> Posteriorgram:
-        """The same; a notice where it does not sound like a piano, which only our own models can tell."""
-        if notice is not None and self.frontend is None and posteriorgram.onset is not None:
-            line = warning(posteriorgram.onset)
-            if line is not None:
-                notice(line)
-        return posteriorgram
+    def _is_doubtful(self, posteriorgram: Posteriorgram, notice: Callable[[str], None] | None = None) -> bool:
+        """Whether it does not sound like a piano; a notice of that, which only our own models can tell."""
+        line = None if posteriorgram.onset is None else warning(posteriorgram.onset)
+        if line is not None and notice is not None and self.frontend is None:
+            notice(line)
+        return line is not None
 
     def load(self, *, audio: bool) -> None:
         """Load the models now: the prior, and with `audio` the acoustic model too."""
@@ -184,11 +184,13 @@ class Transcriber(Checked):
         place = place or posteriorgram.source or "posteriorgram"
         return self._decoded(between(posteriorgram, self.start, self.stop, place), place)
 
-    def _decoded(self, posteriorgram: Posteriorgram, place: str) -> Transcription:
+    def _decoded(
+        self, posteriorgram: Posteriorgram, place: str, notice: Callable[[str], None] | None = None
+    ) -> Transcription:
         settings = settings_of(posteriorgram, self._given_settings(), self.frontend, self._loaded_model)
         # A join knows the mistakes of its model in pianos, with all planes; else any prior of notes.
-        known = all(getattr(posteriorgram, name) is not None for name in NEEDED)
-        known = known and posteriorgram.onset is not None and warning(posteriorgram.onset) is None
+        doubtful = self._is_doubtful(posteriorgram, notice)
+        known = not doubtful and all(getattr(posteriorgram, name) is not None for name in NEEDED)
         prior = self._load_prior(posteriorgram.model if known else "", settings)
         options, track = self._options(settings, prior), self._track(settings, posteriorgram.model)
         with one_thread():
