@@ -239,24 +239,31 @@ def test_a_killed_transcription_leaves_whole_files_and_goes_on(tmp_path: Path) -
     assert len(list(out.glob("[!.]*.mid"))) == len(list(out.glob("[!.]*.npz"))) == 60
 
 
-@pytest.mark.slow
-def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
-    config = training(tmp_path, steps=60)
-    whole = run("-m", "symbolic.training", config, "--run", tmp_path / "whole", cwd=tmp_path)
-    assert whole.returncode == 0, whole.stderr
-    cut = tmp_path / "cut"
-    words: list[str | Path] = ["-m", "symbolic.training", config, "--run", cut]
-    begin = subprocess.Popen(words_of(*words), cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL)
-    while not (cut / "checkpoint.safetensors").exists():
+def killed_at_checkpoints(cwd: Path, words: list[str | Path]) -> None:
+    """A training into the folder that is its last word, killed at its first checkpoint and then again."""
+    checkpoint = Path(words[-1]) / "checkpoint.safetensors"
+    begin = subprocess.Popen(
+        words_of(*words), cwd=cwd, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not checkpoint.exists():
         assert begin.poll() is None
         time.sleep(0.01)
     begin.kill()
     begin.wait()
 
     def check() -> None:
-        load_file(cut / "checkpoint.safetensors")
+        load_file(checkpoint)
 
-    killed_until_done(tmp_path, [*words, "--resume"], check)
+    killed_until_done(cwd, [*words, "--resume"], check)
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    config = training(tmp_path, steps=60)
+    whole = run("-m", "symbolic.training", config, "--run", tmp_path / "whole", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    words: list[str | Path] = ["-m", "symbolic.training", config, "--run", tmp_path / "cut"]
+    killed_at_checkpoints(tmp_path, words)
     one, other = (load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "cut"))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
@@ -303,19 +310,8 @@ def test_a_killed_acoustic_training_goes_on_to_the_same_weights(
     config.write_text(ACOUSTIC_CONFIG)
     whole = run("-m", "acoustic.training", config, "--run", tmp_path / "whole", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
-    cut = tmp_path / "cut"
-    words: list[str | Path] = ["-m", "acoustic.training", config, "--run", cut]
-    begin = subprocess.Popen(words_of(*words), cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL)
-    while not (cut / "checkpoint.safetensors").exists():
-        assert begin.poll() is None
-        time.sleep(0.01)
-    begin.kill()
-    begin.wait()
-
-    def check() -> None:
-        load_file(cut / "checkpoint.safetensors")
-
-    killed_until_done(tmp_path, [*words, "--resume"], check)
+    words: list[str | Path] = ["-m", "acoustic.training", config, "--run", tmp_path / "cut"]
+    killed_at_checkpoints(tmp_path, words)
     one, other = (load_file(tmp_path / name / "tiny.safetensors") for name in ("whole", "cut"))
     assert one and all(torch.equal(one[name], other[name]) for name in one)
 
