@@ -40,12 +40,12 @@ from transcribe.tracking import track_notes
 
 log = logging.getLogger(__name__)
 STEP = 0.04  # seconds, of the prior of notes
-SHIFTED = (-0.6, 0.0, 0.6)  # nats on a note's price around the one that gives back what the prior charges
-WEIGHTS = (0.05, 0.1, 0.2, 0.4)
+SHIFTED = (-0.4, 0.2)  # nats on a note's price beside the one that gives back what the prior charges
+WEIGHTS = (0.05, 0.1, 0.2)
 SHARES = (0.5, 1.0)  # of the internal prior, beside the prior's own 1
 TEMPERATURES = (0.7, 1.4)
-MASSES = (0.3, 0.4, 0.5)  # the least that lies on a note that is chosen; F near 0.9 asks for 0.45
-WIDE = Beam(width=32, n_best=32, hash_steps=0, look_back=50)  # many hypotheses that differ in the last 2 s
+MASSES = (0.35, 0.45, 0.55)  # the least that lies on a note that is chosen; F near 0.9 asks for 0.45
+WIDE = Beam(width=16, n_best=16, hash_steps=4, look_back=50)  # hypotheses that differ in the last 2 s
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,6 @@ def trials(prior: Prior, internal: Prior) -> Iterator[Trial]:
     """All of them."""
     for shift in SHIFTED:
         yield Trial("no prior", None, Beam(prior_weight=0.0, note_penalty=0.2 + shift, n_best=1))
-        for mass in MASSES:
-            yield Trial(
-                "no prior, by mass", None, replace(WIDE, prior_weight=0.0, note_penalty=0.2 + shift), mass
-            )
     for weight, shift in product(WEIGHTS, SHIFTED):
         plain = Beam(prior_weight=weight, note_penalty=0.2 + shift - NOTE_PRICE * weight, n_best=1)
         yield Trial("prior", prior, plain)
@@ -86,7 +82,7 @@ def trials(prior: Prior, internal: Prior) -> Iterator[Trial]:
             yield Trial(
                 "density ratio", DensityRatio(prior, internal, share), replace(plain, note_penalty=price)
             )
-    for weight, mass in product(WEIGHTS[:3], MASSES):
+    for weight, mass in product(WEIGHTS[:2], MASSES):
         penalty = 0.2 - NOTE_PRICE * weight
         yield Trial("prior, by mass", prior, replace(WIDE, prior_weight=weight, note_penalty=penalty), mass)
 
