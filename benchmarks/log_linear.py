@@ -87,6 +87,18 @@ def trials(prior: Prior, internal: Prior) -> Iterator[Trial]:
         yield Trial("prior, by mass", prior, replace(WIDE, prior_weight=weight, note_penalty=penalty), mass)
 
 
+def opening(clip: Clip, seconds: float) -> Clip:
+    """Its first seconds."""
+    frames = round(seconds / clip.posteriorgram.hop)
+    part = clip.posteriorgram.part(0, min(frames, clip.posteriorgram.count))
+    return replace(
+        clip,
+        reference=clip.reference.cut(0.0, seconds),
+        posteriorgram=part,
+        seconds=min(seconds, clip.seconds),
+    )
+
+
 def decoded(evidence: Sequence[Evidence], trial: Trial) -> list[Decoding]:
     """Of every clip."""
     if trial.mass is None:
@@ -186,6 +198,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--labels", type=Path, metavar="FOLDER", help="write what the internal prior is trained on, and stop"
     )
     parser.add_argument("--internal", metavar="FILE", help="weights of the internal prior")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each recording, from its start")
     parser.add_argument("--only", nargs="+", choices=DEGRADED, default=list(DEGRADED))
     args = parsed(parser, argv)
     if args.labels is None and args.internal is None:
@@ -205,8 +218,9 @@ def _run(args: argparse.Namespace) -> None:
                 "prior": PRIOR,
                 "internal prior": {"data": internal.card.data, **internal.card.scores},
             }
-            settings |= {"interval": "95 %, paired bootstrap over compositions"}
-            rows = rows_of(condition.name, read_condition(condition), prior, internal)
+            settings |= {"seconds": args.seconds, "interval": "95 %, paired bootstrap over compositions"}
+            clips = [opening(clip, args.seconds) for clip in read_condition(condition)]
+            rows = rows_of(condition.name, clips, prior, internal)
             question = "Can the prior of notes be joined to the acoustic model better than as a product?"
             merge_report(args.output, question, settings, rows, ("condition",))
 
