@@ -76,6 +76,7 @@ def _run(args: argparse.Namespace, way: Way) -> int:
         sound=args.sonify,
         posteriorgram=args.save_posteriorgram,
         score=args.score,
+        n_best=args.n_best or 1,
     )
     try:
         if args.score is not None:

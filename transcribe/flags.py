@@ -15,6 +15,7 @@ SETTINGS = {
     "--threshold": "threshold",
     "--beam-width": "width",
     "--candidates": "candidates",
+    "--n-best": "n_best",
 }
 
 
@@ -22,7 +23,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
     """The transcriber; what the command does not say stays its default."""
     from dataclasses import fields, replace
 
-    from symbolic.decoding.options import METHODS
+    from symbolic.decoding.options import METHODS, Beam
     from symbolic.errors import NotebeamError
     from symbolic.priors.loading import priors_with_steps_of
     from transcribe.pipeline import Transcriber
@@ -49,7 +50,9 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         having = [key for key, entry in METHODS.items() if name in {f.name for f in fields(entry.options)}]
         if method not in having:
             raise NotebeamError(flag, value, f"--decoder {' or '.join(having)}: {method} has no such setting")
-        replace(decoder, **{name: value})  # refuses a bad one
+        if name == "n_best" and isinstance(decoder, Beam) and value > decoder.width:
+            raise NotebeamError(flag, value, f"{decoder.width} at most, the hypotheses of --beam-width")
+        decoder = replace(decoder, **{name: value})  # refuses a bad one
         numbers[name] = value
     options = {
         "model": args.model,

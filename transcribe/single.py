@@ -16,7 +16,11 @@ from symbolic.console import is_out_of_memory
 from transcribe.report import End
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
+    from pathlib import Path
+
     from symbolic.errors import NotebeamError
+    from symbolic.metre import Beats
+    from symbolic.notes import Notes
     from transcribe.outputs import Job
     from transcribe.pipeline import Transcriber
     from transcribe.report import Outcome
@@ -33,7 +37,11 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
     notices: list[str] = []
     try:
         result = _result(job, transcriber, args, faults.append, notices.append, bar=bar)
-        _write(job, result, args, notices.append)
+        errors = [f"{fault}; what is there is written" for fault in faults]
+        if transcriber.beats is not None and result.beats is None:  # which was told last
+            score = "" if job.score is None else ", and there is no score"
+            errors[-1] = f"{faults[-1]}; the notes are written without bars{score}"
+        _write(job, result, args, errors.append, notices.append)
     except Exception as error:  # the next input may be good: a bug is one line, and a traceback with --debug
         if args.debug:
             traceback.print_exc()
@@ -46,9 +54,9 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
     sure = notes.confidence
     return Outcome(
         source=str(job.source),
-        end=End.DAMAGED if faults else End.WHOLE,
+        end=End.DAMAGED if errors else End.WHOLE,
         output=str(job.midi),
-        errors=tuple(f"{fault}; what is there is written" for fault in faults),
+        errors=tuple(errors),
         notices=tuple(f"notice: {job.source}: {notice}" for notice in notices),
         seconds=posteriorgram.count * posteriorgram.hop,
         elapsed=time.monotonic() - begin,
@@ -100,19 +108,23 @@ def _advance(bar: object, fraction: float) -> None:
     bar.update(fraction - bar.n)  # type: ignore[attr-defined]
 
 
-def _write(job: Job, result: Transcription, args: argparse.Namespace, notice: Callable[[str], None]) -> None:
-    """Every file wanted, each whole or not at all, the MIDI file last."""
+def _write(
+    job: Job,
+    result: Transcription,
+    args: argparse.Namespace,
+    fault: Callable[[str], None],
+    notice: Callable[[str], None],
+) -> None:
+    """Every file wanted, each whole or not at all, the MIDI file last; a score may be impossible."""
     from symbolic.hands import right_hand
     from symbolic.midi_writing import TEMPO
     from symbolic.notes import write_csv
-    from transcribe.musicxml import write_score
     from transcribe.picture import save_picture
 
     for path in job.outputs:
         path.parent.mkdir(parents=True, exist_ok=True)
-    if job.score is not None:  # first: it may be refused
-        assert result.beats is not None
-        write_score(job.score, result.notes, result.beats, f"{job.source}: --score")
+    if job.score is not None and result.beats is not None:
+        _write_score(job.score, result.notes, result.beats, f"{job.source}: --score", fault)
     if job.csv is not None:
         write_csv(job.csv, result.notes)
     if job.picture is not None:
@@ -121,9 +133,26 @@ def _write(job: Job, result: Transcription, args: argparse.Namespace, notice: Ca
         _write_sound(job, result, notice)
     if job.posteriorgram is not None:
         result.posteriorgram.save(job.posteriorgram)
-    right = right_hand(result.notes) if args.hands or result.beats is not None else None
+    found = [result.notes, *result.alternatives]
+    if len(found) < job.n_best:
+        notice(f"{len(found)} of {job.n_best} transcriptions: the search ended with no more")
+    for path in job.alternatives[len(found) - 1 :]:  # those of an earlier run would be taken for this one's
+        path.unlink(missing_ok=True)
     tempo = TEMPO if args.tempo is None else args.tempo
-    result.notes.save(job.midi, tempo, pedal=args.pedal, beats=result.beats, right=right)
+    for path, notes in reversed(list(zip((job.midi, *job.alternatives), found, strict=False))):
+        right = right_hand(notes) if args.hands or result.beats is not None else None
+        notes.save(path, tempo, pedal=args.pedal, beats=result.beats, right=right)
+
+
+def _write_score(path: Path, notes: Notes, beats: Beats, place: str, fault: Callable[[str], None]) -> None:
+    """The score; that there is nothing to write is a fault, and the other files are written."""
+    from symbolic.errors import NotebeamError
+    from transcribe.musicxml import write_score
+
+    try:
+        write_score(path, notes, beats, place)
+    except NotebeamError as error:
+        fault(f"{error}; the other files are written")
 
 
 def _write_sound(job: Job, result: Transcription, notice: Callable[[str], None]) -> None:
