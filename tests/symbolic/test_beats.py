@@ -189,7 +189,9 @@ def test_a_resumed_run_is_the_same_run(tmp_path: Path) -> None:
 
 
 def test_training_learns_the_beats_of_marches(tmp_path: Path) -> None:
-    learning = Learning(replace(SMALL, steps=40, validation_steps=20, dropout=0.0, learning_rate=0.01), marches(), marches())
+    learning = Learning(
+        replace(SMALL, steps=40, validation_steps=20, dropout=0.0, learning_rate=0.01), marches(), marches()
+    )
     before, kept = learning.validated(), []
     learning.run(tmp_path, kept.append)
     after = learning.validated()
