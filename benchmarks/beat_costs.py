@@ -22,7 +22,7 @@ from symbolic.beats.tracking import beats_of_readings
 from symbolic.datasets.asap import Annotation, read_annotation, read_asap
 
 BY_BEATS: Mapping[str, Sequence[float]] = {
-    "tempo_change": (2.0, 3.0, 4.0, 6.0, 8.0, 12.0),
+    "tempo_change": (1.0, 1.5, 2.0, 3.0, 4.0, 6.0),
     "beat": (-0.5, 0.0, 0.5, 1.0, 1.5),
     "silent_beat": (1.5, 2.0, 3.0, 4.0),
     "tempo": (0.0, 0.15, 0.3, 0.5, 1.0),

@@ -11,7 +11,8 @@ TOGETHER = 0.03  # seconds within which notes are struck together
 LONGEST, SHORTEST = 4.0, 0.01  # seconds, of gaps and lengths as the network sees them
 NEAR = 2.0  # seconds around a chord whose lowest note says what the bass is
 BASS = 7  # semitones above the lowest note around that still are bass
-FEATURES = 14 + 12 + 12
+SPANS = (2, 3, 4, 6, 8)  # chords, before and after, the time to which is told
+FEATURES = 14 + 2 * len(SPANS) + 12 + 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,7 @@ def chords_of(notes: Notes) -> Chords:
         *(_log(gap) for gap in _gaps_between(time, above <= BASS)),
         _log(0.25 * np.append(LONGEST, gaps) / usual),
         _log(0.25 * np.append(gaps, LONGEST) / usual),
+        *(_log(span) for span in _spans(time)),
     ]
     chroma, bass = np.zeros((2, count, 12))
     chroma[group, notes.pitch % 12] = 1
@@ -75,13 +77,26 @@ def _log(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
 def _lowest_around(time: NDArray[np.float64], lowest: NDArray[np.int64]) -> NDArray[np.int64]:
     """(C,) lowest pitch of all chords within 2 s of each."""
     first, stop = np.searchsorted(time, time - NEAR), np.searchsorted(time, time + NEAR, side="right")
-    return np.array([lowest[a:b].min() for a, b in zip(first, stop, strict=True)])
+    # Between each first and stop, and, of no use, between each stop and the next first.
+    bounds = np.stack([first, stop], axis=1).ravel()
+    return np.asarray(np.minimum.reduceat(np.append(lowest, lowest[-1]), bounds)[::2])
 
 
 def _usual_gap(time: NDArray[np.float64]) -> NDArray[np.float64]:
     """(C,) seconds from one chord to the next, the mean within 2 s of each."""
     first, stop = np.searchsorted(time, time - NEAR), np.searchsorted(time, time + NEAR, side="right") - 1
     return np.asarray((time[stop] - time[first]) / np.maximum(1, stop - first))
+
+
+def _spans(time: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """(C,) seconds to the chord so many before each, and so many after it, of each of SPANS."""
+    padded = np.pad(time, SPANS[-1], constant_values=(-np.inf, np.inf))
+    at = np.arange(len(time)) + SPANS[-1]
+    return [
+        np.asarray(distance)
+        for span in SPANS
+        for distance in (time - padded[at - span], padded[at + span] - time)
+    ]
 
 
 def _gaps_between(

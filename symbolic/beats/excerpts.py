@@ -12,6 +12,7 @@ from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, LOWEST
 
 NEAR = 0.06  # seconds that a beat's chord may lie off it
+GHOSTS = (-12, 12, 19)  # semitones from a note to one that was only heard in it
 UNKNOWN = -1  # of a target: no loss
 
 
@@ -39,8 +40,8 @@ class Example:
 def excerpt(piece: Piece, seconds: float, draw: np.random.Generator) -> Example:
     """About so many seconds from anywhere in the piece, transposed, played otherwise and made less exact.
 
-    The tempo is another throughout and wavers. As in a transcription notes are lost, shifted by about 10 ms,
-    and their ends and velocities are guesses.
+    The tempo is another throughout and wavers. As in a transcription notes are lost, or added in octaves,
+    shifted by about 10 ms, and their ends and velocities are guesses.
     """
     notes, beats = piece.notes, piece.beats
     start = draw.uniform(notes.onset[0], max(notes.onset[0] + 0.1, notes.onset[-1] - seconds / 2))
@@ -56,6 +57,17 @@ def excerpt(piece: Piece, seconds: float, draw: np.random.Generator) -> Example:
     pitch = notes.pitch[rows] + semitones
     velocity = notes.velocity[rows] * draw.uniform(0.7, 1.2) + draw.normal(0, 4, len(rows))
     velocity = velocity.round().clip(1, 127)
+    ghosts = np.flatnonzero(draw.random(len(rows)) < draw.uniform(0, 0.04))
+    above = pitch[ghosts] + draw.choice(GHOSTS, len(ghosts))
+    onset, stop, pitch, velocity = (
+        np.append(values, more)
+        for values, more in (
+            (onset, onset[ghosts]),
+            (stop, stop[ghosts]),
+            (pitch, above),
+            (velocity, np.maximum(1, velocity[ghosts] // 2)),
+        )
+    )
     kept = (pitch >= LOWEST) & (pitch <= HIGHEST)
     chords = chords_of(Notes.make(onset[kept], stop[kept], pitch[kept], velocity[kept]))
     near = (beats.times > knots[0]) & (beats.times < knots[-1])

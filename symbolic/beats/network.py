@@ -1,4 +1,4 @@
-"""The network of beats: a recurrent net over chords with a head for each question; its weights' file."""
+"""The network of beats: convolutions over chords, a head for each question; its weights' file."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from symbolic.beats.chords import FEATURES, Chords
 from symbolic.checkpoints import read_tensors, shapes_of, write_json, write_tensors
@@ -28,6 +29,7 @@ class BeatCard:
     data: str
     licence: str
     command: str
+    training: dict[str, float] = field(default_factory=dict)  # its options in full
     scores: dict[str, float] = field(default_factory=dict)
 
 
@@ -44,18 +46,39 @@ class Readings:
 
 
 class BeatNetwork(nn.Module):
-    """Layers of GRU in both directions, and a linear head for each question."""
+    """Dilated convolutions over chords (after Davies and Böck, 2019), a linear head for each question."""
 
-    def __init__(self, units: int = 64, layers: int = 2, dropout: float = 0.0) -> None:
+    def __init__(self, channels: int = 64, blocks: int = 8, kernel: int = 3, dropout: float = 0.0) -> None:
         super().__init__()
-        self.gru = nn.GRU(FEATURES, units, layers, batch_first=True, dropout=dropout, bidirectional=True)
+        self.first = nn.Conv1d(FEATURES, channels, kernel, padding=kernel // 2)
+        self.blocks = nn.Sequential(*(_Block(channels, kernel, 2**row, dropout / 2) for row in range(blocks)))
         self.dropout = nn.Dropout(dropout)
-        self.heads = nn.ModuleDict({name: nn.Linear(2 * units, size) for name, size in HEADS.items()})
+        self.heads = nn.ModuleDict({name: nn.Linear(channels, size) for name, size in HEADS.items()})
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
         """Logits (B, C, size) of each head, of features (B, C, FEATURES)."""
-        hidden = self.dropout(self.gru(features)[0])
-        return {name: head(hidden) for name, head in self.heads.items()}
+        hidden = self.blocks(F.gelu(self.first(features.transpose(1, 2)))).transpose(1, 2)
+        hidden = self.dropout(F.gelu(hidden))
+        return {name: head(hidden).float() for name, head in self.heads.items()}
+
+
+class _Block(nn.Module):
+    """A residual block, which begins as the identity."""
+
+    def __init__(self, channels: int, kernel: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        reach = kernel // 2 * dilation
+        self.wide = nn.Conv1d(channels, channels, kernel, padding=reach, dilation=dilation)
+        self.dropout = nn.Dropout1d(dropout)  # of whole channels: every chord tells of its neighbours
+        self.mix = nn.Conv1d(channels, channels, 1)
+        nn.init.zeros_(self.mix.weight)
+        assert self.mix.bias is not None
+        nn.init.zeros_(self.mix.bias)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, channels, C), likewise."""
+        change: Tensor = self.mix(self.dropout(F.gelu(self.wide(hidden))))
+        return hidden + change
 
 
 def tempo_class(seconds: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -19,11 +19,11 @@ FRAME = 0.02  # seconds
 class Costs:
     """Weights of the two searches, nats; the defaults are those of benchmarks.beat_costs."""
 
-    beat: float = 0.5  # given to every beat: what the network doubts is rather a beat than a gap
-    silent_beat: float = 1.5  # of a beat where nothing is struck
-    tempo_change: float = 3.0  # of a tempo e times as fast or slow
+    beat: float = 1.0  # given to every beat: what the network doubts is rather a beat than a gap
+    silent_beat: float = 3.0  # of a beat where nothing is struck
+    tempo_change: float = 1.5  # of a tempo e times as fast or slow
     tempo: float = 0.15  # factor on the network's log-probability of the tempo, beyond an even one's
-    bar_change: float = 0.1  # of another number of beats in the next bar
+    bar_change: float = 0.25  # of another number of beats in the next bar
     bar: float = 0.0  # factor on the network's log-probability of a number of beats a bar
 
 
@@ -51,34 +51,43 @@ def _best_chain(score: NDArray[np.float32], tempo: NDArray[np.float32], change: 
     The first beat is within the longest time between two of the beginning, the last within it of the end.
     """
     lengths = np.arange(round(SHORTEST_BEAT / FRAME), round(LONGEST_BEAT / FRAME) + 1)
-    count, longest = len(score), int(lengths[-1])
-    ratio = np.abs(np.log(lengths[:, None] / lengths[None]))
-    step = (-change * ratio).astype(np.float32)  # (length now, length before)
-    classes = tempo_class(np.asarray(lengths * FRAME, dtype=np.float64))
-    # A row for each frame, preceded by rows of the time before the music, from which nothing comes.
-    best = np.full((count + longest, len(lengths)), -np.inf, dtype=np.float32)
-    came = np.full((count, len(lengths)), -1, dtype=np.int16)
-    for now in range(count):
-        # Row l: the beat before lay lengths[l] frames earlier.
-        before = best[now + longest - lengths[-1] : now + longest - lengths[0] + 1][::-1]
-        total = before + step
-        choice = total.argmax(axis=1)
-        value = total[np.arange(len(lengths)), choice]
-        came[now] = choice
-        if now < longest:  # may be the first beat: its own time to the one before is free
-            begins = value < 0
-            came[now][begins], value = -1, np.maximum(value, 0)
-        best[now + longest] = value + score[now] + tempo[now, classes]
+    count, shortest, longest = len(score), int(lengths[0]), int(lengths[-1])
+    rise = (change * np.log(lengths)).astype(np.float32)
+    classes, column = tempo_class(np.asarray(lengths * FRAME, dtype=np.float64)), np.arange(len(lengths))
+    best = np.empty((count, len(lengths)), dtype=np.float32)  # (frame of a beat, frames since the one before)
+    # Of the last frames, whatever the next length: the best with its change of tempo. Before the music, none.
+    changed = np.full((longest + shortest, len(lengths)), -np.inf, dtype=np.float32)
+    for first in range(0, count, shortest):  # so many frames at once: no two of them can be beats
+        now = np.arange(first, min(count, first + shortest))
+        value = changed[(now[:, None] - lengths) % len(changed), column]
+        # May be the first beat: its own time to the one before is free.
+        value[now < longest] = np.maximum(value[now < longest], 0)
+        best[now] = value + score[now, None] + tempo[now][:, classes]
+        changed[now % len(changed)] = _after_change(best[now], rise)
     last = max(0, count - longest)
-    end, length = divmod(int(best[longest + last :].argmax()), len(lengths))
-    now, chain = end + last, []
-    while now >= 0:
-        chain.append(now)
-        previous = int(came[now, length])
-        if previous < 0:
+    end, length = divmod(int(best[last:].argmax()), len(lengths))
+    now_at, chain = end + last, list[int]()
+    while True:
+        chain.append(now_at)
+        now_at -= int(lengths[length])
+        if now_at < 0:
             break
-        now, length = now - int(lengths[length]), previous
+        before = best[now_at] - np.abs(rise - rise[length])
+        length = int(before.argmax())
+        if chain[-1] < longest and before[length] < 0:
+            break
     return np.array(chain[::-1], dtype=np.int64)
+
+
+def _after_change(value: NDArray[np.float32], rise: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, L) the largest of each row's values less |rise[now] - rise[before]|, of any length before.
+
+    rise: (L,) the cost of a tempo, increasing: what a change costs is a difference, so a running maximum
+    over the shorter lengths and one over the longer find it (Felzenszwalb and Huttenlocher, 2012).
+    """
+    shorter = np.maximum.accumulate(value + rise, axis=1) - rise
+    longer = np.maximum.accumulate((value - rise)[:, ::-1], axis=1)[:, ::-1] + rise
+    return np.maximum(shorter, longer)
 
 
 def _at_chords(

@@ -1,13 +1,17 @@
 """Beats from notes: chords and features, both searches against enumeration, what training learns from."""
 
+from dataclasses import replace
 from itertools import combinations, pairwise, product
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from symbolic.beats.chords import chords_of
+from symbolic.beats.chords import FEATURES, NEAR, SPANS, chords_of
 from symbolic.beats.excerpts import Piece, example, excerpt
 from symbolic.beats.key import key_signature
+from symbolic.beats.learning import CHECKPOINT, Learning, LearningOptions
 from symbolic.beats.network import BARS, Readings, tempo_class, weights_path
 from symbolic.beats.search import FRAME, Costs, _best_chain, find_beats, find_downbeats
 from symbolic.beats.tracking import bars_of, track_beats
@@ -129,6 +133,72 @@ def test_an_excerpt_is_transposed_and_stretched_with_its_beats() -> None:
         assert 0.3 < (beat[beat >= 0] == 1).mean() < 0.7
 
 
+def test_spans_and_the_lowest_note_around_are_those_of_a_plain_loop() -> None:
+    draw = np.random.default_rng(0)
+    onset = np.sort(draw.uniform(0, 12, 40))
+    pitch = draw.integers(30, 90, 40)
+    chords = chords_of(Notes.make(onset, onset + 0.1, pitch, np.full(40, 64)))
+    time, count = chords.time, len(chords.time)
+    lowest = [min(pitch[(onset >= a) & (onset <= a + 0.03)]) for a in time]
+    around = [min(low for at, low in zip(time, lowest, strict=True) if abs(at - a) <= NEAR) for a in time]
+    assert chords.features[:, 7] * 12 == pytest.approx(np.array(lowest) - around)
+    columns = chords.features[:, FEATURES - 24 - 2 * len(SPANS) : FEATURES - 24].T
+    wanted = []
+    for span in SPANS:
+        before = [time[row] - time[row - span] if row >= span else 4.0 for row in range(count)]
+        after = [time[row + span] - time[row] if row + span < count else 4.0 for row in range(count)]
+        wanted += [before, after]
+    assert columns == pytest.approx(np.log2(np.clip(wanted, 0.01, 4.0) / 0.25) / 2, abs=1e-5)
+
+
+SMALL = LearningOptions(
+    channels=8, blocks=2, batch_size=2, seconds=10.0, steps=6, validation_steps=3, validation_seconds=20.0
+)
+
+
+def marches() -> list[Piece]:
+    """Two pieces with their beats."""
+    found = []
+    for beat in (0.5, 0.7):
+        count = 48
+        marks = Annotation(
+            0.4 + beat * np.arange(count),
+            np.arange(count) % 4 == 0,
+            np.zeros(count, bool),
+            np.zeros(count, np.int64),
+        )
+        found.append(Piece(march(beat=beat), marks))
+    return found
+
+
+def test_a_resumed_run_is_the_same_run(tmp_path: Path) -> None:
+    whole = Learning(SMALL, marches(), marches())
+    whole.run(tmp_path, lambda scores: None)
+    first = Learning(replace(SMALL, steps=3), marches(), marches())
+    first.run(tmp_path, lambda scores: None)
+    second = Learning(SMALL, marches(), marches())
+    second.resume(tmp_path / CHECKPOINT)
+    assert second.progress.step == 3
+    second.run(tmp_path, lambda scores: None)
+    for one, other in ((whole.network, second.network), (whole.averaged, second.averaged)):
+        for name, values in one.state_dict().items():
+            assert torch.equal(values, other.state_dict()[name]), name
+    other_run = Learning(replace(SMALL, batch_size=3), marches(), marches())
+    with pytest.raises(NotebeamError, match="batch_size: got 3, expected 2, with which the run began"):
+        other_run.resume(tmp_path / CHECKPOINT)
+
+
+def test_training_learns_the_beats_of_marches(tmp_path: Path) -> None:
+    learning = Learning(
+        replace(SMALL, steps=40, validation_steps=20, dropout=0.0, learning_rate=0.01), marches(), marches()
+    )
+    before, kept = learning.validated(), []
+    learning.run(tmp_path, kept.append)
+    after = learning.validated()
+    assert after["beat"] < 0.7 * before["beat"]
+    assert kept[-1]["loss"] == min(scores["loss"] for scores in kept) == pytest.approx(after["loss"])
+
+
 def test_a_march_has_its_beats_and_key() -> None:
     found = track_beats(march())
     grid = 0.4 + 0.5 * np.arange(48)
@@ -164,4 +234,4 @@ def test_too_few_notes_have_no_beat() -> None:
 
 
 def test_the_weights_are_small() -> None:
-    assert weights_path().stat().st_size < 500_000
+    assert weights_path().stat().st_size < 600_000
