@@ -35,6 +35,7 @@ SUFFIXES = frozenset(
 EXPECTED = "a recording"
 MISSING_SECONDS = 0.25  # by which a container may announce more than it holds
 LOUDEST = 64.0  # float files go over 1, but not by 36 dB: those hold integers
+FEW_SPIKES = 0.01  # of a block
 UNKNOWN_FRAMES = 1 << 62  # libsndfile's way to say that it does not know how many
 
 
@@ -88,6 +89,8 @@ def read_blocks(
     faults: list[str] = []
     for native_hz, block in _native_blocks(path, start, stop, faults):
         found = True
+        if faults:
+            block = _without_spikes(block)
         if not RATES_HZ[0] <= native_hz <= RATES_HZ[1]:
             raise NotebeamError(str(path), f"{native_hz} samples a second", f"{RATES_HZ[0]} to {RATES_HZ[1]}")
         if not np.isfinite(block).all():
@@ -159,6 +162,13 @@ def is_audio(path: Path) -> bool:
             return looks_like_audio(file.read(64))
     except NotebeamError:
         return False
+
+
+def _without_spikes(block: Samples) -> Samples:
+    """A damaged recording's block with 0 for what can be no sample, if little of it is: decoders may make
+    anything of damage, and the sound around it is good."""
+    wild = ~(np.abs(block) <= LOUDEST)
+    return np.where(wild, np.float32(0.0), block) if wild.mean() < FEW_SPIKES else block
 
 
 def _named(stop: float | None) -> str:

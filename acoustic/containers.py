@@ -80,6 +80,37 @@ def _asf(file: BinaryIO, size: int) -> Layout:
     return Layout(fault=beyond(place, size) if place > size else "")
 
 
+def _flv(file: BinaryIO, size: int) -> Layout:
+    """Tags, each followed by its length."""
+    place = int.from_bytes(bytes_at(file, 5, 4), "big") + 4
+    while place + 11 <= size:
+        head = bytes_at(file, place, 4)
+        if head[:3] == b"FLV":
+            return Layout(fault="more data after its end")
+        length = 11 + int.from_bytes(head[1:], "big")
+        place += length
+        if place + 4 <= size and bytes_at(file, place, 4) != length.to_bytes(4, "big"):
+            return Layout(fault="bytes between its tags that are no audio")
+        place += 4
+    return Layout(fault="" if size <= place <= size + 4 else "the last tag is cut")
+
+
+def _tta(file: BinaryIO, size: int) -> Layout:
+    """Frames of 256/245 s, whose lengths stand in a table; players stop after the first of joined files."""
+    head = bytes_at(file, 0, 22)
+    rate_hz, count = int.from_bytes(head[10:14], "little"), int.from_bytes(head[14:18], "little")
+    frames = -(-count // max(1, rate_hz * 256 // 245))
+    if 22 + 4 * frames + 4 > size:
+        return Layout(fault="its table of frames is cut")
+    table = bytes_at(file, 22, 4 * frames)
+    stop = (
+        26 + 4 * frames + sum(int.from_bytes(table[at : at + 4], "little") for at in range(0, len(table), 4))
+    )
+    return Layout(
+        fault="more data after its end" if bytes_at(file, stop, 4) == b"TTA1" else beyond(stop, size)
+    )
+
+
 def _tagged(file: BinaryIO, size: int) -> Layout:
     """What follows an ID3 tag: mpeg audio, mostly."""
     place = 0
@@ -120,9 +151,11 @@ _READERS: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, int], Layout]], ...
         (rb"caff", caf),
         (rb"riff\x2e\x91\xcf\x11", w64),
         (rb"RF64....WAVE", rf64),
+        (rb"FLV", _flv),
+        (rb"TTA1", _tta),
         (rb"ID3", _tagged),
         (rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff]", _mpeg),
-        # Only ffmpeg knows these: Matroska and WebM, ADTS, AMR, WavPack, Monkey's Audio, AC-3, DSD, TTA, FLV.
-        (rb"\x1a\x45\xdf\xa3|\xff[\xf0\xf1\xf8\xf9]|#!AMR|wvpk|MAC |\x0b\x77|DSD |TTA|FLV|MPCK|MP\+", _other),
+        # Only ffmpeg knows these: Matroska and WebM, ADTS, AMR, WavPack, Monkey's Audio, AC-3, DSD.
+        (rb"\x1a\x45\xdf\xa3|\xff[\xf0\xf1\xf8\xf9]|#!AMR|wvpk|MAC |\x0b\x77|DSD |MPCK|MP\+", _other),
     )
 )  # fmt: skip

@@ -29,7 +29,12 @@ LARGEST_BLOCK = 256 << 20  # bytes that ffmpeg may ask for at once
 LONGEST_COMPLAINT = 65_536  # bytes at the end of all that it writes
 SECONDS = 10.0  # of a block
 # What ffmpeg says about timestamps concerns nobody who reads samples.
-HARMLESS = ("non monotonically increasing dts", "Timestamps are unset", "Queue input is backward in time")
+HARMLESS = (
+    "non monotonically increasing dts",
+    "Timestamps are unset",
+    "Queue input is backward in time",
+    "Last message repeated",
+)
 
 
 def is_installed() -> bool:
@@ -49,6 +54,7 @@ def blocks(
     """
     url = f"file:{os.path.abspath(path)}"
     command = ["ffmpeg", "-v", "error", "-nostdin", "-max_alloc", str(LARGEST_BLOCK)]
+    command += ["-err_detect", "crccheck"]  # of formats with sums, damage would be played
     command += ["-protocol_whitelist", "file,pipe", "-format_whitelist", FORMATS, "-ss", str(start)]
     command += [] if stop is None else ["-to", str(stop)]
     command += ["-i", url, "-vn", "-sn", "-dn", "-f", "au", "-c:a", "pcm_f32be", "-"]

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 WINDOW = 1 << 20  # bytes read at once
 LONGEST = 2 * 4096  # bytes of two frames, and more
+SHORTEST = 24  # bytes of a frame
 LEADING = 64  # bytes of a frame among which a count stands
 SAME = 0x1E, 0x0C  # bits of bytes 2 and 3 of a header that a stream never changes: version, layer; rate
 # kbit/s by (whether version 1, layer), for the indices from 1
@@ -29,7 +30,7 @@ _SYNC = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef]")
 
 @dataclass(frozen=True)
 class Stretch:
-    """Frames between two places of a file that begin with a count of their own, or with another rate."""
+    """Frames between two places of a file, begun by a count of their own, another rate or behind a hole."""
 
     start: int  # byte
     stop: int  # byte
@@ -43,6 +44,7 @@ class _Open:
 
     start: int
     kind: tuple[int, int]
+    stop: int | None = None  # byte, where a hole ends it; None: the next stretch, or the file's end
     count: int | None = None  # that it announces
     count_at: int = 0  # byte, from `start`
     frames: int = 0
@@ -52,11 +54,13 @@ class _Open:
 def scan(file: BinaryIO, size: int, place: int) -> tuple[list[Stretch], str]:
     """The stretches of a file from `place` on, and what is wrong ("" = nothing).
 
-    A file in the free format, whose headers tell no lengths, has no stretches.
+    What is no audio between frames ends a stretch: decoders lose their way in it, and stop for good. A file
+    in the free format, whose headers tell no lengths, has no stretches.
     """
     found: list[_Open] = []
     window, base, fault = b"", place, ""
     counts: list[re.Match[bytes]] = []
+    is_blank = False  # zeros stand before the next frame: padding before a joined file, or a hole
     lengths = _LENGTHS
     while place < size:
         at = place - base
@@ -73,7 +77,7 @@ def scan(file: BinaryIO, size: int, place: int) -> tuple[list[Stretch], str]:
         if length is None:
             skipped = _tag_length(window, at)
             if skipped:
-                place += skipped
+                place, is_blank = place + skipped, False
                 continue
             resumed = _next_frame(window, at + 1)
             is_last = base + len(window) >= size
@@ -81,6 +85,8 @@ def scan(file: BinaryIO, size: int, place: int) -> tuple[list[Stretch], str]:
             if found and gap.strip(b"\0") and b"TAG" not in gap[:4] and b"LYRICS" not in gap[:6]:
                 where = "at its end" if resumed is None and is_last else "between its frames"
                 fault = fault or f"bytes {where} that are no audio"
+                found[-1].stop = found[-1].stop or place
+            is_blank = is_blank or (bool(found) and len(gap) > SHORTEST)
             if resumed is None and is_last:
                 break
             place = base + (max(at + 1, len(window) - LONGEST) if resumed is None else resumed)
@@ -93,6 +99,10 @@ def scan(file: BinaryIO, size: int, place: int) -> tuple[list[Stretch], str]:
         )
         if count is not None or not found or _kind(header) != found[-1].kind:
             found.append(_Open(place, _kind(header)))
+        elif found[-1].stop is not None or is_blank:
+            fault = fault or "zeros between its frames"
+            found.append(_Open(place, _kind(header)))
+        is_blank = False
         stretch = found[-1]
         if count is None:
             stretch.frames += 1
@@ -110,7 +120,8 @@ def scan(file: BinaryIO, size: int, place: int) -> tuple[list[Stretch], str]:
 def _closed(found: list[_Open], size: int, fault: str) -> tuple[list[Stretch], str]:
     stretches: list[Stretch] = []
     for index, one in enumerate(found):
-        stop = found[index + 1].start if index + 1 < len(found) else size
+        following = found[index + 1].start if index + 1 < len(found) else size
+        stop = following if one.stop is None else one.stop
         # Some writers count the frame that holds the count, some do not.
         if one.count is not None and one.frames < one.count - 1:
             fault = fault or f"{one.frames} of {one.count} frames"

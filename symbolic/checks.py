@@ -66,7 +66,7 @@ def path_of(value: Any, place: str, expected: str = "a path") -> str:
     """The path of a `str` or `os.PathLike`."""
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(path, str) or "\0" in path:
-        raise NotebeamError(place, brief(value), expected)
+        raise NotebeamError(place, path if isinstance(path, str) else brief(value), expected)
     return path
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 LONGEST_VALUE = 300  # characters of a value in a message
+# Of its other two parts, which may hold names from a file: the beginning and the end are shown.
+LONGEST_PLACE = 1000
+LONGEST_EXPECTED = 600
 
 
 class NotebeamError(ValueError):
@@ -28,7 +31,13 @@ class NotebeamError(ValueError):
         value = " ".join(repr(self.value).splitlines())  # an array's takes several lines
         if len(value) > LONGEST_VALUE:
             value = f"{value[:LONGEST_VALUE]}... ({len(value)} characters)"
-        return f"{self.place}: got {value}, expected {self.expected}"
+        place, expected = _shortened(self.place, LONGEST_PLACE), _shortened(self.expected, LONGEST_EXPECTED)
+        return f"{place}: got {value}, expected {expected}"
+
+
+def _shortened(text: str, longest: int) -> str:
+    half = longest // 2 - 2
+    return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
 
 
 @contextmanager

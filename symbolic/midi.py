@@ -117,6 +117,9 @@ def parsed(path: str | os.PathLike[str]) -> Any:
     if counted is None:
         raise NotebeamError(str(path), "several files joined to one", "one MIDI file")
     data = counted
+    if data[8:10] == b"\0\2" and data[10:12] > b"\0\1":
+        expected = "0 or 1: the tracks of format 2 are pieces of their own"
+        raise NotebeamError(f"{path}: format", 2, expected)
     score: Any = None
     if (copy := closed(data)) is not None:
         with suppress(Exception):  # damage is named by the reader of the file itself, below

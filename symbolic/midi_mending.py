@@ -1,7 +1,8 @@
 """MIDI files as they are out there, made such that a reader finds all their notes.
 
 Is: notes that a file never ends, ended: at their key's next strike, at "all notes off", or with their track;
-tracks that the header does not count; events after a track's end or of a status from before a system message.
+tracks that the header does not count, or whose length was never filled in; events after a track's end or of a
+status from before a system message.
 Is not: the reading of notes (symbolic.midi).
 
 Recorders that stop early and editors that cut leave a strike without a release. Such a note rings on in a
@@ -27,24 +28,46 @@ SYSTEM = {
     0xF3: 1,
     0xF6: 0,
 }  # bytes after other messages of the system; the clock's have none
+HEADER = 6  # bytes; longer ones are allowed, and say nothing that is known
 END = b"\xff\x2f\x00"  # of a track, after its delta
 LATE = 0x0FFFFFFF  # ticks from a track's end to the releases in `closed`: the longest delta
 Event = tuple[int, bytes]  # tick, bytes with their status
 
 
 def all_tracks(data: bytes) -> bytes | None:
-    """The file with a header that counts the tracks there are; None: other files have been joined to it."""
+    """The file with a short header that counts the tracks there are, each with its length; None: other files
+    have been joined to it.
+    """
+    if (size := int.from_bytes(data[4:8], "big")) > HEADER:
+        data = data[:4] + HEADER.to_bytes(4, "big") + data[8 : 8 + HEADER] + data[8 + size :]
     place, count = 8 + int.from_bytes(data[4:8], "big"), 0
     while place + 8 <= len(data):
-        kind = data[place : place + 4]
+        kind, size = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "big")
         if kind == b"MThd":
             return None
-        count += kind == b"MTrk"
-        place += 8 + int.from_bytes(data[place + 4 : place + 8], "big")
+        if kind == b"MTrk":
+            count += 1
+            if _is_short(data, stop := place + 8 + size):
+                following = data.find(b"MTrk", stop)
+                size = (len(data) if following < 0 else following) - place - 8
+                data = data[: place + 4] + size.to_bytes(4, "big") + data[place + 8 :]
+        place += 8 + size
     form, tracks = (int.from_bytes(data[at : at + 2], "big") for at in (8, 10))
     if count <= tracks:
         return data
     return data[:8] + max(form, 1).to_bytes(2, "big") + min(count, 0xFFFF).to_bytes(2, "big") + data[12:]
+
+
+def _is_short(data: bytes, stop: int) -> bool:
+    """Whether a track goes on behind its length: it has no end there, and what follows is no chunk.
+
+    Writers fill in the length when they are done, and some never were.
+    """
+    if data.endswith(END, 0, stop):
+        return False
+    follows = data[stop:]
+    is_chunk = len(follows) >= 8 and follows[:4].isalpha() and follows[:4].isascii()
+    return not is_chunk and bool(follows.strip(b"\0"))
 
 
 def closed(data: bytes) -> tuple[bytes, int] | None:

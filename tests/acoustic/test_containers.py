@@ -1,13 +1,17 @@
 """What the bytes of a recording tell of losses that decoders leap over."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
+from acoustic import audio, mpeg
 from acoustic.audio import RATE_HZ, DamagedRecording, read_audio
 from acoustic.containers import layout
+from symbolic.errors import NotebeamError
 
 SAMPLES = np.random.default_rng(0).normal(0, 0.1, 8 * RATE_HZ)
 
@@ -61,3 +65,90 @@ def test_a_second_wma_behind_the_first_is_said(tmp_path: Path) -> None:
     assert layout(path).fault == ""
     path.write_bytes(one + one)
     assert layout(path).fault == "more data after its end"
+
+
+def test_an_mp3_is_read_on_behind_a_hole(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    rate_hz = 48_000
+    samples = np.where(np.arange(8 * rate_hz) > 7 * rate_hz, 0.3, 0.01) * np.sin(np.arange(8 * rate_hz) / 20)
+    soundfile.write(path, samples, rate_hz)
+    data = path.read_bytes()
+    places = [data.index(b"\xff\xfb")]
+    while places[-1] < len(data):
+        places.append(places[-1] + mpeg._LENGTHS[data[places[-1] + 1 : places[-1] + 3]])
+    low, high = places[100], places[150]
+    junk = np.random.default_rng(0).bytes(high - low)
+    for hole, message in (
+        (data[:low] + junk + data[high:], "bytes between its frames that are no audio"),
+        (data[:low] + bytes(high - low) + data[high:], "zeros between its frames"),
+        (data[: low + 9] + data[high - 9 :], "bytes between its frames that are no audio"),
+    ):
+        path.write_bytes(hole)
+        faults: list[DamagedRecording] = []
+        found = read_audio(path, damage=faults.append)
+        assert message in str(faults[0])
+        assert len(found) / RATE_HZ == pytest.approx(8 - 50 * 1152 / rate_hz, abs=0.1)
+        assert np.sqrt(np.mean(found[-RATE_HZ // 2 :] ** 2)) > 0.1
+
+
+def test_padding_of_joined_mp3s_is_no_hole(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, SAMPLES, RATE_HZ)
+    data = path.read_bytes()
+    path.write_bytes(data + bytes(500) + data + bytes(500))
+    assert layout(path).fault == "" and len(read_audio(path)) == pytest.approx(
+        2 * len(SAMPLES), abs=RATE_HZ / 2
+    )
+
+
+def test_what_a_decoder_makes_of_damage_costs_a_moment_and_not_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, SAMPLES, RATE_HZ)
+    path.write_bytes(path.read_bytes() + b"?" * 500)
+    expected = read_audio(path, damage=lambda _: None)
+    blocks = audio._Opened.blocks
+
+    def spiked(*words: Any) -> Iterator[Any]:
+        for block in blocks(*words):
+            block[100], block[101] = 700.0, np.nan
+            yield block
+
+    monkeypatch.setattr(audio._Opened, "blocks", spiked)
+    found = read_audio(path, damage=lambda _: None)
+    assert found[100] == found[101] == 0 and np.array_equal(found[102:], expected[102:])
+    soundfile.write(path, SAMPLES, RATE_HZ)  # whole: then the samples are what the file says
+    with pytest.raises(NotebeamError, match="samples up to|NaN"):
+        read_audio(path)
+
+
+def test_tags_of_flv_and_frames_of_tta_are_counted(tmp_path: Path) -> None:
+    tag = b"\x08" + (5).to_bytes(3, "big") + bytes(7) + b"sound" + (16).to_bytes(4, "big")
+    flv = b"FLV\x01\x04" + (9).to_bytes(4, "big") + bytes(4) + 3 * tag
+    frames = (30, 40, 20)
+    head = b"TTA1" + bytes(6) + (44_100).to_bytes(4, "little") + (110_000).to_bytes(4, "little") + bytes(4)
+    tta = head + b"".join(size.to_bytes(4, "little") for size in frames) + bytes(4 + sum(frames))
+    for name, data, cases in (
+        (
+            "a.flv",
+            flv,
+            {
+                flv[:-10]: "the last tag is cut",
+                flv + flv: "more data after its end",
+                flv[:24] + bytes(20) + flv[44:]: "bytes between its tags that are no audio",
+            },
+        ),
+        (
+            "a.tta",
+            tta,
+            {
+                tta[:-80]: f"{len(tta) - 80} of {len(tta)} bytes",
+                tta + tta: "more data after its end",
+                tta[:25]: "its table of frames is cut",
+            },
+        ),
+    ):
+        for damaged, fault in {data: "", **cases}.items():
+            (tmp_path / name).write_bytes(damaged)
+            assert layout(tmp_path / name).fault == fault

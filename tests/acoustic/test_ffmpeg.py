@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from acoustic import ffmpeg
-from acoustic.audio import RATE_HZ, read_audio
+from acoustic.audio import RATE_HZ, DamagedRecording, read_audio
 from symbolic.errors import NotebeamError
 
 pytestmark = pytest.mark.skipif(not ffmpeg.is_installed(), reason="no ffmpeg")
@@ -88,3 +88,22 @@ def test_no_format_that_is_allowed_points_to_other_files() -> None:
         "webm_dash_manifest",
     }
     assert not followers & set(ffmpeg.FORMATS.split(","))
+
+
+def test_a_frame_whose_sum_is_wrong_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.tta"
+    write_tone(path)
+    read_audio(path)
+    data = bytearray(path.read_bytes())
+    data[-100:-60] = bytes(40)  # within the last frame, which ffmpeg would play
+    path.write_bytes(data)
+    with pytest.raises(DamagedRecording, match="ffmpeg: CRC error"):
+        read_audio(path)
+
+
+def test_the_complaint_is_the_line_and_not_how_often_it_came(tmp_path: Path) -> None:
+    with (tmp_path / "complaints").open("w+b") as file:
+        file.write(b"[alac @ 0x5] invalid element\n    Last message repeated 25 times\n")
+        assert ffmpeg._complaint(file) == "invalid element"
+        file.write(b"[au @ 0x5] Queue input is backward in time\n    Last message repeated 2 times\n")
+        assert ffmpeg._complaint(file) == "invalid element"

@@ -1,12 +1,13 @@
-"""`replacing`: a whole file or none."""
+"""Files read and written: `replacing` gives a whole file or none, `open_file` names what cannot be read."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from symbolic.errors import NotebeamError
-from symbolic.files import remove_unfinished, replacing, temporary_folder
+from symbolic.files import open_file, remove_unfinished, replacing, temporary_folder
 
 
 def test_the_file_appears_only_at_the_end_with_the_suffix_kept(tmp_path: Path) -> None:
@@ -79,3 +80,12 @@ def test_a_folder_that_has_become_another_is_left(tmp_path: Path) -> None:
         (folder / "x").write_text("x")
         folder.rename(tmp_path / "kept")
     assert (tmp_path / "kept" / "x").read_text() == "x"
+
+
+def test_a_name_with_a_zero_in_it_and_one_without_end_are_short_lines() -> None:
+    with pytest.raises(NotebeamError, match=r"^path: got 'notes/a\\x00\.mid', expected a path"):
+        open_file(Path("notes/a\0.mid"), "a MIDI file")
+    with pytest.raises(NotebeamError) as caught:
+        open_file("first/" + "x" * 5000 + "/last.mid", "a MIDI file")
+    assert re.match(r"first/x+\.\.\.x+/last\.mid: got 'a name too long for a file'", str(caught.value))
+    assert len(str(NotebeamError("x" * 5000, "x" * 5000, "one of " + "x" * 5000))) < 2000

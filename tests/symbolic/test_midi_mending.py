@@ -246,3 +246,35 @@ def test_a_tempo_of_0_is_refused_by_every_reader(tmp_path: Path) -> None:
     for read in (read_midi, read_beats):
         with pytest.raises(NotebeamError, match=r"a\.mid: tempo: got 0, expected microseconds"):
             read(tmp_path / "a.mid")
+
+
+@pytest.mark.parametrize("size", [0, 4, 12])
+def test_a_track_whose_length_was_never_filled_in_is_read_to_its_end(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a.mid"
+    whole = file_of(events_of([(60, True), (62, True), (64, True)]))
+    track = whole[14:]
+    short = b"MTrk" + size.to_bytes(4, "big") + track[8:]
+    for data, count in (
+        (whole[:14] + short, 3),
+        (whole[:14] + short + bytes(5), 3),  # padding
+        (
+            whole[:14] + short + track.replace(b"\x3c", b"\x3d"),
+            4,
+        ),  # another track, its first note a semitone up
+        (whole[:14] + b"MTrk" + bytes(4) + track, 3),  # an empty track has no end to look for
+    ):
+        path.write_bytes(data)
+        assert len(read_midi(path)) == count
+
+
+def test_a_longer_header_is_skipped_and_pieces_of_their_own_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.mid"
+    whole = file_of(events_of([(60, True), (62, True)]))
+    path.write_bytes(whole[:4] + (10).to_bytes(4, "big") + whole[8:14] + b"more" + whole[14:])
+    assert read_midi(path).pitch.tolist() == [60, 62]
+    two = whole[:8] + bytes([0, 2, 0, 2]) + whole[12:] + whole[14:]
+    path.write_bytes(two)
+    with pytest.raises(NotebeamError, match=r"a\.mid: format: got 2, expected 0 or 1"):
+        read_midi(path)
+    path.write_bytes(whole[:9] + bytes([2]) + whole[10:])  # one piece alone is as any other
+    assert len(read_midi(path)) == 2

@@ -4,7 +4,8 @@ Is: one line of JSON on stdout for each input: its number, how it ended, a detai
 Is not: whoever starts the process again where it ended (lib.fuzz.trials).
 
 Memory is bounded by the system's limit of addresses, `BOUND` above what the process has when all is imported;
-an input that takes longer than `SECONDS` ends the process by its alarm.
+an input that takes longer than `SECONDS` of the processor, or `WAIT` beside other programs or for something
+that never comes, ends the process by its alarm.
 """
 
 import json
@@ -21,6 +22,7 @@ from pathlib import Path
 
 BOUND = 1 << 30  # bytes
 SECONDS = 20
+WAIT = 300  # seconds
 LONGEST_LINE = 2000  # characters of a refusal
 
 
@@ -46,9 +48,11 @@ def main(readers: str, seed: int, first: int, each: int) -> None:
             for number in range(first, each):
                 content = damaged(name, good, seed, number)
                 path.write_bytes(content)
-                signal.alarm(SECONDS)
+                signal.setitimer(signal.ITIMER_PROF, SECONDS)
+                signal.alarm(WAIT)
                 end, detail = outcome(partial(reader.read, Path(folder)), folder)
                 signal.alarm(0)
+                signal.setitimer(signal.ITIMER_PROF, 0)
                 out.write(json.dumps({"reader": name, "number": number, "end": end, "detail": detail}) + "\n")
                 out.flush()
         first = 0

@@ -62,7 +62,7 @@ def trials(readers: Sequence[str], each: int, seed: int = 0) -> Iterator[Trial]:
         if child.returncode > 0 or not left:
             raise RuntimeError(f"{left[:1]}: the good file is not read: {complaint}")
         word = signal.Signals(-child.returncode).name
-        yield Trial(left[0], first, "hang" if word == "SIGALRM" else f"signal {word}", complaint)
+        yield Trial(left[0], first, "hang" if word in ("SIGALRM", "SIGPROF") else f"signal {word}", complaint)
         first += 1
         if first == each:
             left, first = left[1:], 0
