@@ -79,3 +79,12 @@ def test_values_of_json_are_replaced_anywhere() -> None:
     assert value == {"a": [1, {"b": 2.5}], "c": "x"}
     assert any(isinstance(m, dict) and isinstance(m.get("a"), list) and m["a"] != value["a"] for m in made)
     assert any(isinstance(m, dict) and "c" not in m for m in made)
+
+
+def test_a_library_that_says_much_stops_no_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it prints: a pipe that nobody reads would be full after 64 KiB."""
+    is_child = "sys.orig_argv[1:3] == ['-m', 'benchmarks.lib.fuzz.child']"
+    hook = f"import os, sys\nif {is_child}:\n    os.write(2, b'x' * 300_000)\n"
+    (tmp_path / "sitecustomize.py").write_text(hook)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert [trial.is_good for trial in trials(["notes, tsv"], 3)] == [True] * 3

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -39,22 +40,28 @@ def trials(readers: Sequence[str], each: int, seed: int = 0) -> Iterator[Trial]:
             str(each),
         ]
         ending = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        with subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=ending,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        ) as child:
-            assert child.stdout is not None and child.stderr is not None
+        # To a file: a full pipe that nobody reads would stop the child, and libraries say much of damage.
+        with (
+            tempfile.TemporaryFile() as complaints,
+            subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=ending,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+                errors="replace",
+            ) as child,
+        ):
+            assert child.stdout is not None
             for line in child.stdout:
                 trial = Trial(**json.loads(line))
                 yield trial
                 left = left[left.index(trial.reader) :]
                 first = trial.number + 1
-            complaint = child.stderr.read()[-600:]
+            child.wait()
+            complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 600))
+            complaint = complaints.read().decode(errors="replace")
         if child.returncode == 0:
             return
         if first == each:  # ended between two readers
