@@ -26,11 +26,15 @@ RESUMABLE = "go on with --resume"
 
 
 def say(program: str, line: str) -> None:
-    """One line to stderr, where there is one."""
+    """One line to stderr, where there is one that takes it; nothing else hangs on that."""
     from symbolic.errors import one_line
 
-    if sys.stderr is not None:  # closed by the caller, or a program without a console
+    if sys.stderr is None:  # closed by the caller, or a program without a console
+        return
+    try:
         print(f"{program}: {one_line(line)}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):  # a reader that has gone, a log on a full disk
+        sys.stderr = None  # what waits in it would spoil the exit code at the end
 
 
 def remove_unfinished() -> None:

@@ -356,6 +356,21 @@ def test_without_permission_an_input_or_an_output_is_one_line(tmp_path: Path) ->
     assert [path.name for path in free.iterdir()] == ["1.mid"]
 
 
+def test_messages_that_nobody_takes_cost_no_input(tmp_path: Path) -> None:
+    source, out = inputs(tmp_path / "in", 3), tmp_path / "out"
+    (source / "bad.npz").write_bytes(b"no arrays")
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = words_of("-m", "transcribe", source, "-o", out, *QUICK[:-1])
+    done = subprocess.run(words, cwd=ROOT, env=environment(), stderr=writing)
+    os.close(writing)
+    assert done.returncode == 1 and len(list(out.iterdir())) == 3
+    (source / "bad.npz").unlink()
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(words, cwd=ROOT, env=environment(), stderr=full)
+    assert done.returncode == 0
+
+
 def test_two_processes_may_fill_one_folder(tmp_path: Path) -> None:
     source, out = inputs(tmp_path / "in", 30), tmp_path / "out"
     words = words_of("-m", "transcribe", source, "-o", out, *QUICK)
