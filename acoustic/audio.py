@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from acoustic import ffmpeg, pyav
 from acoustic.channels import CANCELLED, Mixer
-from acoustic.containers import Layout, Part, View, layout, looks_like_audio
+from acoustic.containers import layout, looks_like_audio
+from acoustic.parts import Layout, Part, View
 from symbolic.errors import NotebeamError
 from symbolic.files import open_file
 

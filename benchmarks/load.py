@@ -32,13 +32,13 @@ PROGRAM = """
 import json, sys
 from transcribe import __main__  # as the command begins: threads that do not spin
 from benchmarks.reporting.form import peak_memory_mb
-from transcribe import cli
-one, peaks = cli.transcribe_one, []
+from transcribe import cli, single
+one, peaks = single.transcribe_one, []
 def measured(*words, **named):
     outcome = one(*words, **named)
     peaks.append(peak_memory_mb())
     return outcome
-cli.transcribe_one = measured
+single.transcribe_one = measured
 assert cli.main(sys.argv[1:]) == 0
 print(json.dumps(peaks))
 """

@@ -19,7 +19,8 @@ def begin_log(folder: Path, step: int) -> None:
                 row = json.loads(line)
             except (ValueError, RecursionError):
                 continue  # cut short by a full disk
-            if isinstance(row, dict) and row.get("step", step) <= step:
+            at = row.get("step", step) if isinstance(row, dict) else None
+            if isinstance(at, int | float) and at <= step:
                 kept.append(line + "\n")
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:

@@ -83,6 +83,9 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         metavar="PATH",
         help="MusicXML on two staves, for a score program (tracks beats)",
     )
+    group.add_argument(
+        "--n-best", type=count, metavar="N", help="the N best transcriptions: a.mid, a.2.mid, a.3.mid, ..."
+    )
     group.add_argument("--csv", type=Path, metavar="PATH", help="the notes as a table, with confidence")
     group.add_argument(
         "--picture", type=Path, metavar="PATH", help="PNG of the posteriorgram with the notes over it"

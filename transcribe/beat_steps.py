@@ -4,6 +4,7 @@ Is: beats of a recording, given or tracked; decoding in the key that the prior l
 Is not: the tracker (symbolic.beats), the search (symbolic.decoding).
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from os import PathLike
 from typing import Any, TypeVar
@@ -40,14 +41,20 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def beats_of(
-    notes: Notes, given: Beats | str | PathLike[str], start: float, stop: float, place: str = "beats"
-) -> Beats:
+    notes: Notes,
+    given: Beats | str | PathLike[str],
+    start: float,
+    stop: float,
+    place: str = "beats",
+    damage: Callable[[NotebeamError], None] | None = None,
+) -> Beats | None:
     """Beats of a recording that goes from `start` to `stop` seconds.
 
     Args:
         notes: what was played, from which beats, bars and key are told.
         given: "auto", or beats, or their file, which may leave the bars to be found.
         place: what errors call the recording.
+        damage: is told of too few notes to tell a beat, of which the result is None; None raises instead.
 
     Raises:
         NotebeamError: too few notes to tell a beat, a file of something else, beats outside the recording.
@@ -59,7 +66,11 @@ def beats_of(
         try:
             return track_beats(notes)
         except NotebeamError as error:
-            raise NotebeamError(f"{place}: beats", f"{len(notes)} notes", "more, or given beats") from error
+            fault = NotebeamError(f"{place}: beats", f"{len(notes)} notes", "more, or given beats")
+            if damage is None:
+                raise fault from error
+            damage(fault)
+            return None
     times, downbeat = read_beats_file(given)
     check_inside(times, start, stop, str(given))
     found = bars_of(times, notes)

@@ -33,6 +33,7 @@ class Wanted:
     sound: Path | None = None
     posteriorgram: Path | None = None
     score: Path | None = None
+    n_best: int = 1  # MIDI files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +48,19 @@ class Job:
     sound: Path | None = None
     posteriorgram: Path | None = None
     score: Path | None = None
+    n_best: int = 1
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The wanted ones, the MIDI file last: where it is, the others are too."""
-        paths = (self.csv, self.picture, self.page, self.sound, self.posteriorgram, self.score, self.midi)
-        return tuple(path for path in paths if path is not None)
+        paths = (self.csv, self.picture, self.page, self.sound, self.posteriorgram, self.score)
+        return (*(path for path in paths if path is not None), *self.alternatives, self.midi)
+
+    @property
+    def alternatives(self) -> tuple[Path, ...]:
+        """MIDI files of the next best transcriptions: a.2.mid and so on beside a.mid."""
+        ranks = range(2, self.n_best + 1)
+        return tuple(self.midi.with_name(f"{self.midi.stem}.{rank}{self.midi.suffix}") for rank in ranks)
 
     @property
     def is_done(self) -> bool:
@@ -129,7 +137,8 @@ def folder_sources(folder: Path, wanted: Wanted) -> tuple[list[Path], list[Noteb
     Inputs are all recordings, by suffix or by content, and posteriorgrams but for those saved beside the
     recording that they are of. Folders of outputs are not entered.
     """
-    outputs = {_real(path) for path in (getattr(wanted, field.name) for field in fields(wanted)) if path}
+    options = (getattr(wanted, field.name) for field in fields(wanted))
+    outputs = {_real(path) for path in options if isinstance(path, Path)}
     found = walk(folder, _is_input, outputs - {_real(folder)}, "a recording")
     audio_stems = {_stem(path) for path in found.files if path.suffix.lower() != POSTERIORGRAM}
     sources = [p for p in found.files if p.suffix.lower() != POSTERIORGRAM or _stem(p) not in audio_stems]
@@ -210,6 +219,7 @@ def _job(source: Path, relative: Path, wanted: Wanted, *, single: bool, whole: b
         sound=place(wanted.sound, ".wav"),
         posteriorgram=place(wanted.posteriorgram, ".npz"),
         score=place(wanted.score, ".musicxml", ".xml"),
+        n_best=wanted.n_best,
     )
 
 

@@ -27,7 +27,7 @@ from transcribe.presets import AUTO, MODEL, Choice, preset
 from transcribe.settings import Settings, read_settings
 from transcribe.threads import one_thread
 from transcribe.tracking import TrackOptions, track_notes
-from transcribe.transcription import Transcription
+from transcribe.transcription import Transcription, asked_for
 
 if TYPE_CHECKING:  # the audio side is imported where audio is read: a posteriorgram needs none of it
     from numpy.typing import ArrayLike
@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # the audio side is imported where audio is read: a posterior
     from acoustic.inference import Listener
 
 CLOCKS = ("frames", "beats")
+Damage = Callable[[NotebeamError], None]
 A4_RANGE_HZ = (370.0, 523.0)  # three semitones either way of 440
 # Of the fields of a `Transcriber`, and how an error says it.
 FIELD_TYPES: dict[str, tuple[Any, str]] = {
@@ -129,7 +130,7 @@ class Transcriber(Checked):
         audio: str | PathLike[str] | ArrayLike,
         rate: float | None = None,
         progress: Callable[[float], None] | None = None,
-        damage: Callable[[NotebeamError], None] | None = None,
+        damage: Damage | None = None,
         notice: Callable[[str], None] | None = None,
     ) -> Transcription:
         """Notes of an audio file, of a posteriorgram's `.npz`, or of samples; times are the recording's.
@@ -139,7 +140,7 @@ class Transcriber(Checked):
             rate: samples a second, in Hz; of samples alone.
             progress: is called with the fraction of the recording that was read, 0..1.
             damage: is called with what is wrong with a cut or damaged recording, whose notes are those of
-                what is there; None raises instead.
+                what is there, or with why no beats were found, which are then None; None raises instead.
             notice: is called with what a user should know of the recording: its channels cancel, its tuning
                 is a tie, it does not sound like a piano.
 
@@ -157,9 +158,10 @@ class Transcriber(Checked):
             return self.transcribe_posteriorgram(posteriorgram)
         path = Path(audio)
         if path.suffix.lower() == POSTERIORGRAM:
-            return self.transcribe_posteriorgram(read_posteriorgram(path), place=str(path))
+            part = between(read_posteriorgram(path), self.start, self.stop, str(path))
+            return self._decoded(part, str(path), damage=damage)
         posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage, notice)
-        return self._decoded(posteriorgram, str(path), notice)
+        return self._decoded(posteriorgram, str(path), notice, damage)
 
     def _is_doubtful(self, posteriorgram: Posteriorgram, notice: Callable[[str], None] | None = None) -> bool:
         """Whether it does not sound like a piano; a notice of that, which only our own models can tell."""
@@ -185,7 +187,11 @@ class Transcriber(Checked):
         return self._decoded(between(posteriorgram, self.start, self.stop, place), place)
 
     def _decoded(
-        self, posteriorgram: Posteriorgram, place: str, notice: Callable[[str], None] | None = None
+        self,
+        posteriorgram: Posteriorgram,
+        place: str,
+        notice: Callable[[str], None] | None = None,
+        damage: Damage | None = None,
     ) -> Transcription:
         settings = settings_of(posteriorgram, self._given_settings(), self.frontend, self._loaded_model)
         # A join knows the mistakes of its model in pianos, with all planes; else any prior of notes.
@@ -198,9 +204,9 @@ class Transcriber(Checked):
                 assert prior is not None
                 return self._decoded_at_beats(posteriorgram, prior, settings, track, place)
             decoding = decode(posteriorgram, prior, in_blocks(options, posteriorgram))
-            notes = track_notes(decoding, posteriorgram, track)
-            beats = None if self.beats is None else self._beats(notes, posteriorgram, place)
-        return Transcription(notes, posteriorgram, decoding, beats)
+            notes, *others = (track_notes(one, posteriorgram, track) for one in asked_for(decoding, options))
+            beats = None if self.beats is None else self._beats(notes, posteriorgram, place, damage)
+        return Transcription(notes, posteriorgram, decoding, beats, tuple(others))
 
     def _decoded_at_beats(
         self,
@@ -216,14 +222,19 @@ class Transcriber(Checked):
         alone = in_blocks(preset(prior=False, settings=settings), posteriorgram)
         played = track_notes(decode(posteriorgram, None, alone), posteriorgram, track)
         beats = self._beats(played, posteriorgram, place)
-        decoding = decode_at_beats(posteriorgram, prior, self._options(settings), beats, played)
-        return Transcription(notes_at_beats(decoding, posteriorgram, track), posteriorgram, decoding, beats)
+        assert beats is not None
+        options = self._options(settings)
+        decoding = decode_at_beats(posteriorgram, prior, options, beats, played)
+        notes, *others = (notes_at_beats(one, posteriorgram, track) for one in asked_for(decoding, options))
+        return Transcription(notes, posteriorgram, decoding, beats, tuple(others))
 
-    def _beats(self, notes: Notes, posteriorgram: Posteriorgram, place: str) -> Beats:
-        from transcribe.beat_steps import AUTO, beats_of
+    def _beats(
+        self, notes: Notes, posteriorgram: Posteriorgram, place: str, damage: Damage | None = None
+    ) -> Beats | None:
+        from transcribe.beat_steps import beats_of
 
         start, stop = (float(posteriorgram.times[row]) for row in (0, -1))
-        return beats_of(notes, AUTO if self.beats is None else self.beats, start, stop, place)
+        return beats_of(notes, AUTO if self.beats is None else self.beats, start, stop, place, damage)
 
     def _options(self, settings: Settings | None, prior: Prior | None = None) -> object:
         """Options of the decoder for posteriorgrams of a front end, and for the prior that was loaded."""

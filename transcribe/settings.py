@@ -8,14 +8,13 @@ Is not: the settings of this package's own acoustic models (transcribe.presets).
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
 from typing import Any
 
 from symbolic.config import options_from
-from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
+from symbolic.decoding.options import MAX_PENALTY, Beam, Greedy, Hmm, Threshold
 from symbolic.errors import NotebeamError
 from symbolic.files import read_json, replacing
 from transcribe.tracking import TrackOptions
@@ -50,8 +49,9 @@ class Settings:
         self.applied(Beam())
         self.applied(Threshold())
         self.tracking(TrackOptions())
-        if not math.isfinite(self.alone_penalty):
-            raise NotebeamError("Settings.alone_penalty", self.alone_penalty, "a finite number")
+        if not abs(self.alone_penalty) <= MAX_PENALTY:
+            expected = f"a number {-MAX_PENALTY}..{MAX_PENALTY}"
+            raise NotebeamError("Settings.alone_penalty", self.alone_penalty, expected)
         if not -1 <= self.onset_shift <= 1:
             raise NotebeamError("Settings.onset_shift", self.onset_shift, "seconds, -1 to 1")
 

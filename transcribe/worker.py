@@ -27,7 +27,8 @@ def main() -> None:
 
     import torch
 
-    from transcribe.cli import transcribe_one, transcriber_of
+    from transcribe.flags import transcriber_of
+    from transcribe.single import transcribe_one
 
     torch.set_num_threads(args.threads or 1)
     transcriber = transcriber_of(args)

@@ -9,6 +9,7 @@ from benchmarks.reporting import (
     acoustic_tables,
     beat_tables,
     decoding_tables,
+    error_tables,
     paper_tables,
     prior_tables,
     reliability_tables,
@@ -31,6 +32,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **reliability_tables.TABLES,
     **score_tables.TABLES,
     **beat_tables.TABLES,
+    **error_tables.TABLES,
 }
 
 

@@ -9,7 +9,6 @@ where the acoustic model's P_a takes keys as independent and a key's logit is di
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from math import inf, isfinite
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,10 @@ MAX_WIDTH = 4096  # hypotheses: more than memory has room for with many candidat
 MAX_SWITCHABLE = 12  # keys
 MAX_CANDIDATES = 1 << MAX_SWITCHABLE  # all subsets of so many keys
 MAX_PRIOR_NOTES = 88  # keys of a piano
+# So that costs of long rolls stay finite in float32, and one term does not drown the others' digits.
+MAX_WEIGHT = 1_000_000
+MAX_PENALTY = 10_000_000  # nats: with a weight goes a penalty of a few times as much (transcribe.presets)
+TEMPERATURES = 0.000001, 1_000_000
 N_BEST = 8
 
 
@@ -37,12 +40,11 @@ class Scoring(Checked):
     floor: float = 0.01  # keys of lower probability are never on
 
     def __post_init__(self) -> None:
-        expected = "a finite number >= 0"
-        self._check("prior_weight", expected, holds=0 <= self._number("prior_weight", expected) < inf)
-        expected = "a finite number"
-        self._check("note_penalty", expected, holds=isfinite(self._number("note_penalty", expected)))
-        expected = "a finite number > 0"
-        self._check("temperature", expected, holds=0 < self._number("temperature", expected) < inf)
+        self._check_between("prior_weight", 0, MAX_WEIGHT, f"a number 0..{MAX_WEIGHT}")
+        expected = f"a number {-MAX_PENALTY}..{MAX_PENALTY}"
+        self._check_between("note_penalty", -MAX_PENALTY, MAX_PENALTY, expected)
+        low, high = TEMPERATURES
+        self._check_between("temperature", low, high, f"a number {low}..{high}")
         expected = "a probability 0..1"
         self._check("floor", expected, holds=0 <= self._number("floor", expected) <= 1)
 

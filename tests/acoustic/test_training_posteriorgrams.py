@@ -1,6 +1,6 @@
 """What a join is fitted to: which recordings, through which chains, and that they are made once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -96,3 +96,14 @@ def test_what_is_there_is_kept(tmp_path: Path) -> None:
     before = (into / "piece.npz").stat().st_mtime_ns
     write_all([item], "piano-small", into, 2.0)
     assert (into / "piece.npz").stat().st_mtime_ns == before
+
+
+def test_several_processes_make_the_same(tmp_path: Path) -> None:
+    item = recorded(tmp_path)
+    items = [replace(item, name=f"piece{number}", start=number / 4) for number in range(9)]
+    for jobs in (1, 2):
+        write_all(items, "piano-small", tmp_path / str(jobs), 1.0, jobs)
+    for item in items:
+        one, other = (Posteriorgram.load(tmp_path / jobs / f"{item.name}.npz") for jobs in "12")
+        np.testing.assert_array_equal(one.frame, other.frame)
+        assert one.source == other.source == item.name

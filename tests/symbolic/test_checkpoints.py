@@ -84,6 +84,7 @@ def test_a_log_that_is_resumed_says_nothing_twice(tmp_path: Path) -> None:
     for step in (2, 4, 6):
         add_to_log(tmp_path, {"step": step, "valid": float("-inf") if step == 2 else -1.0})
     with (tmp_path / "log.jsonl").open("a") as file:
+        file.writelines(f"{line}\n" for line in ('{"step": null}', '{"step": "3"}', '{"step": [1]}', "[4]"))
         file.write('{"step": 8, "val')  # the disk was full
     begin_log(tmp_path, 4)
     add_to_log(tmp_path, {"step": 6, "valid": -0.5})

@@ -271,10 +271,38 @@ def test_another_systems_posteriorgram_at_beats() -> None:
     assert_same_notes(replace(found, onset=found.onset - 0.1), notes, seconds=0.03)
 
 
-def test_silence_has_no_beats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Posteriorgram(frame=np.zeros((100, 88)), onset=np.zeros((100, 88)), hop=0.02).save(tmp_path / "c.npz")
-    assert main([str(tmp_path / "c.npz"), "--beats", "auto"]) == 1
-    assert "c.npz: beats: got '0 notes', expected more, or given beats" in capsys.readouterr().err
+@pytest.mark.parametrize("score", [False, True])
+def test_too_few_notes_for_beats_are_written_without_bars(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, score: bool
+) -> None:
+    few = Notes.make([0.5, 1.0, 1.7], [0.9, 1.5, 2.0], [60, 64, 67], [64, 80, 90])
+    ideal(few).save(tmp_path / "c.npz")
+    report = tmp_path / "r.jsonl"
+    asked = ["--score", str(tmp_path / "c.musicxml")] if score else ["--beats", "auto"]
+    assert main([str(tmp_path / "c.npz"), *asked, "-q", "--report", str(report)]) == 1
+    without = "the notes are written without bars" + (", and there is no score" if score else "")
+    assert capsys.readouterr().err == (
+        f"transcribe: {tmp_path}/c.npz: beats: got '3 notes', expected more, or given beats; {without}\n"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.mid", "c.npz", "r.jsonl"]
+    assert_same_notes(read_midi(tmp_path / "c.mid"), few, seconds=0.03)
+    line = json.loads(report.read_text())
+    assert (line["status"], line["notes"], line["beats_a_bar"]) == ("damaged", 3, None)
+    # From Python, where nobody is told, it is an error; and a prior that counts in beats can do nothing.
+    with pytest.raises(NotebeamError, match="beats: got '3 notes'"):
+        Transcriber(beats="auto", prior=None).transcribe_posteriorgram(ideal(few))
+    assert main([str(tmp_path / "c.npz"), "--clock", "beats", "--prior", "rnn-nade/jsb"]) == 1
+    assert "beats: got '3 notes', expected more, or given beats\n" in capsys.readouterr().err
+
+
+def test_beats_outside_the_recording_write_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ideal(sung()[0]).save(tmp_path / "c.npz")
+    (tmp_path / "beats.txt").write_text("100\n101\n")
+    assert main([str(tmp_path / "c.npz"), "--beats", str(tmp_path / "beats.txt")]) == 1
+    assert "beats.txt: got 'a beat at 100 s'" in capsys.readouterr().err
+    assert not (tmp_path / "c.mid").exists()
 
 
 def test_beats_in_python_are_checked_against_the_recording() -> None:

@@ -121,7 +121,11 @@ def test_settings_come_back_from_their_file(tmp_path: Path) -> None:
         ),
         ({"wait": 1}, r"s\.json: wait: got 1, expected one of the keys front_end"),
         ({"sounding": -1.0}, r"TrackOptions\.sounding: got -1\.0, expected seconds >= 0"),
-        ({"temperature": 0}, r"Beam\.temperature: got 0\.0, expected a finite number > 0"),
+        ({"temperature": 0}, r"Beam\.temperature: got 0\.0, expected a number 1e-06\.\.1000000"),
+        (
+            {"alone_penalty": 1e8},
+            r"Settings\.alone_penalty: got 100000000\.0, expected a number -10000000\.\.",
+        ),
         ({"onset_shift": 5}, r"Settings\.onset_shift: got 5\.0, expected seconds, -1 to 1"),
         ({"threshold": "high"}, r"s\.json: threshold: got 'high', expected a number"),
     ],

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import asdict, astuple
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -157,6 +158,27 @@ def test_nothing_is_left_out_in_silence(tmp_path: Path, capsys: pytest.CaptureFi
     assert lines[1].endswith(f"missing.tsv: no estimate named missing in {estimate}")
     assert "a.mid: got b'no M'" in lines[2]
     assert lines[3] == "scoring: 3 not scored, the mean is without them"
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("Unable to allocate 149. GiB"), RuntimeError("can't allocate memory")]
+)
+def test_a_pair_that_memory_has_no_room_for_is_one_line_that_names_it(
+    error: Exception, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference, estimate = folders(tmp_path)
+
+    def refused(first: Path, second: Path, *, pedal: Literal["extend", "keys"]) -> Scores:
+        if second.stem == "a":
+            raise error
+        return score(first, second, pedal=pedal)
+
+    monkeypatch.setattr("transcribe.scoring.__main__.score", refused)
+    assert main([str(reference), str(estimate), "--json"]) == 1
+    printed = capsys.readouterr()
+    assert [row["file"] for row in json.loads(printed.out)["files"]] == ["part/b.v2"]
+    expected = f"scoring: {estimate / 'a.mid'}: not enough memory to compare it with {reference / 'a.tsv'}"
+    assert printed.err.splitlines()[0] == expected
 
 
 def test_what_cannot_be_paired_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ class Actor:
         wait_passively()
         import torch
 
-        from transcribe.cli import transcriber_of
+        from transcribe.flags import transcriber_of
 
         torch.set_num_threads(args.threads or 1)
         self.args, self.transcriber, self.tries = args, transcriber_of(args), tries
@@ -52,7 +52,7 @@ class Actor:
         """The pickled outcome of a pickled job."""
         import ray
 
-        from transcribe.cli import transcribe_one
+        from transcribe.single import transcribe_one
 
         job: Job = pickle.loads(row["job"])
         try:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from acoustic.audio import SUFFIXES
 from symbolic.errors import NotebeamError
@@ -57,17 +58,20 @@ def recordings(files: Collection[Path], folder: Path) -> list[Path]:
 
 def staged(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
     """Do a job on copies of what lies elsewhere; what is here is used where it is."""
-    paths: dict[str, Path | None] = {field.name: getattr(job, field.name) for field in fields(job)}
-    elsewhere = {name: path for name, path in paths.items() if path is not None and uri_of(path) is not None}
+    values = {field.name: getattr(job, field.name) for field in fields(job)}
+    paths = {name: value for name, value in values.items() if isinstance(value, Path)}
+    elsewhere = {name: path for name, path in paths.items() if uri_of(path) is not None}
     if not elsewhere:
         return work(job)
     with TemporaryDirectory(prefix="notebeam-") as folder:
         copies = {name: Path(folder) / name / path.name for name, path in elsewhere.items()}
         if "source" in elsewhere:
             fetch(job.source, copies["source"])
-        outcome = work(replace(job, **copies))
+        here: dict[str, Any] = dict(copies)
+        outcome = work(replace(job, **here))
         if outcome.output is not None:
-            # The MIDI file last: where it is, the others are too. A long page comes with a file beside it.
+            # The MIDI file last: where it is, the others are too. A long page comes with a file beside it,
+            # the MIDI file with those of --n-best.
             for name in sorted(elsewhere.keys() - {"source"}, key=lambda name: (name == "midi", name)):
                 for copy in sorted(copies[name].parent.iterdir()):
                     put(copy, elsewhere[name].with_name(copy.name))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from symbolic.console import outcome
+from symbolic.console import is_out_of_memory, outcome
 from symbolic.errors import NotebeamError
 from transcribe.scoring import FORMATS, Scores, mean, score
 
@@ -66,6 +66,10 @@ def _run(args: argparse.Namespace) -> int:
             scores[name] = score(reference, estimate, pedal=args.pedal)
         except (NotebeamError, OSError) as error:
             failures.append(str(error))
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            failures.append(f"{estimate}: not enough memory to compare it with {reference}")
     for failure in failures:
         print(f"scoring: {failure}", file=sys.stderr)
     if scores:

@@ -1,0 +1,78 @@
+"""From the flags of the command to the `Transcriber` that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
+    from transcribe.pipeline import Transcriber
+
+# Options that are a field of the decoder's, by the field's name.
+SETTINGS = {
+    "--note-penalty": "note_penalty",
+    "--temperature": "temperature",
+    "--threshold": "threshold",
+    "--beam-width": "width",
+    "--candidates": "candidates",
+    "--n-best": "n_best",
+}
+
+
+def transcriber_of(args: argparse.Namespace) -> Transcriber:
+    """The transcriber; what the command does not say stays its default."""
+    from dataclasses import fields, replace
+
+    from symbolic.decoding.options import METHODS, Beam
+    from symbolic.errors import NotebeamError
+    from symbolic.priors.loading import priors_with_steps_of
+    from transcribe.pipeline import Transcriber
+    from transcribe.presets import METHOD, Choice, preset
+
+    method = args.decoder or METHOD
+    readers = [name for name, entry in METHODS.items() if entry.reads_prior]
+    if method not in readers and args.prior not in (None, "none"):
+        expected = f"none: {method} decides without a prior ({' and '.join(readers)} use one)"
+        raise NotebeamError("--prior", args.prior, expected)
+    if args.prior_weight and (args.prior == "none" or method not in readers):
+        expected = f"a prior to weigh, and {' or '.join(readers)}"
+        raise NotebeamError("--prior-weight", args.prior_weight, expected)
+    if args.clock == "beats" and (method not in readers or args.prior in (None, "none")):
+        got = f"--decoder {method}" if method not in readers else "no prior"
+        fitting = ", ".join(priors_with_steps_of("beats"))
+        raise NotebeamError("--clock beats", got, f"--decoder beam or greedy, and --prior, one of {fitting}")
+    decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight, clock=args.clock)
+    numbers = {}
+    for flag, name in SETTINGS.items():
+        value = getattr(args, flag[2:].replace("-", "_"))
+        if value is None:
+            continue
+        having = [key for key, entry in METHODS.items() if name in {f.name for f in fields(entry.options)}]
+        if method not in having:
+            raise NotebeamError(flag, value, f"--decoder {' or '.join(having)}: {method} has no such setting")
+        if name == "n_best" and isinstance(decoder, Beam) and value > decoder.width:
+            raise NotebeamError(flag, value, f"{decoder.width} at most, the hypotheses of --beam-width")
+        decoder = replace(decoder, **{name: value})  # refuses a bad one
+        numbers[name] = value
+    options = {
+        "model": args.model,
+        "device": args.device,
+        "bfloat16": args.bfloat16,
+        "tuning": args.tuning,
+        "start": args.start,
+        "stop": args.stop,
+        "prior": args.prior,
+        "clock": args.clock,
+        "beats": args.beats,
+        "decoder": Choice(method=method, weight=args.prior_weight, clock=args.clock, numbers=numbers),
+        "frontend": args.frontend,
+        "settings": args.settings,
+        "onset_shift": None if args.onset_shift is None else args.onset_shift / 1000,
+        "min_note": None if args.min_note is None else args.min_note / 1000,
+    }
+    if args.score is not None and args.beats is None and args.clock != "beats":
+        options["beats"] = "auto"  # a score is written in beats
+    options = {name: value for name, value in options.items() if value is not None}
+    if args.prior == "none":
+        options["prior"] = None
+    return Transcriber(**options)

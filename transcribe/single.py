@@ -1,0 +1,171 @@
+"""One input of the command: transcribed, its files written, whatever goes wrong told in one line.
+
+Is not: which files those are (outputs), many inputs beside each other (workers, archive.actors).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from symbolic.console import is_out_of_memory
+from transcribe.report import End
+
+if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
+    from pathlib import Path
+
+    from symbolic.errors import NotebeamError
+    from symbolic.metre import Beats
+    from symbolic.notes import Notes
+    from transcribe.outputs import Job
+    from transcribe.pipeline import Transcriber
+    from transcribe.report import Outcome
+    from transcribe.transcription import Transcription
+
+
+def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace, *, bar: bool) -> Outcome:
+    """Do one input and write its files; whatever goes wrong is one line, and costs this input alone."""
+    from symbolic.errors import NotebeamError
+    from transcribe.report import Outcome
+
+    begin = time.monotonic()
+    faults: list[NotebeamError] = []
+    notices: list[str] = []
+    try:
+        result = _result(job, transcriber, args, faults.append, notices.append, bar=bar)
+        errors = [f"{fault}; what is there is written" for fault in faults]
+        if transcriber.beats is not None and result.beats is None:  # which was told last
+            score = "" if job.score is None else ", and there is no score"
+            errors[-1] = f"{faults[-1]}; the notes are written without bars{score}"
+        _write(job, result, args, errors.append, notices.append)
+    except Exception as error:  # the next input may be good: a bug is one line, and a traceback with --debug
+        if args.debug:
+            traceback.print_exc()
+        is_expected = isinstance(error, NotebeamError | OSError)
+        line = str(error) if is_expected else _unexpected(error)
+        line = line if str(job.source) in line else f"{job.source}: {line}"
+        elapsed = time.monotonic() - begin
+        return Outcome(source=str(job.source), end=End.FAILED, errors=(line,), elapsed=elapsed)
+    notes, posteriorgram, beats = result.notes, result.posteriorgram, result.beats
+    sure = notes.confidence
+    return Outcome(
+        source=str(job.source),
+        end=End.DAMAGED if errors else End.WHOLE,
+        output=str(job.midi),
+        errors=tuple(errors),
+        notices=tuple(f"notice: {job.source}: {notice}" for notice in notices),
+        seconds=posteriorgram.count * posteriorgram.hop,
+        elapsed=time.monotonic() - begin,
+        notes=len(notes),
+        mean_confidence=None if sure is None or not len(sure) else float(sure.mean()),
+        beats_a_bar=None if beats is None else beats.beats_a_bar,
+        tempo_bpm=None if beats is None else beats.tempo,
+    )
+
+
+def _unexpected(error: Exception) -> str:
+    if is_out_of_memory(error):
+        return f"not enough memory ({str(error)[:100]})"
+    return f"internal error, {type(error).__name__}: {str(error)[:200]} (--debug shows where)"
+
+
+def _result(
+    job: Job,
+    transcriber: Transcriber,
+    args: argparse.Namespace,
+    damage: Callable[[NotebeamError], None],
+    notice: Callable[[str], None],
+    *,
+    bar: bool,
+) -> Transcription:
+    """The notes of one input, with a bar on the way."""
+    from tqdm import tqdm
+
+    from symbolic.errors import NotebeamError, one_line
+
+    silent = not bar or args.quiet or sys.stderr is None or not sys.stderr.isatty()
+    with tqdm(
+        total=1.0,
+        desc=one_line(job.source.name),
+        leave=False,
+        disable=silent,
+        bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining}",
+        file=sys.stderr,
+    ) as shown:
+        result = transcriber(job.source, None, lambda done: _advance(shown, done), damage, notice)
+    if args.pedal and len(result.notes) and result.notes.key_offset is None:
+        expected = "a posteriorgram that has one, decoded by strokes, for --pedal"
+        raise NotebeamError(str(job.source), "no plane `held`", expected)
+    return result
+
+
+def _advance(bar: object, fraction: float) -> None:
+    """Move a bar to a fraction 0..1."""
+    bar.update(fraction - bar.n)  # type: ignore[attr-defined]
+
+
+def _write(
+    job: Job,
+    result: Transcription,
+    args: argparse.Namespace,
+    fault: Callable[[str], None],
+    notice: Callable[[str], None],
+) -> None:
+    """Every file wanted, each whole or not at all, the MIDI file last; a score may be impossible."""
+    from symbolic.hands import right_hand
+    from symbolic.midi_writing import TEMPO
+    from symbolic.notes import write_csv
+    from transcribe.picture import save_picture
+
+    for path in job.outputs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if job.score is not None and result.beats is not None:
+        _write_score(job.score, result.notes, result.beats, f"{job.source}: --score", fault)
+    if job.csv is not None:
+        write_csv(job.csv, result.notes)
+    if job.picture is not None:
+        save_picture(job.picture, result.posteriorgram, result.notes, job.source.name)
+    if job.page is not None or job.sound is not None:
+        _write_sound(job, result, notice)
+    if job.posteriorgram is not None:
+        result.posteriorgram.save(job.posteriorgram)
+    found = [result.notes, *result.alternatives]
+    if len(found) < job.n_best:
+        notice(f"{len(found)} of {job.n_best} transcriptions: the search ended with no more")
+    for path in job.alternatives[len(found) - 1 :]:  # those of an earlier run would be taken for this one's
+        path.unlink(missing_ok=True)
+    tempo = TEMPO if args.tempo is None else args.tempo
+    for path, notes in reversed(list(zip((job.midi, *job.alternatives), found, strict=False))):
+        right = right_hand(notes) if args.hands or result.beats is not None else None
+        notes.save(path, tempo, pedal=args.pedal, beats=result.beats, right=right)
+
+
+def _write_score(path: Path, notes: Notes, beats: Beats, place: str, fault: Callable[[str], None]) -> None:
+    """The score; that there is nothing to write is a fault, and the other files are written."""
+    from symbolic.errors import NotebeamError
+    from transcribe.musicxml import write_score
+
+    try:
+        write_score(path, notes, beats, place)
+    except NotebeamError as error:
+        fault(f"{error}; the other files are written")
+
+
+def _write_sound(job: Job, result: Transcription, notice: Callable[[str], None]) -> None:
+    """The files for listening to the notes beside the recording."""
+    from transcribe.outputs import POSTERIORGRAM
+    from transcribe.page.page import write_page
+    from transcribe.sonify import write_sound
+
+    recording = None if job.source.suffix.lower() == POSTERIORGRAM else job.source
+    if job.sound is not None:
+        write_sound(job.sound, result.posteriorgram, result.notes, recording)
+    if job.page is not None:
+        beside = write_page(job.page, result.posteriorgram, result.notes, job.source.name, recording)
+        if beside is not None:
+            size = f"{beside.stat().st_size / 1e6:.1f} MB"
+            notice(f"too long to be inside {job.page}; it lies beside it in {beside.name}, {size}")
