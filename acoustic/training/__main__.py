@@ -21,6 +21,7 @@ from acoustic.training.corpus import Clips, CorpusOptions, Track, load_track
 from acoustic.training.loop import LoopOptions, Training
 from acoustic.training.renderings import rendered
 from acoustic.training.starting import began_as, begin_with
+from acoustic.training.teaching import TaughtClips, TeacherOptions, load_teacher
 from symbolic.checkpoints import write_json
 from symbolic.config import options_from, read_toml
 from symbolic.datasets.maps import read_maps
@@ -33,6 +34,7 @@ SECTIONS: dict[str, Any] = {
     "corpus": CorpusOptions,
     "augment": AugmentOptions,
     "loop": LoopOptions,
+    "teacher": TeacherOptions,
 }
 VALID_STEPS = 8
 CURVE_POINTS = 12  # of the learning curve that the card shows
@@ -91,7 +93,12 @@ def train(
         name: options_from(kind, table.pop(name, {}), f"{config}: {name}") for name, kind in SECTIONS.items()
     }
     run = options_from(RunOptions, table, str(config))
-    features, sizes, corpus, augment, loop = parts.values()
+    features, sizes, corpus, augment, loop, teaching = parts.values()
+    if teaching.weights and loop.learn != "trunk":
+        raise NotebeamError(
+            f"{config}: teacher", teaching.weights, 'loop.learn = "trunk": all but velocities'
+        )
+    teacher = load_teacher(teaching, config.parent, features)
     torch.manual_seed(run.seed)
     network = HarmonicNet(features, sizes)
     start: dict[str, Any] = {}
@@ -116,6 +123,7 @@ def train(
         """The averaged weights so far, with their card."""
         figures = {
             "start": start,
+            **({"teacher": teacher.origin} if teacher else {}),
             "steps": training.step,
             "minutes": round(training.seconds / 60, 1),
             "hours_synthesised": round(hours[0], 2),
@@ -128,7 +136,7 @@ def train(
                          command=command, training=figures)  # fmt: skip
         save_network(path, training.averaged(), card)
 
-    training.run(clips, held_out, keep)
+    training.run(TaughtClips(clips, teacher) if teacher else clips, held_out, keep)
     return path
 
 

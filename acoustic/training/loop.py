@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
 from acoustic.training.corpus import Batch, Clips
@@ -145,7 +145,7 @@ class Training:
         """Part of the steps that is done, 0 to 1."""
         return self.step / self.options.steps
 
-    def run(self, clips: Clips, valid: Clips, keep: Callable[[], None]) -> None:
+    def run(self, clips: Dataset[Batch], valid: Clips, keep: Callable[[], None]) -> None:
         """Train until the steps are done. At every checkpoint, the last one included, `keep` is called."""
         saved, recent, counted = self.seconds, dict.fromkeys(HEADS, 0.0), 0
         begun = time.perf_counter()
@@ -174,7 +174,7 @@ class Training:
         add_to_log(self.folder, {"step": self.step, "minutes": point[1], "valid": validation})
         keep()
 
-    def _batches(self, clips: Clips) -> Iterator[Batch]:
+    def _batches(self, clips: Dataset[Batch]) -> Iterator[Batch]:
         # One worker cuts the next clips while the network works; it begins where the checkpoint ended.
         order = range(self.step, self.options.steps)
         yield from DataLoader(clips, batch_size=None, sampler=order, num_workers=1, prefetch_factor=4)

@@ -1,53 +1,31 @@
 """Clips and their targets, the loss, a run that is interrupted, and the command as a user runs it."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
-import soundfile
 import torch
-from oracles_acoustic import onset_target, sine
+from oracles_acoustic import onset_target
 from safetensors.torch import save_file
+from training_corpus import FEATURES, SMALL, clips, command, corpus_folder
 
-from acoustic.audio import RATE_HZ
 from acoustic.augmentation import AugmentOptions
-from acoustic.features import FeatureOptions
 from acoustic.loading import ModelCard, load_network, save_network
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, NetworkOptions
-from acoustic.training.corpus import Batch, Clips, CorpusOptions, Track, targets
+from acoustic.training.corpus import Batch, targets
 from acoustic.training.loop import LoopOptions, Training, learning_rate, losses, total, velocity_loss
 from acoustic.training.starting import began_as, begin_with
 from symbolic.checkpoints import read_tensors, write_tensors
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
-from symbolic.pitch import hertz
-
-FEATURES = FeatureOptions()
-SMALL = NetworkOptions(spectral_channels=2, channels=3, dilations=(1,))
 
 
 def some_notes() -> Notes:
     return Notes.make([0.1, 0.113, 0.5, 0.9], [0.45, 0.5, 0.88, 0.91], [60, 64, 60, 108], [10, 60, 127, 64])
-
-
-def track(seconds: float = 6.0, pitch: int = 69) -> Track:
-    """Three seconds of silence, then a steady tone."""
-    tone = sine(float(hertz(np.array(pitch))), seconds - 3.0)
-    samples = np.concatenate([np.zeros(3 * RATE_HZ, np.float32), tone])
-    notes = Notes.make([3.0], [seconds], [pitch], [80])
-    return Track((samples * 32767).astype(np.int16), notes)
-
-
-def clips(augmentation: AugmentOptions | None, steps: int = 50, **options: Any) -> Clips:
-    corpus = CorpusOptions(seconds=1.0, batch_size=4, rendered_share=0.0, **options)
-    return Clips([[track()], []], [1.0, 0.0], corpus, FEATURES, augmentation, steps=steps, seed=5)
 
 
 def test_onset_targets_equal_the_oracle() -> None:
@@ -263,38 +241,6 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> Non
         second._update(batches[step])
     for name, value in whole.averaged().state_dict().items():
         assert torch.equal(value, second.averaged().state_dict()[name]), name
-
-
-def corpus_folder(folder: Path) -> Path:
-    """A corpus of two tiny recordings in the layout of MAPS."""
-    maps = folder / "data" / "maps"
-    (maps / "synth").mkdir(parents=True)
-    rows = ["set,name,composition,instrument,seconds,notes"]
-    for number, pitch in enumerate((60, 67)):
-        piece = track(pitch=pitch)
-        name = f"piece{number}_X"
-        soundfile.write(maps / "synth" / f"{name}.opus", piece.samples, RATE_HZ, format="OGG", subtype="OPUS")
-        table = f"onset\toffset\tkey_offset\tpitch\tvelocity\n3.0\t6.0\t6.0\t{pitch}\t80\n"
-        (maps / "synth" / f"{name}.tsv").write_text(table)
-        rows.append(f"synth,{name},piece{number},X,6.0,1")
-    (maps / "recordings.csv").write_text("\n".join(rows) + "\n")
-    config = folder / "tiny.toml"
-    config.write_text(
-        'name = "tiny"\n[network]\nspectral_channels = 2\nchannels = 3\ndilations = [1]\n'
-        "[corpus]\nrendered_share = 0.0\nbatch_size = 1\nvalid_compositions = 1\n[loop]\nsteps = 5\n"
-    )
-    return config
-
-
-def command(config: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    folder = config.parent
-    environment = os.environ | {
-        "NOTEBEAM_DATA": str(folder / "data"),
-        "NOTEBEAM_CACHE": str(folder / "cache"),
-        "OMP_NUM_THREADS": "1",
-    }
-    words = [sys.executable, "-m", "acoustic.training", str(config), "--run", str(folder / "run"), *options]
-    return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_the_command_learns_a_tone_and_writes_weights_that_load(tmp_path: Path) -> None:
