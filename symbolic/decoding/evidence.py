@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from symbolic.clock import Clock
 from symbolic.errors import NotebeamError
+from symbolic.planes import let_go
 from symbolic.posteriorgram import Posteriorgram
 
 Plane = Literal["struck", "active"]  # a bit means: the key is struck at the step, or it sounds
@@ -79,6 +80,7 @@ def struck_evidence(onset: NDArray[np.float32], times: NDArray[np.float64], cloc
         at = (step[order], key[order])
         evidence.prob[at], evidence.time[at] = peaks.value[order], seconds[order]
         evidence.frame[at] = peaks.frame[order]
+        let_go(onset)
     return evidence
 
 

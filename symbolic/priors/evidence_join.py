@@ -26,6 +26,7 @@ from symbolic.priors.trees import TreeOptions, Trees
 from symbolic.state import State
 
 FLOOR = 0.01  # less probable onsets stay as the acoustic model has them
+STEP_BLOCK = 8192  # steps whose log-odds are made at once
 CERTAIN, IMPOSSIBLE = 1 - 1e-6, 1e-6  # as in the cost of the search
 REACH = 5.0  # standard deviations beyond which an input is cut off
 INPUTS = 298  # numbers of an onset's surroundings
@@ -86,8 +87,10 @@ class EvidenceJoin(Prior):
         joined = torch.zeros_like(acoustic)
         for clip, (posteriorgram, part) in enumerate(zip(posteriorgrams, steps, strict=True)):
             self._check_model(posteriorgram)
-            prob = torch.from_numpy(part.prob).clamp(IMPOSSIBLE, CERTAIN)
-            acoustic[clip, : len(prob)] = joined[clip, : len(prob)] = torch.logit(prob)
+            for first in range(0, len(part.prob), STEP_BLOCK):
+                prob = torch.from_numpy(part.prob[first : first + STEP_BLOCK]).clamp(IMPOSSIBLE, CERTAIN)
+                acoustic[clip, first : first + len(prob)] = torch.logit(prob)
+            joined[clip] = acoustic[clip]
             (row, key), onsets = candidates(part)
             for places, numbers in surroundings(posteriorgram, onsets):
                 logits = self.judge(torch.from_numpy(numbers).to(self.mean))
@@ -142,10 +145,12 @@ class ConditionedJoin(Prior):
         """Log-odds (B, T, D) of the acoustic model, and of the join."""
         super().__init__()
         self.visible = acoustic.shape[2]
-        softplus = nn.functional.softplus
+        softplus, blocks = nn.functional.softplus, range(0, acoustic.shape[1], STEP_BLOCK)
+        pairs = [(acoustic[:, at : at + STEP_BLOCK], joined[:, at : at + STEP_BLOCK]) for at in blocks]
+        silence = [(softplus(before) - softplus(after)).sum(dim=2) for before, after in pairs]
         self.register_buffer("joined", joined)
         self.register_buffer("gain", joined - acoustic)
-        self.register_buffer("silence", (softplus(acoustic) - softplus(joined)).sum(dim=2))
+        self.register_buffer("silence", torch.cat(silence, 1) if silence else acoustic.sum(dim=2))
 
     joined: Tensor
     gain: Tensor  # (B, T, D) nats that an on bit adds

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from symbolic.errors import NotebeamError
 from symbolic.pitch import KEYS
+from symbolic.planes import let_go
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.repetition import logit, repetition
 
@@ -84,6 +85,7 @@ def surroundings(posteriorgram: Posteriorgram, onsets: Onsets, block: int = BLOC
             np.broadcast_to(whole, (len(these.key), len(whole))),
             alike[begin:end],
         ]
+        let_go(posteriorgram.onset)  # one file has all planes
         yield order[begin:end], np.concatenate([part.astype(np.float32) for part in parts], axis=1)
 
 
