@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -184,7 +185,8 @@ def write_all(items: Sequence[Item], model: str, into: Path, seconds: float, job
     parts: list[list[tuple[int, Item]]] = [[] for _ in range(jobs)]
     for place, each in enumerate(missing):
         parts[place // sum(BLOCK) % jobs].append(each)
-    with ProcessPoolExecutor(jobs) as pool:
+    # Not forked: a process in which torch has used its threads leaves them locked in its copies.
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for done in [pool.submit(_write, part, model, into, seconds) for part in parts]:
             done.result()
 
