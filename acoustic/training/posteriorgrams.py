@@ -28,12 +28,11 @@ from acoustic.audio import RATE_HZ, Samples, read_audio
 from acoustic.augmentation import AugmentOptions, augment
 from acoustic.inference import load_acoustic
 from acoustic.training.renderings import (
-    PEAK,
     PIANOS,
     Excerpt,
     RenderOptions,
     excerpt_of,
-    player,
+    sound_of,
     spread_over,
 )
 from symbolic import datasets
@@ -153,11 +152,7 @@ def _degraded(item: Item, draw: np.random.Generator) -> Item:
 def sound(item: Item, seconds: float, seed: int) -> tuple[Samples, Notes]:
     """The recording (S,), and its notes in its seconds."""
     if isinstance(item.source, Excerpt):
-        audio, notes = (
-            player(item.source.piano, item.source.tuning).render(item.source.notes, item.source.touch),
-            item.source.notes,
-        )
-        audio *= PEAK / max(float(np.abs(audio).max(initial=0.0)), 1e-6)
+        audio, notes = sound_of(item.source), item.source.notes
     else:
         whole = read_audio(item.source.audio)
         audio = whole[round(item.start * RATE_HZ) : round((item.start + seconds) * RATE_HZ)]

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from acoustic.audio import RATE_HZ
+from acoustic.audio import RATE_HZ, Samples
 from acoustic.instruments import Instrument, instrument, source
 from acoustic.rendering import AS_RECORDED, Touch, Tuning
 from symbolic import datasets
@@ -158,6 +158,13 @@ def player(piano: str, tuning: Tuning) -> Instrument:
     return instrument(piano, tuning)
 
 
+def sound_of(item: Excerpt) -> Samples:
+    """(S,) the excerpt played, at the level of all renderings."""
+    audio = player(item.piano, item.tuning).render(item.notes, item.touch)
+    audio *= PEAK / max(float(np.abs(audio).max(initial=0.0)), 1e-6)
+    return audio
+
+
 def render(item: Excerpt, into: Path) -> str:
     """Write one rendering, unless it is there: NAME.flac, and NAME.tsv as the tables of MAPS."""
     import soundfile
@@ -165,8 +172,7 @@ def render(item: Excerpt, into: Path) -> str:
     sound, table = into / f"{item.name}.flac", into / f"{item.name}.tsv"
     if sound.exists() and table.exists():
         return item.name
-    audio = player(item.piano, item.tuning).render(item.notes, item.touch)
-    audio *= PEAK / max(float(np.abs(audio).max(initial=0.0)), 1e-6)
+    audio = sound_of(item)
     write_tsv(table, item.notes)
     with replacing(sound) as temporary:
         soundfile.write(str(temporary), audio, RATE_HZ, subtype="PCM_16", format="FLAC")

@@ -145,12 +145,12 @@ class ConditionedJoin(Prior):
         """Log-odds (B, T, D) of the acoustic model, and of the join."""
         super().__init__()
         self.visible = acoustic.shape[2]
-        softplus, blocks = nn.functional.softplus, range(0, acoustic.shape[1], STEP_BLOCK)
+        softplus, blocks = nn.functional.softplus, range(0, max(1, acoustic.shape[1]), STEP_BLOCK)
         pairs = [(acoustic[:, at : at + STEP_BLOCK], joined[:, at : at + STEP_BLOCK]) for at in blocks]
         silence = [(softplus(before) - softplus(after)).sum(dim=2) for before, after in pairs]
         self.register_buffer("joined", joined)
         self.register_buffer("gain", joined - acoustic)
-        self.register_buffer("silence", torch.cat(silence, 1) if silence else acoustic.sum(dim=2))
+        self.register_buffer("silence", torch.cat(silence, 1))
 
     joined: Tensor
     gain: Tensor  # (B, T, D) nats that an on bit adds
