@@ -15,7 +15,7 @@ from benchmarks.prior_gain import Clip, conditions, read_condition
 from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from transcribe.pipeline import Transcriber
 from transcribe.presets import JOINS, MODEL, PRIOR
-from transcribe.scoring.matching import WIDE_TOLERANCE, matched, median_deviation
+from transcribe.scoring.matching import WIDE_TOLERANCE, aligned_onset, matched
 
 PRIORS = {"prior of notes": PRIOR, "join": JOINS[MODEL]}
 Row = dict[str, str | int | float]
@@ -24,7 +24,7 @@ Row = dict[str, str | int | float]
 def judged(clip: Clip, transcriber: Transcriber) -> tuple[float, int, int, float]:
     """Sum of confidences, notes, those that were played, and F; within 100 ms, the deviation removed."""
     notes = transcriber.transcribe_posteriorgram(clip.posteriorgram).notes
-    onset = notes.onset - median_deviation(clip.reference, notes)
+    onset = aligned_onset(clip.reference, notes)
     right = len(matched(clip.reference, notes, onset, tolerance=WIDE_TOLERANCE))
     assert notes.confidence is not None
     f1 = 2 * right / max(1, len(notes) + len(clip.reference))

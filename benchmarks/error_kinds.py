@@ -12,19 +12,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.development import STEP
 from benchmarks.prior_gain import Clip, conditions, read_condition, transcribers
 from benchmarks.reporting.form import Row, benchmark_parser, merge_report, parsed
 from symbolic.decoding.evidence import evidence_of, frames_clock
 from symbolic.notes import Notes
+from symbolic.pitch import LOWEST
+from symbolic.priors.evidence_join import candidates
 from transcribe.presets import JOINS, MODEL
-from transcribe.scoring.matching import WIDE_TOLERANCE, matched, median_deviation
+from transcribe.scoring.matching import WIDE_TOLERANCE, aligned_onset, matched
 
 VELOCITIES = {"softer than 40": (0, 40), "40 to 59": (40, 60), "60 to 79": (60, 80), "80 and more": (80, 128)}
 REGISTERS = {"below C2": (0, 36), "C2 to B3": (36, 60), "C4 to B5": (60, 84), "C6 and above": (84, 128)}
 PARTIALS = (12, 19, 24, 28, 31, 34, 36)  # semitones from a note to its second to eighth
 NEAR = 0.3  # seconds: a false note so near a note of its key is that note, displaced
-POSSIBLE = 0.01  # probability from which the join considers an onset
-STEP = 0.04  # seconds, of a search
 
 
 def false_kinds(
@@ -70,12 +71,11 @@ def missed_kinds(reference: Notes, missed: NDArray[np.int64]) -> Counter[str]:
 def oracle(clip: Clip) -> tuple[int, int]:
     """Of a clip, how many of its notes have a possible onset, by the largest matching; and all notes."""
     evidence = evidence_of(clip.posteriorgram, frames_clock(clip.posteriorgram, STEP), "struck")
-    step, key = (evidence.prob >= POSSIBLE).nonzero()
-    onset = evidence.time[step, key].astype(np.float64)
-    order = onset.argsort(kind="stable")
-    possible = Notes.make(onset[order], onset[order] + STEP, key[order] + 21, np.full(len(order), 64))
-    shift = median_deviation(clip.reference, possible)
-    pairs = matched(clip.reference, possible, possible.onset - shift, tolerance=WIDE_TOLERANCE)
+    _, onsets = candidates(evidence)
+    onsets = onsets.take(onsets.time.argsort(kind="stable"))
+    possible = Notes.make(onsets.time, onsets.time + STEP, onsets.key + LOWEST, np.full(len(onsets.key), 64))
+    onset = aligned_onset(clip.reference, possible)
+    pairs = matched(clip.reference, possible, onset, tolerance=WIDE_TOLERANCE)
     return len(pairs), len(clip.reference)
 
 
@@ -91,7 +91,7 @@ def rows_of(name: str, clips: Sequence[Clip], join: str) -> list[Row]:
         for clip in clips:
             reference = clip.reference
             notes = transcriber.transcribe_posteriorgram(clip.posteriorgram).notes
-            onset = notes.onset - median_deviation(reference, notes)
+            onset = aligned_onset(reference, notes)
             pairs = matched(reference, notes, onset, tolerance=WIDE_TOLERANCE)
             false += false_kinds(reference, notes, onset, np.setdiff1d(np.arange(len(notes)), pairs[:, 1]))
             missed += missed_kinds(reference, np.setdiff1d(np.arange(len(reference)), pairs[:, 0]))

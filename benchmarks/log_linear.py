@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.development import STEP
 from benchmarks.lib.density_ratio import DensityRatio
-from benchmarks.prior_gain import DEGRADED, Clip, conditions, read_condition
+from benchmarks.prior_gain import DEGRADED, Clip, aligned_f1, conditions, read_condition
 from benchmarks.reporting.form import Row, benchmark_parser, merge_report, parsed
 from benchmarks.tuning import held_out_choice, interval
 from symbolic.console import outcome
@@ -35,11 +36,9 @@ from symbolic.notes import read_tsv
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
 from transcribe.presets import NOTE_PRICE, PRIOR, TRACK
-from transcribe.scoring.matching import TOLERANCE, WIDE_TOLERANCE, median_deviation, onset_ratios
 from transcribe.tracking import track_notes
 
 log = logging.getLogger(__name__)
-STEP = 0.04  # seconds, of the prior of notes
 SHIFTED = (-0.4, 0.2)  # nats on a note's price beside the one that gives back what the prior charges
 WEIGHTS = (0.05, 0.1, 0.2)
 SHARES = (0.5, 1.0)  # of the internal prior, beside the prior's own 1
@@ -132,17 +131,9 @@ def made_of(clip: Evidence, mass: NDArray[np.float32], least: float) -> Decoding
 
 def quality(clips: Sequence[Clip], decodings: Sequence[Decoding]) -> NDArray[np.float64]:
     """(2, clips) onset F, the deviation removed, at 50 and at 100 ms."""
-    found = []
-    for clip, decoding in zip(clips, decodings, strict=True):
-        notes = track_notes(decoding, clip.posteriorgram, TRACK)
-        onset = notes.onset - median_deviation(clip.reference, notes)
-        found.append(
-            [
-                onset_ratios(clip.reference, notes, onset=onset, tolerance=tolerance).f1
-                for tolerance in (TOLERANCE, WIDE_TOLERANCE)
-            ]
-        )
-    return np.array(found).T
+    pairs = zip(clips, decodings, strict=True)
+    notes = [track_notes(decoding, clip.posteriorgram, TRACK) for clip, decoding in pairs]
+    return np.array([aligned_f1(clip.reference, each) for clip, each in zip(clips, notes, strict=True)]).T
 
 
 def rows_of(name: str, clips: Sequence[Clip], prior: Prior, internal: Prior) -> list[Row]:

@@ -33,6 +33,11 @@ def median_deviation(reference: Notes, estimate: Notes) -> float:
     return float(np.median(estimate.onset[pairs[:, 1]] - reference.onset[pairs[:, 0]]))
 
 
+def aligned_onset(reference: Notes, estimate: Notes) -> npt.NDArray[np.float64]:
+    """(N,) the estimate's onsets, seconds, its median deviation removed."""
+    return estimate.onset - median_deviation(reference, estimate)
+
+
 def onset_ratios(
     reference: Notes,
     estimate: Notes,
