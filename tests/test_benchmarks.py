@@ -10,7 +10,7 @@ import pytest
 from benchmarks.reporting import form
 from benchmarks.reporting.__main__ import TABLES, main, pages
 from benchmarks.reporting.form import RESULTS, check_committed, merge_report, origin, write_report
-from benchmarks.reporting.markdown import filled, markdown
+from benchmarks.reporting.markdown import filled, markdown, source
 from benchmarks.tuning import held_out_choice, interval
 from symbolic.errors import NotebeamError
 
@@ -86,3 +86,13 @@ def test_the_interval_holds_the_mean_and_resamples_whole_compositions() -> None:
     low, high = interval(values, compositions)
     assert (low, high) == (0.0, 1.0)  # a quarter of the draws is a alone, a quarter b alone
     assert interval([0.5] * 4, compositions) == (pytest.approx(0.5), pytest.approx(0.5))
+
+
+def test_a_table_names_every_run_that_it_holds() -> None:
+    report = {"command": "python -m benchmarks.load --cases noise", "date": "d1", "machine": "m"}
+    rows = [{"commit": commit, "date": "d1", "machine": "m"} for commit in ("b", "a", "b")]
+    assert source({**report, "commit": "b", "rows": [{}]}) == f"`{report['command']}`, commit b, d1, m."
+    assert (
+        source({**report, "commit": "b", "rows": rows}) == "`python -m benchmarks.load`, commit b, a, d1, m."
+    )
+    assert source({**report, "commit": "b", "rows": rows}, rows[1:2]).endswith(", commit a, d1, m.")

@@ -50,8 +50,7 @@ def clock_beats() -> str:
         ]
         for row in rows_of(report)
     ]
-    places = sorted({f"commit {row['commit']}, {row['date']}, {row['machine']}" for row in rows_of(report)})
-    return markdown(header, rows) + f"\n\n`{report['command']}`, {'; '.join(places)}."
+    return markdown(header, rows) + "\n\n" + source(report)
 
 
 TABLES: dict[str, Callable[[], str]] = {"beats": beats, "clock_beats": clock_beats}

@@ -1,12 +1,12 @@
 """Tables of what decoders get wrong, and of other ways to join a prior of notes."""
 
 from collections.abc import Callable
+from itertools import chain
 
 from benchmarks.reporting.form import read_report
-from benchmarks.reporting.markdown import markdown, rows_of, source
-from benchmarks.reporting.prior_tables import JOIN
+from benchmarks.reporting.markdown import markdown, points, rows_of, source
+from benchmarks.reporting.prior_tables import JOIN, THRESHOLD, decoder_of
 
-THRESHOLD = "best threshold"
 KINDS = {"found": "notes found", "false": "false notes", "missed": "missed notes"}
 
 
@@ -15,10 +15,9 @@ def error_kinds() -> str:
     report = read_report("error_kinds")
     columns: dict[str, dict[str, dict[str, float]]] = {}
     for row in rows_of(report):
-        decoder = THRESHOLD if row["decoder"].startswith(THRESHOLD) else row["decoder"]
-        columns.setdefault(row["condition"], {})[decoder] = row
+        columns.setdefault(row["condition"], {})[decoder_of(row)] = row
     each = [columns[condition][decoder] for condition in columns for decoder in (THRESHOLD, JOIN)]
-    names = sorted({name for row in each for name in row if name.split(",")[0] in KINDS}, key=_order)
+    names = [name for kind in KINDS for name in dict.fromkeys(chain(*each)) if name.startswith(f"{kind}, ")]
     header = ["", *(f"{condition}: {name}" for condition in columns for name in ("threshold", "join"))]
     rows = [[_label(name), *(_cell(name, row.get(name, 0)) for row in each)] for name in names]
     rows.insert(0, ["notes played", *(str(row["notes"]) for row in each)])
@@ -26,14 +25,6 @@ def error_kinds() -> str:
         1, ["of them with a possible onset", *(f"{row['possible'] / row['notes']:.1%}" for row in each)]
     )
     return f"{markdown(header, rows)}\n\n{source(report)}"
-
-
-def _order(name: str) -> tuple[int, str]:
-    kind, rest = name.split(", ", 1)
-    bands = ("velocity softer", "velocity", "register below", "register", "")
-    return list(KINDS).index(
-        kind
-    ), f"{next(i for i, band in enumerate(bands) if rest.startswith(band))} {rest}"
 
 
 def _label(name: str) -> str:
@@ -52,10 +43,8 @@ def log_linear() -> str:
     header += ["gain over no prior", "at 100 ms"]
     rows = []
     for row in rows_of(report):
-        gains = []
-        for name in ("gain_50ms", "gain_100ms"):
-            gain, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
-            gains.append("" if row["form"] == "no prior" else f"{gain:+.2f} ({low:+.2f} to {high:+.2f})")
+        is_base = row["form"] == "no prior"
+        gains = ["" if is_base else points(row, name) for name in ("gain_50ms", "gain_100ms")]
         cells = [row["condition"], row["form"], str(row["settings"])]
         rows.append([*cells, f"{row['onset_f1_50ms']:.3f}", f"{row['onset_f1_100ms']:.3f}", *gains])
     return f"{markdown(header, rows)}\n\n{source(report)}"

@@ -21,9 +21,25 @@ def rows_of(report: Report) -> list[dict[str, Any]]:
     return rows
 
 
-def source(report: Report) -> str:
-    """Where the figures come from, in one line."""
-    return f"`{report['command']}`, commit {report['commit']}, {report['date']}, {report['machine']}."
+def source(report: Report, rows: Sequence[Mapping[str, Any]] | None = None) -> str:
+    """Where the figures come from, in one line.
+
+    Rows that carry a commit of their own (all of the report's, or those given) need not be of one run: then
+    every commit is named, and the options of the last run are not.
+    """
+    own = [row for row in (rows_of(report) if rows is None else rows) if "commit" in row]
+    commits, dates, machines = (
+        ", ".join(dict.fromkeys(each[name] for each in own or [report]))
+        for name in ("commit", "date", "machine")
+    )
+    command = " ".join(report["command"].split()[:3]) if own else report["command"]
+    return f"`{command}`, commit {commits}, {dates}, {machines}."
+
+
+def points(row: Mapping[str, Any], name: str) -> str:
+    """A gain in points of F with its interval, of the cells `name`, `name`_low and `name`_high."""
+    gain, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    return f"{gain:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def filled(text: str, tables: Mapping[str, Callable[[], str]], place: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.reporting.form import read_report
-from benchmarks.reporting.markdown import markdown, rows_of
+from benchmarks.reporting.markdown import markdown, rows_of, source
 from benchmarks.reporting.published import FRAME_ACCURACIES
 
 Row = Mapping[str, Any]
@@ -106,11 +106,8 @@ def _percent(share: float) -> str:
 
 
 def _source(*conditions: str) -> str:
-    rows = [row for row in rows_of(read_report("paper_experiment")) if row["condition"] in conditions]
-    commits, dates, machines = (
-        ", ".join(dict.fromkeys(row[name] for row in rows)) for name in ("commit", "date", "machine")
-    )
-    return f"`python -m benchmarks.paper_experiment`, commit {commits}, {dates}, {machines}."
+    report = read_report("paper_experiment")
+    return source(report, [row for row in rows_of(report) if row["condition"] in conditions])
 
 
 TABLES: dict[str, Callable[[], str]] = {

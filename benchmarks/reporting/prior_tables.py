@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import cast
 
 from benchmarks.reporting.form import read_report
-from benchmarks.reporting.markdown import markdown, rows_of, source
+from benchmarks.reporting.markdown import markdown, points, rows_of, source
 
 REAL = "maps/real-dev"
 JOIN = "beam, join"
-ORIGIN = ("commit", "date", "machine")
+THRESHOLD = "best threshold"  # with its number in a row
 
 
 def prior_gain() -> str:
@@ -31,7 +31,7 @@ def prior_gain() -> str:
         for row in rows_of(report)
         if row["group"] == REAL
     ]
-    return markdown(header, rows) + "\n\n" + _source(rows_of(report))
+    return markdown(header, rows) + "\n\n" + source(report)
 
 
 def prior_domains() -> str:
@@ -42,23 +42,22 @@ def prior_domains() -> str:
     for row in rows_of(report):
         if row["group"] == REAL:
             continue
-        decoder = "best threshold" if row["decoder"].startswith("best threshold") else row["decoder"]
-        by_condition.setdefault(row["condition"], {})[decoder] = row
+        by_condition.setdefault(row["condition"], {})[decoder_of(row)] = row
         groups[row["condition"]] = row["group"]
     name = "onset_f1_aligned_100ms"
-    decoders = ("best threshold", "hmm", "beam, prior of notes", JOIN)
+    decoders = (THRESHOLD, "hmm", "beam, prior of notes", JOIN)
     header = ["instrument, chain", "", *decoders, "gain over best threshold", "over prior of notes"]
     rows = [
         [
             condition,
             groups[condition],
             *(f"{found[decoder][name]:.3f}" for decoder in decoders),
-            _gain(found["best threshold"], name),
+            _gain(found[THRESHOLD], name),
             _gain(found["beam, prior of notes"], name),
         ]
         for condition, found in sorted(by_condition.items(), key=lambda item: groups[item[0]])
     ]
-    return markdown(header, rows) + "\n\n" + _source(rows_of(report))
+    return markdown(header, rows) + "\n\n" + source(report)
 
 
 def confidence() -> str:
@@ -76,18 +75,14 @@ def confidence() -> str:
     return f"{markdown(header, rows)}\n\n{line}\n\n{source(report)}"
 
 
-def _source(rows: list[dict[str, str]]) -> str:
-    """Where the figures come from: conditions need not be of one run (--only)."""
-    commits, dates, machines = (", ".join(sorted({row[key] for row in rows})) for key in ORIGIN)
-    return f"`python -m benchmarks.prior_gain`, commit {commits}, {dates}, {machines}."
+def decoder_of(row: dict[str, str]) -> str:
+    """A row's decoder, without the number of a threshold."""
+    return THRESHOLD if row["decoder"].startswith(THRESHOLD) else row["decoder"]
 
 
 def _gain(row: dict[str, float], name: str) -> str:
-    """Points of F, with the interval."""
-    if f"{name}_gain" not in row:
-        return ""
-    gain, low, high = (100 * row[f"{name}_gain{end}"] for end in ("", "_low", "_high"))
-    return f"{gain:+.2f} ({low:+.2f} to {high:+.2f})"
+    """Points of F, with the interval; nothing for the join itself."""
+    return points(row, f"{name}_gain") if f"{name}_gain" in row else ""
 
 
 TABLES: dict[str, Callable[[], str]] = {
