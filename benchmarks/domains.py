@@ -54,6 +54,7 @@ def excerpts(instrument: str, count: int, seconds: float) -> list[Excerpt]:
     options = RenderOptions(
         asap=count,
         pop909=0,
+        exercises=0,
         seconds=seconds,
         seed=99,
         pianos=(instrument,),

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from acoustic.audio import RATE_HZ, Samples, read_audio
 from acoustic.augmentation import AugmentOptions, augment
 from acoustic.features import FeatureOptions, margin_samples, spectra
-from acoustic.training.renderings import SETS
+from acoustic.training.renderings import EXERCISES, SETS
 from symbolic import datasets
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes, read_tsv
@@ -47,8 +47,9 @@ class CorpusOptions:
         for name in ("semitone_chance", "plain_chance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise NotebeamError(f"CorpusOptions.{name}", getattr(self, name), "a probability")
-        if not self.performances or not set(self.performances) <= set(SETS):
-            raise NotebeamError("CorpusOptions.performances", self.performances, f"some of {', '.join(SETS)}")
+        known = (*SETS, EXERCISES)
+        if not self.performances or not set(self.performances) <= set(known):
+            raise NotebeamError("CorpusOptions.performances", self.performances, f"some of {', '.join(known)}")
         if not set(self.velocities) <= set(GROUPS):
             raise NotebeamError("CorpusOptions.velocities", self.velocities, f"some of {', '.join(GROUPS)}")
 

@@ -23,6 +23,7 @@ import numpy as np
 from acoustic.audio import RATE_HZ, Samples
 from acoustic.instruments import Instrument, instrument, source
 from acoustic.rendering import AS_RECORDED, Touch, Tuning
+from acoustic.training.exercises import exercise
 from symbolic import datasets
 from symbolic.console import outcome
 from symbolic.errors import NotebeamError
@@ -41,6 +42,7 @@ PIANOS = (
 )
 HELD_OUT = ("headroom-decca", "upright-kw", "timgm-grand")  # for benchmarks.domains: never trained on
 SETS = ("asap", "pop909")
+EXERCISES = "exercise"  # beside the sets: notes drawn by chance
 PEAK = 0.5  # of full scale, so that 16 bits hold it; training draws its own gain
 CODE = 2  # raised when the same settings come to sound otherwise
 LISTING = "renderings.json"
@@ -54,6 +56,7 @@ class RenderOptions:
 
     asap: int = 474  # excerpts, spread evenly over the performances
     pop909: int = 326
+    exercises: int = 160
     seconds: float = 75.0  # longest excerpt
     seed: int = 0
     pianos: tuple[str, ...] = PIANOS
@@ -63,7 +66,8 @@ class RenderOptions:
     tuned_chance: float = 0.6  # of a sampled piano tuned otherwise than it was recorded
 
     def __post_init__(self) -> None:
-        if min(self.asap, self.pop909) < 0 or self.asap + self.pop909 < 1 or self.seconds <= 0:
+        counts = (self.asap, self.pop909, self.exercises)
+        if min(counts) < 0 or not any(counts) or self.seconds <= 0:
             raise NotebeamError("RenderOptions", self, "counts >= 0, one above it, and seconds > 0")
         for name in ("transpose_chance", "soft_chance", "tuned_chance"):
             if not 0 <= getattr(self, name) <= 1:
@@ -94,7 +98,7 @@ def folder(options: RenderOptions) -> Path:
 
 
 def plan(options: RenderOptions) -> list[Excerpt]:
-    """Excerpts of performances and songs spread evenly over the sets."""
+    """Excerpts of performances and songs spread evenly over the sets, and exercises."""
     from symbolic.datasets.asap import read_asap
     from symbolic.datasets.pop909 import read_pop909
 
@@ -104,6 +108,9 @@ def plan(options: RenderOptions) -> list[Excerpt]:
         sources += [(f"asap-{n}", p.notes) for n, p in spread_over(found, options.asap)]
     if options.pop909:
         sources += [(f"pop909-{n}", s.notes) for n, s in spread_over(read_pop909(), options.pop909)]
+    for number in range(options.exercises):
+        draw = np.random.default_rng((options.seed, number, len(EXERCISES)))
+        sources.append((f"{EXERCISES}-{number:03d}", exercise(options.seconds, draw)))
     return [excerpt_of(name, notes, options, number) for number, (name, notes) in enumerate(sources)]
 
 
@@ -224,6 +231,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--asap", type=int, default=given.asap, help="excerpts of performances")
     parser.add_argument("--pop909", type=int, default=given.pop909, help="excerpts of songs")
+    parser.add_argument("--exercises", type=int, default=given.exercises, help="notes drawn by chance")
     parser.add_argument("--seconds", type=float, default=given.seconds, help="longest excerpt")
     parser.add_argument("--seed", type=int, default=given.seed)
     parser.add_argument("--pianos", nargs="+", help="drawn from evenly; training asks for the same")
@@ -236,6 +244,7 @@ def _run(args: argparse.Namespace) -> None:
     options = RenderOptions(
         asap=args.asap,
         pop909=args.pop909,
+        exercises=args.exercises,
         seconds=args.seconds,
         seed=args.seed,
         pianos=tuple(args.pianos or RenderOptions().pianos),
