@@ -21,7 +21,8 @@ from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.priors.loading import load_prior
 
 SAME = 0.8
-PRIORS = ("lstm-conv-nade", "biaxial", "tp-lstm-nade", "lstm-nade", "rnn-nade", "rnn-bernoulli")  # exact ones
+EXACT = ("lstm-conv-nade", "biaxial", "tp-lstm-nade", "lstm-nade", "rnn-nade", "rnn-bernoulli")
+PRIORS = ["lstm-conv-nade/jsb+cache", *(f"{model}/jsb" for model in EXACT)]
 Tune = tuple[int, ...]
 
 
@@ -46,7 +47,7 @@ def likeness(tune: Tune, others: Sequence[Tune]) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("shared_tunes", __doc__)
-    parser.add_argument("--priors", nargs="+", default=[f"{model}/jsb" for model in PRIORS], metavar="NAME")
+    parser.add_argument("--priors", nargs="+", default=PRIORS, metavar="NAME")
     args = parsed(parser, argv)
     data = read_classic("jsb")
     train, test = [tune_of(roll) for roll in data.train], [tune_of(roll) for roll in data.test]

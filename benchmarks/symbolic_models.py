@@ -42,8 +42,10 @@ from symbolic.evaluation.accuracy import Roll, expected_accuracies
 from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior, read_card, weights_folder
+from symbolic.priors.piece_cache import SUFFIX
 from symbolic.training.config import read_config
 
+CACHED = ("lstm-nade", "biaxial", "lstm-conv-nade")  # rows that have another with a cache over the piece
 CONFIGS = Path(__file__).parent.parent / "symbolic" / "training" / "configs"
 Values = dict[str, str | int | float]
 Cell = tuple[str, str]  # row and set
@@ -77,7 +79,10 @@ def row_of(model: str, name: str) -> Cell | None:
 
 
 def weights(folder: Path) -> dict[Cell, Path]:
-    """Weights of every trained row and set: those that are shipped, else those of a run in `folder`."""
+    """Weights of every trained row and set: those that are shipped, else those of a run in `folder`.
+
+    Rows with a cache have those of the row without, and "+cache" behind them, as `load_prior` takes it.
+    """
     found: dict[Cell, Path] = {}
     paths = [*sorted(folder.glob("*/weights.safetensors")), *sorted(weights_folder().glob("*/*.safetensors"))]
     for path in paths:
@@ -85,6 +90,8 @@ def weights(folder: Path) -> dict[Cell, Path]:
         row = row_of(card.model, card.name)
         if row:
             found[row] = path  # what is shipped comes last, and counts
+            if row[0] in CACHED:
+                found[row[0] + SUFFIX, row[1]] = Path(f"{path}{SUFFIX}")
     return found
 
 

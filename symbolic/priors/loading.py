@@ -14,6 +14,7 @@ from symbolic.devices import device_named
 from symbolic.errors import NotebeamError, within
 from symbolic.files import read_json
 from symbolic.priors.base import Prior, PriorCard
+from symbolic.priors.piece_cache import SUFFIX, PieceCache
 from symbolic.priors.registry import build_prior, full_options
 
 PLANES = ("struck", "active", "both", "values")
@@ -50,7 +51,8 @@ def load_prior(name_or_path: str | PathLike[str], device: str | torch.device = "
 
     Args:
         name_or_path: one of `list_priors()`, or the path of a .safetensors file with its card beside it. The
-            module of a model of one's own must be imported first.
+            module of a model of one's own must be imported first. With "+cache" behind it, the prior is
+            mixed with a cache over the piece (priors.piece_cache).
         device: where its weights go.
 
     Raises:
@@ -63,6 +65,8 @@ def load_prior(name_or_path: str | PathLike[str], device: str | torch.device = "
         ('beats', 'active', 88)
     """
     text = path_of(name_or_path, "load_prior", "a prior's name or the path of a .safetensors file")
+    if text.endswith(SUFFIX):
+        return PieceCache(load_prior(text.removesuffix(SUFFIX), device))
     path, place = Path(text), device_named(device, "load_prior(device)")
     if text in list_priors():
         path = weights_folder() / f"{text}.safetensors"
@@ -103,6 +107,10 @@ def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
     """
     prior = of_type(prior, Prior, "save_prior(prior)", "a Prior")
     target, card = Path(path_of(path, "save_prior(path)")), prior.require_card()
+    if isinstance(prior, PieceCache):
+        raise NotebeamError(
+            "save_prior(prior)", "a cache around a prior", f"the prior itself, without {SUFFIX}"
+        )
     if target.suffix != ".safetensors":
         raise NotebeamError("save_prior(path)", str(path), "a path that ends in .safetensors")
     card = replace(card, options=full_options(card.model, card.options))
