@@ -105,7 +105,7 @@ def test_an_hour_of_onsets_fits_in_little_memory() -> None:
     evidence = struck_evidence(onset, 0.02 * np.arange(180_000), clock)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    kept = evidence.prob.nbytes + evidence.time.nbytes + evidence.frame.nbytes
+    kept = evidence.prob.nbytes + evidence.frame.nbytes
     assert (evidence.prob > 0).sum() == 3600 * 88
     assert peak - kept < 120e6  # bytes
 

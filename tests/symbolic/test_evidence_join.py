@@ -139,7 +139,7 @@ def test_the_join_s_likelihood_is_that_of_independent_keys() -> None:
     row = (torch.rand(88, generator=torch.Generator().manual_seed(1)) < 0.2).float()
     prob = torch.from_numpy(evidence.prob[0]).clamp(1e-6, 1 - 1e-6).double()
     acoustic = torch.where(row > 0, prob, 1 - prob).log().sum()
-    chance = prior.joined[0, 0].double().sigmoid()
+    chance = prior.chance[0, 0].double()
     expected = torch.where(row > 0, chance, 1 - chance).log().sum()
     found = prior.log_prob(prior.initial_state(1), row[None, None])[0, 0].double() + acoustic
     assert_close(found, expected, rtol=1e-4, atol=1e-4)
