@@ -304,3 +304,25 @@ def test_uneven_times_are_brought_to_even_ones(tmp_path: Path) -> None:
     assert np.allclose(made.times[[0, -1]], times[[0, -1]]) and np.allclose(made.onset[:, 5], made.times / 10)
     np.savez(tmp_path / "u.npz", frame=ramp, onset=ramp, times=times)
     assert np.allclose(Posteriorgram.load(tmp_path / "u.npz").frame[:, 87], made.times / 10)
+
+
+def test_what_packed_zeros_may_become_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("symbolic.arrays.LARGEST", 1 << 20)
+    silence, path = np.zeros((20_000, 88), dtype=np.float32), tmp_path / "a.npz"
+    Posteriorgram(silence, silence, hop=0.02).save(path)
+    with pytest.raises(NotebeamError, match=r"a\.npz: got 'arrays of 14\d{6} bytes in .* at most 1048576"):
+        Posteriorgram.load(path)
+    Posteriorgram(**random_planes(2000), hop=0.02).save(path)  # as many bytes, but they are there
+    assert Posteriorgram.load(path).count == 2000
+
+
+def test_planes_of_a_file_are_not_there_twice(tmp_path: Path) -> None:
+    import tracemalloc
+
+    path = tmp_path / "a.npz"
+    Posteriorgram(**random_planes(20_000), hop=0.02).save(path)
+    tracemalloc.start()
+    again = Posteriorgram.load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.4 * 4 * again.frame.nbytes  # four planes, and what checks them
