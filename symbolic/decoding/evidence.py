@@ -58,6 +58,7 @@ class PeakTimes:
         result = np.array(step)
         place = _centroid(self.onset, self.frame[at][has_peak], key[has_peak])
         result[has_peak] = _seconds(place, self.times)
+        let_go(self.onset)
         return result
 
 

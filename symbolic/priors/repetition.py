@@ -93,11 +93,17 @@ def recall(chords: Floats) -> tuple[list[Floats], Floats]:
 
 def _contexts(chords: Floats, first: int, stop: int) -> Floats:
     """(n, 8 * 88) the chords before and after each of first..stop - 1, of length 1."""
-    padded = np.pad(chords, ((SPAN, SPAN), (0, 0)))[first : stop + 2 * SPAN]
     shifts = [shift for shift in range(-SPAN, SPAN + 1) if shift]
-    context = np.concatenate([padded[SPAN + shift : SPAN + shift + stop - first] for shift in shifts], axis=1)
-    context /= np.linalg.norm(context, axis=1, keepdims=True).clip(min=1e-3)
-    return context
+    context = np.zeros((stop - first, len(shifts), KEYS), dtype=np.float32)
+    for place, shift in enumerate(shifts):
+        low = min(max(first + shift, 0), len(chords))
+        high = min(max(stop + shift, low), len(chords))
+        context[low - shift - first : high - shift - first, place] = chords[low:high]
+    result: Floats = context.reshape(stop - first, -1)
+    for begin in range(0, len(result), BLOCK):
+        part = result[begin : begin + BLOCK]
+        part /= np.linalg.norm(part, axis=1, keepdims=True).clip(min=1e-3)
+    return result
 
 
 def logit(prob: NDArray[np.floating]) -> Floats:
