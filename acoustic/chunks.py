@@ -9,6 +9,7 @@ from acoustic.parts import NEAR, Layout, Part, beyond, bytes_at, is_unknown
 _NAME = re.compile(rb"[A-Za-z0-9_ ~\-]{4}")  # of a chunk
 CODED_AS_NUMBERS = (1, 3, 0xFFFE)  # formats of WAV: integers, floats, the one or the other
 OTHER = "bytes between its chunks that are no audio"
+WIDTHS = (8, 16, 24, 32, 64)  # bits of a sample
 LISTS = (b"AVI ", b"AVIX", b"movi", b"rec ")  # of AVI, in which the sound lies
 
 
@@ -81,7 +82,8 @@ def _wrong_width(header: bytes) -> str:
 def _width(header: bytes) -> bytes:
     """The bits of a sample that fill the bytes, where those that are told are no whole bytes."""
     _, channels, _, _, block, bits = struct.unpack("<HHIIHH", header.ljust(16, b"\0"))
-    return (8 * block // channels).to_bytes(2, "little") if bits % 8 and channels else b""
+    width = 8 * block / channels if bits % 8 and channels else 0
+    return int(width).to_bytes(2, "little") if width in WIDTHS else b""
 
 
 def _is_chunk(file: BinaryIO, place: int, size: int) -> bool:
