@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from symbolic.errors import NotebeamError
-from symbolic.posteriorgram import Posteriorgram
+from symbolic.planes import let_go, room_for
+from symbolic.posteriorgram import PLANES, Posteriorgram
 
 
 def random_planes(count: int) -> dict[str, Any]:
@@ -320,9 +321,32 @@ def test_planes_of_a_file_are_not_there_twice(tmp_path: Path) -> None:
     import tracemalloc
 
     path = tmp_path / "a.npz"
-    Posteriorgram(**random_planes(20_000), hop=0.02).save(path)
+    Posteriorgram(**random_planes(10_000), hop=0.02).save(path)
     tracemalloc.start()
     again = Posteriorgram.load(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.4 * 4 * again.frame.nbytes  # four planes, and what checks them
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux tells what is held")
+def test_planes_that_lie_in_a_file_are_checked_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of hours of planes that have been looked at not all are in memory."""
+    monkeypatch.setattr("symbolic.planes.IN_MEMORY", 0)
+    room = room_for(5, 20_000)
+    room[:] = 0.5
+    let_go(room)
+    given: dict[str, Any] = dict(zip(PLANES, room, strict=True))
+    for plane in given.values():
+        plane.flags.writeable = False
+    before = held_of_files()
+    made = Posteriorgram(**given, hop=0.02)
+    assert made.held is given["held"]
+    assert held_of_files() - before < room.nbytes / 5
+    assert made.held[:, :].max() == 0.5 and held_of_files() - before > 0.9 * room.nbytes / 5
+
+
+def held_of_files() -> int:
+    """Bytes of mapped files that are in this process' memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(("RssFile", "RssShmem")))
