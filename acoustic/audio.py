@@ -16,6 +16,7 @@ from acoustic import ffmpeg, pyav
 from acoustic.channels import CANCELLED, Mixer
 from acoustic.containers import layout, looks_like_audio
 from acoustic.parts import Layout, Part, View
+from acoustic.quiet import quiet
 from symbolic.errors import NotebeamError
 from symbolic.files import open_file
 
@@ -30,7 +31,7 @@ SUFFIXES = frozenset(
     ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .ogv .ogx .opus .spx .mp3 .mp2 .mp1 .mpga .aif .aiff .aifc "
     ".au .snd .caf .voc .sf .ircam .nist .sph .m4a .m4b .m4p .m4r .m4v .mp4 .mov .qt .3gp .3g2 .aac .adts "
     ".ac3 .eac3 .dts .wma .asf .wmv .webm .weba .mka .mkv .avi .flv .f4a .f4v .mpg .mpeg .vob .ts .m2ts .mts "
-    ".amr .awb .ape .wv .tta .tak .mpc .dsf .dff .thd .mlp .ra .rm .rmvb .qcp .gsm .oma .mxf .nut".split()
+    ".amr .awb .ape .wv .tta .tak .mpc .dsf .dff .thd .mlp .ra .rm .rmvb .qcp .gsm .oma .mxf".split()
 )
 EXPECTED = "a recording"
 MISSING_SECONDS = 0.25  # by which a container may announce more than it holds
@@ -195,7 +196,8 @@ class _Opened:
         self.view = None if part.is_plain else View(path, part)
         try:
             # As bytes: names are not always text.
-            self.file = soundfile.SoundFile(os.fsencode(path) if self.view is None else self.view)
+            with quiet():
+                self.file = soundfile.SoundFile(os.fsencode(path) if self.view is None else self.view)
         except BaseException:
             self._close_view()
             raise
@@ -220,7 +222,8 @@ class _Opened:
         """Blocks (S, channels) of the samples `first` to `last`, as far as they are there."""
         if self.view is None and first:
             self.position = min(first, self.file.frames)
-            self.file.seek(self.position)
+            with quiet():
+                self.file.seek(self.position)
         while last is None or self.position < last:
             size = min(round(BLOCK_SECONDS * self.rate_hz), BLOCK_VALUES // self.file.channels)
             block, complaint = self._read(size, last)
@@ -247,7 +250,8 @@ class _Opened:
         # Where libsndfile fails it does not tell how much of the block it has read: the rest stays as it was.
         block = np.full((count, self.file.channels), np.nan, dtype=np.float32)
         try:
-            return self.file.read(out=block), ""
+            with quiet():
+                return self.file.read(out=block), ""
         except soundfile.LibsndfileError as error:
             empty = np.isnan(block).all(axis=1)
             return block[: int(np.argmax(empty)) if empty.any() else count], error.error_string

@@ -7,6 +7,7 @@ structure alone (chunks, pages, frame headers) in one pass of small, bounded rea
 
 import os
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,7 @@ from acoustic.parts import Layout, Part, beyond, bytes_at, places_of
 from symbolic.files import open_file
 
 EXPECTED = "a recording"
+LARGEST = 1 << 53  # bytes of a file, up to which a number of 64 bits is exact
 
 
 def layout(path: Path) -> Layout:
@@ -80,8 +82,13 @@ def _asf(file: BinaryIO, size: int) -> Layout:
     return Layout(fault=beyond(place, size) if place > size else "")
 
 
+_FLV_SIZE = re.compile(rb"\0\x08filesize\0(.{8})", re.DOTALL)  # in the metadata, a number of 64 bits
+
+
 def _flv(file: BinaryIO, size: int) -> Layout:
-    """Tags, each followed by its length."""
+    """Tags, each followed by its length; the first may hold the size of the whole."""
+    told = _FLV_SIZE.search(bytes_at(file, 0, 4096))
+    claimed = 0.0 if told is None else struct.unpack(">d", told.group(1))[0]
     place = int.from_bytes(bytes_at(file, 5, 4), "big") + 4
     while place + 11 <= size:
         head = bytes_at(file, place, 4)
@@ -92,7 +99,9 @@ def _flv(file: BinaryIO, size: int) -> Layout:
         if place + 4 <= size and bytes_at(file, place, 4) != length.to_bytes(4, "big"):
             return Layout(fault="bytes between its tags that are no audio")
         place += 4
-    return Layout(fault="" if size <= place <= size + 4 else "the last tag is cut")
+    if not size <= place <= size + 4:
+        return Layout(fault="the last tag is cut")
+    return Layout(fault=beyond(int(claimed), size) if 0 < claimed < LARGEST else "")
 
 
 def _tta(file: BinaryIO, size: int) -> Layout:

@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from symbolic.errors import NotebeamError, one_line
 
-# Demuxers that read one file and nothing else.
+# Demuxers that read one file and nothing else. Not NUT, in which ffmpeg leaps over holes without a word.
 FORMATS = (
     "aac,ac3,aiff,alaw,amr,amrnb,amrwb,ape,apm,asf,ast,au,avi,caf,dff,dsf,dts,dtshd,eac3,flac,flv,gsm,iff,ircam,"
-    "loas,matroska,webm,mlp,mmf,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,mulaw,mxf,nsv,nut,ogg,oma,"
+    "loas,matroska,webm,mlp,mmf,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,mulaw,mxf,nsv,ogg,oma,"
     "osq,qcp,rm,sox,tak,truehd,tta,voc,w64,wav,wtv,wv,xwma"
 )
 LARGEST_BLOCK = 256 << 20  # bytes that ffmpeg may ask for at once

@@ -24,6 +24,8 @@ from symbolic.files import open_file
 Array = NDArray[Any]
 
 MOST = 1033  # bytes that deflate can make of one, at most
+LARGEST = 2 << 30  # bytes that may be made of next to none: six hours of five planes
+DENSE = 32  # times as many bytes as are there: more than that, beyond `LARGEST`, is a claim
 BYTES_AT_ONCE = 1 << 20  # bytes read at once
 # All that zipfile, zlib and numpy raise for damage; there is no common class.
 _DAMAGE = (
@@ -63,11 +65,13 @@ def read_arrays(
     with open_file(path, expected) as file:
         archive = _opened(file, path, expected)
         present = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
-        return {
-            name: _array(archive, archive.getinfo(present[name]), f"{path}: {name}")
-            for name in wanted
-            if name in present
-        }
+        entries = {name: archive.getinfo(present[name]) for name in wanted if name in present}
+        total = sum(entry.file_size for entry in entries.values())
+        packed = sum(entry.compress_size for entry in entries.values())
+        if total > max(LARGEST, DENSE * packed):
+            most = f"at most {LARGEST} bytes, or {DENSE} times those that are there"
+            raise NotebeamError(str(path), f"arrays of {total} bytes in {packed}", most)
+        return {name: _array(archive, entry, f"{path}: {name}") for name, entry in entries.items()}
 
 
 def array_names(path: str | os.PathLike[str]) -> list[str]:

@@ -59,6 +59,7 @@ def plane_of(value: Array, place: str, count: int, *, lowest: int = LOWEST, logi
     width = numbers.shape[1]
     if not value.flags.writeable and numbers is value and (first, width) == (LOWEST, KEYS):
         if least >= 0 and most <= 1:
+            let_go(numbers)
             return numbers
     plane = np.zeros((count, KEYS), dtype=np.float32)
     low, high = max(first, LOWEST), min(first + width, LOWEST + KEYS)

@@ -146,6 +146,8 @@ class Posteriorgram:
     def load(path: str | os.PathLike[str]) -> "Posteriorgram":
         """Read and check the `.npz`; errors name the file and the key."""
         arrays = read_arrays(path, FIELDS, "an .npz of a posteriorgram")
+        for array in arrays.values():  # nobody else has them: planes need not be copied
+            array.flags.writeable = False
 
         def scalar(key: str, default: object) -> Any:
             value = arrays.get(key, np.array(default))

@@ -112,7 +112,7 @@ def decode_at_beats(
         evidence=replace(
             evidence,
             prob=shifted(evidence.prob, -shift),
-            time=shifted(evidence.time, -shift),
+            time=shifted(evidence.time[:], -shift),
             frame=shifted(evidence.frame, -shift),
         ),
     )

@@ -214,8 +214,9 @@ def decode(
         return decode_evidence(evidence, prior, options)
     with torch.inference_mode():
         prior = prior.conditioned_on(clips, evidence)
-        posterior = prior.posterior()
     found = decode_evidence(evidence, prior, options)
+    with torch.inference_mode():
+        posterior = prior.posterior()
     if posterior is None:
         return found
     return [

@@ -1,7 +1,7 @@
 """Evidence: a posteriorgram at the steps of a clock: peaks of its onsets or means of its frames."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,37 @@ class Evidence:
     """Probability of each key at each step of a clock."""
 
     prob: NDArray[np.float32]  # (T, D) probability that the key is struck at, or sounds at, the step
-    time: NDArray[np.float64]  # (T, D) seconds, of the peak where there is one, else of the step
+    time: "NDArray[np.float64] | PeakTimes"  # (T, D) seconds, of the peak if there is one, else of the step
     frame: NDArray[np.int32]  # (T, D) posteriorgram row of that peak, else the row nearest to the step
     clock: Clock  # T steps
     plane: Plane = "struck"
+
+
+@dataclass(frozen=True, eq=False)
+class PeakTimes:
+    """Times (T, D) that are told when they are asked for, by any index of an array: kept, they would take
+    twice the memory of the probabilities, and few are asked for."""
+
+    onset: NDArray[np.float32]  # (F, D) the plane whose peaks these are
+    times: NDArray[np.float64]  # (F,) seconds of its frames
+    steps: NDArray[np.float64]  # (T,) seconds of the steps
+    prob: NDArray[np.float32]  # (T, D) as in `Evidence`; above 0 where there is a peak
+    frame: NDArray[np.int32]  # (T, D) as in `Evidence`
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.prob.shape
+
+    def __getitem__(self, at: Any) -> NDArray[np.float64]:
+        step = np.broadcast_to(self.steps[:, None], self.shape)[at]
+        key = np.broadcast_to(np.arange(self.shape[1]), self.shape)[at]
+        # Where there is no peak the frame is any other, and what is around it may have no centre.
+        has_peak = np.asarray(self.prob[at] > 0)
+        result = np.array(step)
+        place = _centroid(self.onset, self.frame[at][has_peak], key[has_peak])
+        result[has_peak] = _seconds(place, self.times)
+        let_go(self.onset)
+        return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,18 +97,18 @@ def struck_evidence(onset: NDArray[np.float32], times: NDArray[np.float64], cloc
     evidence = _silent(times, clock, onset.shape[1], "struck")
     if not len(clock) or not len(times):
         return evidence
+    prob, frame = evidence.prob, evidence.frame
     for first in range(0, onset.shape[1], KEY_BLOCK):
         peaks = find_peaks(onset[:, first : first + KEY_BLOCK])
-        seconds = np.interp(peaks.place, np.arange(len(times)), times)
+        seconds = _seconds(peaks.place, times)
         step, key = clock.steps_of(seconds - TIE), peaks.key + first
         # Assigning an entry twice keeps the last value, so the largest, of equals the earliest, comes last.
         order = np.lexsort((-seconds, peaks.value))
         order = order[step[order] < len(clock)]  # what lies past the clock's end belongs to no step
         at = (step[order], key[order])
-        evidence.prob[at], evidence.time[at] = peaks.value[order], seconds[order]
-        evidence.frame[at] = peaks.frame[order]
+        prob[at], frame[at] = peaks.value[order], peaks.frame[order]
         let_go(onset)
-    return evidence
+    return replace(evidence, time=PeakTimes(onset, times, clock.times, prob, frame))
 
 
 def sounding_evidence(posteriorgram: Posteriorgram, clock: Clock) -> Evidence:
@@ -169,10 +196,15 @@ def _centroid(
     return result
 
 
+def _seconds(place: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) times of places between frames."""
+    return np.asarray(np.interp(place, np.arange(len(times)), times))
+
+
 def _silent(times: NDArray[np.float64], clock: Clock, keys: int, plane: Plane) -> Evidence:
     """Evidence of nothing, to be filled in."""
     shape = (len(clock), keys)
-    time = np.broadcast_to(clock.times[:, None], shape).copy()
+    time = np.broadcast_to(clock.times[:, None], shape)
     if len(times):
         right = np.searchsorted(times, clock.times).clip(1, max(1, len(times) - 1))
         after = times[right.clip(max=len(times) - 1)] - clock.times

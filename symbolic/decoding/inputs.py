@@ -42,7 +42,8 @@ def pad(probs: Sequence[Tensor]) -> Clips:
 
 
 def checked_prob(values: Tensor | NDArray[np.float32], place: str, keys: int | None = None) -> Tensor:
-    """A copy, as float32, of (T, D) probabilities of at least one step, D being `keys` if given.
+    """(T, D) probabilities of at least one step as float32, D being `keys` if given; of the same memory,
+    where that can be.
 
     Raises:
         NotebeamError: `values` are something else.
@@ -52,7 +53,10 @@ def checked_prob(values: Tensor | NDArray[np.float32], place: str, keys: int | N
     kind = str(values.dtype).removeprefix("torch.")
     if kind not in ("float16", "bfloat16", "float32", "float64"):
         raise NotebeamError(place, kind, "probabilities as float32")
-    prob = values.detach().clone() if isinstance(values, Tensor) else torch.tensor(values)
+    if isinstance(values, Tensor):
+        prob = values.detach()
+    else:
+        prob = torch.from_numpy(np.require(values, requirements=["C", "W"]))
     wanted = "D" if keys is None else str(keys)
     if prob.dim() != 2 or not prob.shape[1] or prob.shape[1] != (keys or prob.shape[1]):
         raise NotebeamError(place, f"shape {tuple(prob.shape)}", f"(T, {wanted}), a row a step")

@@ -214,7 +214,7 @@ class Stream:
             raise NotebeamError(
                 "Stream.push", "a block after the clip's end", "a new Stream for another clip"
             )
-        block = checked_prob(prob, "Stream.push(prob)", self.keys).to(self.device)
+        block = checked_prob(prob, "Stream.push(prob)", self.keys).to(self.device, copy=True)  # as it is now
         goes_on, before = torch.zeros(1, dtype=torch.bool, device=self.device), self.window.settled
         view, settled = self.window.push(Clips(block[None], (len(block),)), goes_on)
         is_nan = self.window.searched.hypotheses.is_nan

@@ -8,7 +8,7 @@ model that can do better in parallel overrides it, and a test holds both forms e
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -42,6 +42,12 @@ class PriorCard:
     acoustic_model: str = ""  # the one whose posteriorgrams it reads; "": it reads notes alone
 
 
+class Indexed(Protocol):
+    """Numbers that are looked up as those of an array are."""
+
+    def __getitem__(self, at: Any, /) -> NDArray[np.float64]: ...
+
+
 class StepEvidence(Protocol):
     """What an acoustic model says at each step of a clip, as `symbolic.decoding.evidence.Evidence` does."""
 
@@ -50,8 +56,8 @@ class StepEvidence(Protocol):
         """(T, D) probability of each bit."""
 
     @property
-    def time(self) -> NDArray[np.float64]:
-        """(T, D) seconds."""
+    def time(self) -> "Indexed":
+        """(T, D) seconds, at any index of such an array."""
 
     @property
     def frame(self) -> NDArray[np.int32]:

@@ -83,19 +83,16 @@ class EvidenceJoin(Prior):
                 lacks what it reads.
         """
         longest = max((len(part.prob) for part in steps), default=0)
-        acoustic = torch.zeros((len(steps), longest, self.visible))
-        joined = torch.zeros_like(acoustic)
+        joined = torch.zeros((len(steps), longest, self.visible))
         for clip, (posteriorgram, part) in enumerate(zip(posteriorgrams, steps, strict=True)):
             self._check_model(posteriorgram)
-            for first in range(0, len(part.prob), STEP_BLOCK):
-                prob = torch.from_numpy(part.prob[first : first + STEP_BLOCK]).clamp(IMPOSSIBLE, CERTAIN)
-                acoustic[clip, first : first + len(prob)] = torch.logit(prob)
-            joined[clip] = acoustic[clip]
+            for at in _blocks(part):
+                joined[clip, at] = _log_odds(part, at)
             (row, key), onsets = candidates(part)
             for places, numbers in surroundings(posteriorgram, onsets):
                 logits = self.judge(torch.from_numpy(numbers).to(self.mean))
                 joined[clip, row[places], key[places]] = logits.cpu()
-        conditioned = ConditionedJoin(acoustic.to(self.mean.device), joined.to(self.mean.device))
+        conditioned = _conditioned(joined.to(self.mean.device), steps)
         conditioned.card = self.card
         return conditioned
 
@@ -141,20 +138,16 @@ class ConditionedJoin(Prior):
 
     is_recordable = True
 
-    def __init__(self, acoustic: Tensor, joined: Tensor) -> None:
-        """Log-odds (B, T, D) of the acoustic model, and of the join."""
+    def __init__(self, gain: Tensor, silence: Tensor, chance: Tensor) -> None:
         super().__init__()
-        self.visible = acoustic.shape[2]
-        softplus, blocks = nn.functional.softplus, range(0, max(1, acoustic.shape[1]), STEP_BLOCK)
-        pairs = [(acoustic[:, at : at + STEP_BLOCK], joined[:, at : at + STEP_BLOCK]) for at in blocks]
-        silence = [(softplus(before) - softplus(after)).sum(dim=2) for before, after in pairs]
-        self.register_buffer("joined", joined)
-        self.register_buffer("gain", joined - acoustic)
-        self.register_buffer("silence", torch.cat(silence, 1))
+        self.visible = gain.shape[2]
+        self.register_buffer("gain", gain)
+        self.register_buffer("silence", silence)
+        self.register_buffer("chance", chance)
 
-    joined: Tensor
     gain: Tensor  # (B, T, D) nats that an on bit adds
     silence: Tensor  # (B, T) nats of a step without any
+    chance: Tensor  # (B, T, D) probability of each bit
 
     def initial_state(self, n: int) -> State:
         number = torch.arange(n, device=self.gain.device)
@@ -171,11 +164,12 @@ class ConditionedJoin(Prior):
         return (candidates * self.gain[at][:, None]).sum(dim=2) + self.silence[at][:, None]
 
     def posterior(self) -> Tensor:
-        return self.joined.sigmoid()
+        return self.chance
 
     def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         """From the join itself, the acoustic model included."""
-        return torch.bernoulli((self.joined[self._at(state)] / temperature).sigmoid(), generator=generator)
+        logits = self.chance[self._at(state)].logit(eps=IMPOSSIBLE)
+        return torch.bernoulli((logits / temperature).sigmoid(), generator=generator)
 
     def play(self, state: State, rows: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
         """All forced steps at once."""
@@ -186,6 +180,31 @@ class ConditionedJoin(Prior):
         lengths = lengths.to(rows.device)
         total = (each * (steps < lengths[:, None])).sum(dim=1)
         return total, {"clip": state["clip"], "step": state["step"] + lengths}
+
+
+def _conditioned(joined: Tensor, steps: Sequence[StepEvidence]) -> ConditionedJoin:
+    """Of log-odds (B, T, D), which become probabilities where they are: hours are not there twice."""
+    gain, silence, softplus = (
+        torch.zeros_like(joined),
+        torch.zeros_like(joined[:, :, 0]),
+        nn.functional.softplus,
+    )
+    for clip, part in enumerate(steps):
+        for at in _blocks(part):
+            before, after = _log_odds(part, at).to(joined.device), joined[clip, at]
+            gain[clip, at] = after - before
+            silence[clip, at] = (softplus(before) - softplus(after)).sum(dim=1)
+    return ConditionedJoin(gain, silence, joined.sigmoid_())
+
+
+def _blocks(steps: StepEvidence) -> list[slice]:
+    count = len(steps.prob)
+    return [slice(first, min(first + STEP_BLOCK, count)) for first in range(0, count, STEP_BLOCK)]
+
+
+def _log_odds(steps: StepEvidence, at: slice) -> Tensor:
+    """(S, D) of the acoustic model."""
+    return torch.from_numpy(steps.prob[at]).clamp(IMPOSSIBLE, CERTAIN).logit()
 
 
 def candidates(steps: StepEvidence) -> tuple[tuple[NDArray[np.intp], ...], Onsets]:

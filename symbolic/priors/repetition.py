@@ -17,6 +17,7 @@ SPAN = 4  # chords before and after that say whether two moments are alike
 SHARPNESS, POWERS = 6.0, (1, 2, 5)
 NEAR_CHORDS = 4096  # chords on either side that are searched: a quarter of an hour and more
 BLOCK = 512  # chords compared at once
+CONTEXTS = 16 * BLOCK  # chords whose surroundings are held at once, and those near them
 LEAST = 1e-3  # probabilities are brought this far from 0 and 1 before their logit is taken
 GAPS = np.arange(-2, 4)  # between chords around a moment: the first two before it, ..., the third after it
 
@@ -68,17 +69,16 @@ def recall(chords: Floats) -> tuple[list[Floats], Floats]:
     Moments are weighted by exp(SHARPNESS * power * likeness); the likeness is the cosine of the `SPAN` chords
     before and after, the chord itself left out.
     """
-    count = len(chords)
-    padded = np.pad(chords, ((SPAN, SPAN), (0, 0)))
-    shifts = [shift for shift in range(-SPAN, SPAN + 1) if shift]
-    context = np.concatenate([padded[SPAN + shift : SPAN + shift + count] for shift in shifts], axis=1)
-    context /= np.linalg.norm(context, axis=1, keepdims=True).clip(min=1e-3)
+    count, low = len(chords), 0
     results = [np.zeros_like(chords) for _ in POWERS]
     best = np.zeros(count, dtype=np.float32)
     for begin in range(0, count, BLOCK):
         end = min(begin + BLOCK, count)
         first, stop = max(0, begin - NEAR_CHORDS), min(count, end + NEAR_CHORDS)
-        alike = context[begin:end] @ context[first:stop].T
+        if begin % CONTEXTS == 0:
+            low = first
+            context = _contexts(chords, low, min(count, begin + CONTEXTS + NEAR_CHORDS))
+        alike = context[begin - low : end - low] @ context[first - low : stop - low].T
         itself = (np.arange(end - begin), np.arange(begin, end) - first)
         alike[itself] = -1.0
         top = alike.max(axis=1, keepdims=True)
@@ -89,6 +89,21 @@ def recall(chords: Floats) -> tuple[list[Floats], Floats]:
             weight = once if power == 1 else once**power
             result[begin:end] = weight @ chords[first:stop] / weight.sum(axis=1, keepdims=True).clip(min=1e-9)
     return results, best
+
+
+def _contexts(chords: Floats, first: int, stop: int) -> Floats:
+    """(n, 8 * 88) the chords before and after each of first..stop - 1, of length 1."""
+    shifts = [shift for shift in range(-SPAN, SPAN + 1) if shift]
+    context = np.zeros((stop - first, len(shifts), KEYS), dtype=np.float32)
+    for place, shift in enumerate(shifts):
+        low = min(max(first + shift, 0), len(chords))
+        high = min(max(stop + shift, low), len(chords))
+        context[low - shift - first : high - shift - first, place] = chords[low:high]
+    result: Floats = context.reshape(stop - first, -1)
+    for begin in range(0, len(result), BLOCK):
+        part = result[begin : begin + BLOCK]
+        part /= np.linalg.norm(part, axis=1, keepdims=True).clip(min=1e-3)
+    return result
 
 
 def logit(prob: NDArray[np.floating]) -> Floats:

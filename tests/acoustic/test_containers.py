@@ -1,5 +1,7 @@
 """What the bytes of a recording tell of losses that decoders leap over."""
 
+import platform
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,3 +154,76 @@ def test_tags_of_flv_and_frames_of_tta_are_counted(tmp_path: Path) -> None:
         for damaged, fault in {data: "", **cases}.items():
             (tmp_path / name).write_bytes(damaged)
             assert layout(tmp_path / name).fault == fault
+
+
+def test_the_holes_of_an_avi_are_found_between_its_chunks(tmp_path: Path) -> None:
+    chunk = b"00wb" + (5).to_bytes(4, "little") + b"sound\0"
+    sound = b"LIST" + (4 + 9 * len(chunk)).to_bytes(4, "little") + b"movi" + 9 * chunk
+    head = b"LIST" + (16).to_bytes(4, "little") + b"hdrlstrh" + (4).to_bytes(4, "little") + bytes(4)
+    body = b"AVI " + head + sound + b"idx1" + (80).to_bytes(4, "little") + bytes(80)
+    avi = b"RIFF" + len(body).to_bytes(4, "little") + body
+    at = avi.index(b"00wb")
+    cases = {
+        avi: "",
+        b"RIFF" + bytes(4) + avi[8:]: "",  # a size that was never filled in
+        avi + bytes(100): "",
+        avi[: at + 3] + bytes(30) + avi[at + 33 :]: "bytes between its chunks that are no audio",
+        avi[: at + 20] + avi[at + 25 :]: "bytes between its chunks that are no audio",
+        avi[:-84]: f"{len(avi) - 84} of {len(avi)} bytes",
+        avi + avi: "more data after its end",
+    }
+    for data, fault in cases.items():
+        (tmp_path / "a.avi").write_bytes(data)
+        assert layout(tmp_path / "a.avi").fault == fault
+
+
+def test_an_flv_that_tells_its_size_is_not_cut_unseen(tmp_path: Path) -> None:
+    tag = b"\x08" + (5).to_bytes(3, "big") + bytes(7) + b"sound" + (16).to_bytes(4, "big")
+    size = 13 + 11 + 19 + 4 + 6 * len(tag)
+    told = b"\0\x08filesize\0" + struct.pack(">d", size)
+    script = b"\x12" + len(told).to_bytes(3, "big") + bytes(7) + told + (11 + len(told)).to_bytes(4, "big")
+    flv = b"FLV\x01\x04" + (9).to_bytes(4, "big") + bytes(4) + script + 6 * tag
+    assert len(flv) == size
+    for data, fault in ((flv, ""), (flv[: -4 * len(tag)], f"{size - 80} of {size} bytes")):
+        (tmp_path / "a.flv").write_bytes(data)
+        assert layout(tmp_path / "a.flv").fault == fault
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "exact"),
+    [("WAV", b"fmt ", 22, True), ("RF64", b"fmt ", 22, False), ("W64", b"fmt ", 38, False)]
+    + [("AIFF", b"COMM", 14, False), ("CAF", b"desc", 40, False)],
+)
+def test_a_width_of_samples_that_does_not_fit_is_said(
+    tmp_path: Path, kind: str, field: bytes, value: int, exact: bool
+) -> None:
+    """Sixteen bits become seven, which libsndfile reads as one byte: twice as long, and noise."""
+    path = tmp_path / "a"
+    soundfile.write(path, SAMPLES, RATE_HZ, format=kind, subtype="PCM_16")
+    data, whole = bytearray(path.read_bytes()), read_audio(path)
+    at = data.index(field) + value
+    low = at + (kind == "AIFF") + 3 * (kind == "CAF")
+    assert data[low] == 16
+    data[low] = 7
+    path.write_bytes(data)
+    faults: list[DamagedRecording] = []
+    found = read_audio(path, damage=faults.append)
+    assert "bits in" in str(faults[0]) or "bytes of sound where" in str(faults[0])
+    assert not exact or np.array_equal(found, whole)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="C's stderr is a variable of glibc")
+def test_what_a_library_prints_of_damage_is_not_shown(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, SAMPLES, RATE_HZ)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 3] + data[len(data) // 2 :])
+    soundfile.read(path)
+    loud = capfd.readouterr().err
+    read_audio(path, damage=lambda _: None)
+    assert capfd.readouterr().err == ""
+    soundfile.read(path)
+    assert capfd.readouterr().err == loud  # others are heard as before
+    assert loud  # or the damage were none that it tells of

@@ -105,7 +105,7 @@ def test_an_hour_of_onsets_fits_in_little_memory() -> None:
     evidence = struck_evidence(onset, 0.02 * np.arange(180_000), clock)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    kept = evidence.prob.nbytes + evidence.time.nbytes + evidence.frame.nbytes
+    kept = evidence.prob.nbytes + evidence.frame.nbytes
     assert (evidence.prob > 0).sum() == 3600 * 88
     assert peak - kept < 120e6  # bytes
 
@@ -329,3 +329,17 @@ def test_a_registered_decoder_is_called_for_its_options(monkeypatch: pytest.Monk
     assert found.roll.sum(1).tolist() == [3] * 4 and found.roll[:, -3:].all()
     with pytest.raises(NotebeamError, match=r"register_decoder: got 'loudest for Loudest'"):
         register_decoder("loudest", Loudest, loudest)
+
+
+def test_times_of_peaks_are_told_for_any_index() -> None:
+    clip = random_clip(110, seed=5, start=0.013)
+    evidence = evidence_of(clip, frames_clock(clip, 0.05), "struck")
+    whole = evidence.time[:]
+    assert whole.shape == evidence.time.shape == evidence.prob.shape
+    peaks = find_peaks(clip.onset)
+    assert set(whole[evidence.prob > 0]) <= set(np.interp(peaks.place, np.arange(110), clip.times))
+    steps = np.broadcast_to(evidence.clock.times[:, None], whole.shape)
+    assert (whole[evidence.prob == 0] == steps[evidence.prob == 0]).all()
+    where = np.nonzero(evidence.prob > 0.5)
+    for at in (where, np.s_[3], np.s_[2:9, 5], (4, 7), (np.empty(0, int), np.empty(0, int))):
+        np.testing.assert_array_equal(evidence.time[at], whole[at])

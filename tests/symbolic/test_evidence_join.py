@@ -18,6 +18,7 @@ from symbolic.decoding.streaming import Stream
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes, write_tsv
 from symbolic.posteriorgram import Posteriorgram
+from symbolic.priors import repetition
 from symbolic.priors.base import PriorCard
 from symbolic.priors.evidence_join import EvidenceJoin, EvidenceJoinOptions, candidates
 from symbolic.priors.loading import load_prior
@@ -139,10 +140,30 @@ def test_the_join_s_likelihood_is_that_of_independent_keys() -> None:
     row = (torch.rand(88, generator=torch.Generator().manual_seed(1)) < 0.2).float()
     prob = torch.from_numpy(evidence.prob[0]).clamp(1e-6, 1 - 1e-6).double()
     acoustic = torch.where(row > 0, prob, 1 - prob).log().sum()
-    chance = prior.joined[0, 0].double().sigmoid()
+    chance = prior.chance[0, 0].double()
     expected = torch.where(row > 0, chance, 1 - chance).log().sum()
     found = prior.log_prob(prior.initial_state(1), row[None, None])[0, 0].double() + acoustic
     assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_chords_of_hours_are_compared_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What surrounds them is made for a stretch of them at a time, and is the same for any stretch."""
+    import tracemalloc
+
+    for name, value in (("BLOCK", 32), ("NEAR_CHORDS", 32)):
+        monkeypatch.setattr(repetition, name, value)
+    chords = (np.random.default_rng(1).random((3000, 88)) < 0.05).astype(np.float32)
+    found, peaks = [], []
+    for contexts in (4096, 64):
+        monkeypatch.setattr(repetition, "CONTEXTS", contexts)
+        tracemalloc.start()
+        found.append(recall(chords))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    for one, other in zip(*([*parts, best] for parts, best in found), strict=True):
+        np.testing.assert_array_equal(one, other)
+    results = 3 * chords.nbytes
+    assert peaks[1] - results < 0.2 * (peaks[0] - results)
 
 
 def test_recall_is_a_weighted_mean_over_the_other_moments() -> None:

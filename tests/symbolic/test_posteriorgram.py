@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from symbolic.errors import NotebeamError
-from symbolic.posteriorgram import Posteriorgram
+from symbolic.planes import let_go, room_for
+from symbolic.posteriorgram import PLANES, Posteriorgram
 
 
 def random_planes(count: int) -> dict[str, Any]:
@@ -304,3 +305,48 @@ def test_uneven_times_are_brought_to_even_ones(tmp_path: Path) -> None:
     assert np.allclose(made.times[[0, -1]], times[[0, -1]]) and np.allclose(made.onset[:, 5], made.times / 10)
     np.savez(tmp_path / "u.npz", frame=ramp, onset=ramp, times=times)
     assert np.allclose(Posteriorgram.load(tmp_path / "u.npz").frame[:, 87], made.times / 10)
+
+
+def test_what_packed_zeros_may_become_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("symbolic.arrays.LARGEST", 1 << 20)
+    silence, path = np.zeros((20_000, 88), dtype=np.float32), tmp_path / "a.npz"
+    Posteriorgram(silence, silence, hop=0.02).save(path)
+    with pytest.raises(NotebeamError, match=r"a\.npz: got 'arrays of 14\d{6} bytes in .* at most 1048576"):
+        Posteriorgram.load(path)
+    Posteriorgram(**random_planes(2000), hop=0.02).save(path)  # as many bytes, but they are there
+    assert Posteriorgram.load(path).count == 2000
+
+
+def test_planes_of_a_file_are_not_there_twice(tmp_path: Path) -> None:
+    import tracemalloc
+
+    path = tmp_path / "a.npz"
+    Posteriorgram(**random_planes(10_000), hop=0.02).save(path)
+    tracemalloc.start()
+    again = Posteriorgram.load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.4 * 4 * again.frame.nbytes  # four planes, and what checks them
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux tells what is held")
+def test_planes_that_lie_in_a_file_are_checked_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of hours of planes that have been looked at not all are in memory."""
+    monkeypatch.setattr("symbolic.planes.IN_MEMORY", 0)
+    room = room_for(5, 20_000)
+    room[:] = 0.5
+    let_go(room)
+    given: dict[str, Any] = dict(zip(PLANES, room, strict=True))
+    for plane in given.values():
+        plane.flags.writeable = False
+    before = held_of_files()
+    made = Posteriorgram(**given, hop=0.02)
+    assert made.held is given["held"]
+    assert held_of_files() - before < room.nbytes / 5
+    assert made.held[:, :].max() == 0.5 and held_of_files() - before > 0.9 * room.nbytes / 5
+
+
+def held_of_files() -> int:
+    """Bytes of mapped files that are in this process' memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(("RssFile", "RssShmem")))
