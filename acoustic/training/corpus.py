@@ -49,7 +49,8 @@ class CorpusOptions:
                 raise NotebeamError(f"CorpusOptions.{name}", getattr(self, name), "a probability")
         known = (*SETS, EXERCISES)
         if not self.performances or not set(self.performances) <= set(known):
-            raise NotebeamError("CorpusOptions.performances", self.performances, f"some of {', '.join(known)}")
+            expected = f"some of {', '.join(known)}"
+            raise NotebeamError("CorpusOptions.performances", self.performances, expected)
         if not set(self.velocities) <= set(GROUPS):
             raise NotebeamError("CorpusOptions.velocities", self.velocities, f"some of {', '.join(GROUPS)}")
 

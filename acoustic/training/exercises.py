@@ -95,9 +95,10 @@ def _run(start: float, stop: float, draw: Draw) -> Columns:
         steps = np.abs((numbers + int(draw.integers(2 * span))) % (2 * span) - span) - span // 2
     else:
         figure = draw.integers(-6, 7, int(draw.integers(3, 7)))
-        steps = figure[numbers % len(figure)] + _walk(len(onset) // len(figure) + 1, 1, draw)[
-            numbers // len(figure)
-        ]
+        steps = (
+            figure[numbers % len(figure)]
+            + _walk(len(onset) // len(figure) + 1, 1, draw)[numbers // len(figure)]
+        )
     return onset, np.full(len(onset), _articulation(onset, draw)), steps
 
 
