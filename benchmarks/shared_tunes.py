@@ -22,7 +22,7 @@ from symbolic.priors.loading import load_prior
 
 SAME = 0.8
 EXACT = ("lstm-conv-nade", "biaxial", "tp-lstm-nade", "lstm-nade", "rnn-nade", "rnn-bernoulli")
-PRIORS = ["lstm-conv-nade/jsb+cache", *(f"{model}/jsb" for model in EXACT)]
+PRIORS = ["biaxial/jsb+cache", "lstm-conv-nade/jsb+cache", *(f"{model}/jsb" for model in EXACT)]
 Tune = tuple[int, ...]
 
 
