@@ -4,7 +4,7 @@ Is: one cost after the other tried at several values, the best kept (symbolic.be
 four by the F-measure of beats, the others by that of downbeats.
 Is not: a score of the tracker (benchmarks.beats, on test compositions).
 
-    python -m benchmarks.beat_costs --weights FOLDER/piano.safetensors
+    python -m benchmarks.beat_costs --tempo FOLDER/tempo.safetensors
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,19 +16,20 @@ import numpy as np
 from benchmarks.beats import f_measure
 from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.beats.chords import chords_of
-from symbolic.beats.network import Readings, load_network, read_chords
+from symbolic.beats.network import Readings, load_network
 from symbolic.beats.search import Costs
+from symbolic.beats.tempo import Tracker, load_tempo_network
 from symbolic.beats.tracking import beats_of_readings
 from symbolic.datasets.asap import Annotation, read_annotation, read_asap
 
 BY_BEATS: Mapping[str, Sequence[float]] = {
-    "tempo_change": (1.0, 1.5, 2.0, 3.0, 4.0, 6.0),
-    "beat": (-0.5, 0.0, 0.5, 1.0, 1.5),
+    "tempo_change": (0.75, 1.0, 1.5, 2.0, 3.0, 4.0),
+    "beat": (0.0, 0.5, 1.0, 1.5),
     "silent_beat": (1.5, 2.0, 3.0, 4.0),
-    "tempo": (0.0, 0.15, 0.3, 0.5, 1.0),
+    "tempo": (0.0, 0.15, 0.3, 0.5, 0.7, 1.0),
 }
 BY_DOWNBEATS: Mapping[str, Sequence[float]] = {
-    "bar_change": (0.1, 0.25, 0.5, 1.0, 2.0, 4.0),
+    "bar_change": (0.1, 0.25, 0.5, 1.0, 2.0),
     "bar": (0.0, 0.05, 0.1, 0.2, 0.4),
 }
 Item = tuple[Readings, Annotation]
@@ -46,13 +47,14 @@ def scores(items: Sequence[Item], costs: Costs, seconds: float) -> tuple[float, 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("beat_costs", __doc__)
-    parser.add_argument("--weights", type=Path, help="of the tracker (default: those that come with it)")
+    parser.add_argument("--weights", type=Path, help="of beats (default: those that come with the tracker)")
+    parser.add_argument("--tempo", type=Path, help="weights of tempo (default: likewise)")
     parser.add_argument("--seconds", type=float, default=100.0, help="of each performance (default: 100)")
     parser.add_argument("--rounds", type=int, default=1, help="over all costs (default: 1)")
     args = parsed(parser, argv)
-    network = load_network(args.weights)
+    tracker = Tracker(load_network(args.weights), load_tempo_network(args.tempo))
     items = [
-        (read_chords(network, chords_of(one.notes.cut(0.0, args.seconds))), read_annotation(one))
+        (tracker.read(chords_of(one.notes.cut(0.0, args.seconds))), read_annotation(one))
         for one in read_asap()
         if one.split == "valid"
     ]

@@ -16,6 +16,7 @@ from symbolic.files import read_json
 
 TEMPI = 32  # classes of the time between two beats
 SHORTEST_BEAT, LONGEST_BEAT = 0.15, 2.6  # seconds between beats; 3 % and 1 % of ASAP's lie beyond
+CLASS = float(np.log(LONGEST_BEAT / SHORTEST_BEAT)) / TEMPI  # logarithm of a class' last time by its first
 BARS = (2, 3, 4)  # beats a bar
 HEADS = {"beat": 1, "downbeat": 1, "tempo": TEMPI, "bar": len(BARS), "thirds": 1}
 
@@ -84,8 +85,7 @@ class _Block(nn.Module):
 def tempo_class(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
     """Class 0..TEMPI - 1 of times between two beats, evenly spaced in their logarithm."""
     place = np.log(np.clip(seconds, SHORTEST_BEAT, LONGEST_BEAT) / SHORTEST_BEAT)
-    scaled = place / np.log(LONGEST_BEAT / SHORTEST_BEAT) * TEMPI
-    return np.asarray(np.minimum(TEMPI - 1, scaled), dtype=np.int64)
+    return np.asarray(np.minimum(TEMPI - 1, place / CLASS), dtype=np.int64)
 
 
 @torch.inference_mode()
@@ -97,9 +97,9 @@ def read_chords(network: BeatNetwork, chords: Chords) -> Readings:
     return Readings(chords.time, **alone, **shared)
 
 
-def weights_path() -> Path:
-    """The weights that come with the package."""
-    return Path(__file__).parent / "weights" / "piano.safetensors"
+def weights_path(name: str = "piano") -> Path:
+    """The weights that come with the package: of beats ("piano"), or of "tempo"."""
+    return Path(__file__).parent / "weights" / f"{name}.safetensors"
 
 
 def load_network(path: Path | None = None) -> BeatNetwork:
@@ -116,9 +116,9 @@ def load_network(path: Path | None = None) -> BeatNetwork:
     return network.eval()
 
 
-def save_network(network: BeatNetwork, card: BeatCard, path: Path) -> None:
-    """Weights and, beside them, their card."""
-    write_tensors(path, network.state_dict(), {"model": "beats"})
+def save_network(network: nn.Module, card: BeatCard, path: Path) -> None:
+    """Weights of beats or of tempo and, beside them, their card."""
+    write_tensors(path, network.state_dict(), {"model": card.name})
     write_json(path.with_suffix(".json"), asdict(card))
 
 
