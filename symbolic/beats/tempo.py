@@ -4,8 +4,6 @@ Convolutions along the logarithm of time see a tempo and its double alike wherev
 and Müller, 2018). It answers what the network of beats, which sees chords and not time, can hardly know.
 """
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from symbolic.beats.chords import Chords
-from symbolic.beats.network import (
-    TEMPI,
-    BeatNetwork,
-    Readings,
-    load_network,
-    read_card,
-    read_chords,
-    weights_path,
-)
+from symbolic.beats.network import TEMPI, Readings, read_card, weights_path
 from symbolic.beats.tempogram import BELOW, CHANNELS, CLASSES, tempogram_of
 from symbolic.checkpoints import read_tensors, shapes_of
 
@@ -54,32 +44,19 @@ class TempoNetwork(nn.Module):
         return tempo, self.thirds(self.plain_dropout(at_tempo))[:, 0]
 
 
-@dataclass(frozen=True, eq=False)
-class Tracker:
-    """The two networks that beats are read by."""
-
-    beats: BeatNetwork
-    tempo: TempoNetwork
-
-    def read(self, chords: Chords) -> Readings:
-        """What they say of chords, one at least."""
-        readings = read_chords(self.beats, chords)
-        tempo, thirds = self.read_tempo(chords, readings)
-        return replace(readings, tempo=tempo, thirds=thirds)
-
-    @torch.inference_mode()
-    def read_tempo(
-        self, chords: Chords, readings: Readings
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(C, TEMPI) log-probability of the tempo, and (C,) logit of thirds, from window to window."""
-        tempogram = tempogram_of(chords, readings)
-        logits, thirds = self.tempo(torch.from_numpy(tempogram.pictures))
-        place = np.interp(chords.time, tempogram.time, np.arange(len(tempogram.time)))
-        before = place.astype(np.int64)
-        after, part = np.minimum(before + 1, len(tempogram.time) - 1), (place - before).astype(np.float32)
-        tempo, alone = logits.log_softmax(dim=1).numpy(), thirds.numpy()
-        between = (1 - part[:, None]) * tempo[before] + part[:, None] * tempo[after]
-        return between, (1 - part) * alone[before] + part * alone[after]
+@torch.inference_mode()
+def read_tempo(
+    network: TempoNetwork, chords: Chords, readings: Readings
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(C, TEMPI) log-probability of the tempo, and (C,) logit of thirds, between windows interpolated."""
+    tempogram = tempogram_of(chords, readings)
+    logits, thirds = network(torch.from_numpy(tempogram.pictures))
+    place = np.interp(chords.time, tempogram.time, np.arange(len(tempogram.time)))
+    before = place.astype(np.int64)
+    after, part = np.minimum(before + 1, len(tempogram.time) - 1), (place - before).astype(np.float32)
+    tempo, alone = logits.log_softmax(dim=1).numpy(), thirds.numpy()
+    between = (1 - part[:, None]) * tempo[before] + part[:, None] * tempo[after]
+    return between, (1 - part) * alone[before] + part * alone[after]
 
 
 def load_tempo_network(path: Path | None = None) -> TempoNetwork:
@@ -94,9 +71,3 @@ def load_tempo_network(path: Path | None = None) -> TempoNetwork:
     stored, _ = read_tensors(path, "weights of tempo as safetensors", shapes_of(network.state_dict()))
     network.load_state_dict(stored)
     return network.eval()
-
-
-@lru_cache(maxsize=1)
-def shipped_tracker() -> Tracker:
-    """The networks that come with the package, loaded once."""
-    return Tracker(load_network(), load_tempo_network())

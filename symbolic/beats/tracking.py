@@ -3,17 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolic.beats.chords import chords_of
+from symbolic.beats.chords import Chords, chords_of
 from symbolic.beats.key import key_signature
 from symbolic.beats.network import Readings
-from symbolic.beats.search import COSTS, Costs, find_beats, find_downbeats
-from symbolic.beats.tempo import Tracker, shipped_tracker
+from symbolic.beats.search import COSTS, Costs, find_beats
+from symbolic.beats.tracker import Tracker, shipped_tracker
 from symbolic.errors import NotebeamError
 from symbolic.metre import Beats
 from symbolic.notes import Notes
 
 FEWEST = 8  # chords: of fewer no beat can be told
-NEAR = 0.1  # seconds from a given beat to the chord that tells whether it begins a bar
 
 
 def track_beats(notes: Notes, tracker: Tracker | None = None, costs: Costs = COSTS) -> Beats:
@@ -39,13 +38,10 @@ def track_beats(notes: Notes, tracker: Tracker | None = None, costs: Costs = COS
     if len(chords.time) < FEWEST:
         got = f"{len(chords.time)} moments at which notes begin"
         raise NotebeamError("beats", got, f"{FEWEST} at least, or beats that are given")
-    readings = (tracker or shipped_tracker()).read(chords)
-    return beats_of_readings(readings, key_signature(notes), costs)
-
-
-def beats_of_readings(readings: Readings, fifths: int | None, costs: Costs = COSTS) -> Beats:
-    """Beats and bars from the networks' answers, of music with a key signature of so many sharps."""
-    return _with_bars(find_beats(readings, costs), readings, fifths, costs)
+    tracker = tracker or shipped_tracker()
+    readings = tracker.read(chords)
+    times = find_beats(readings, costs)
+    return _with_bars(times, chords, readings, key_signature(notes), tracker, costs)
 
 
 def bars_of(
@@ -55,18 +51,17 @@ def bars_of(
     chords = chords_of(notes)
     if not len(chords.time):
         return Beats(times, np.arange(len(times)) % 4 == 0)
-    readings = (tracker or shipped_tracker()).read(chords)
-    return _with_bars(times, readings, key_signature(notes), costs)
+    tracker = tracker or shipped_tracker()
+    return _with_bars(times, chords, tracker.read(chords), key_signature(notes), tracker, costs)
 
 
-def _with_bars(times: NDArray[np.float64], readings: Readings, fifths: int | None, costs: Costs) -> Beats:
-    place = np.searchsorted(readings.time, times).clip(1, max(1, len(readings.time) - 1))
-    before = (place - 1).clip(0)
-    place = place.clip(max=len(readings.time) - 1)
-    is_before = times - readings.time[before] <= readings.time[place] - times
-    chord = np.where(is_before, before, place)
-    near = np.abs(readings.time[chord] - times) <= NEAR
-    # A beat without a chord says nothing of its own.
-    log_odds = np.where(near, readings.downbeat[chord], 0.0).astype(np.float32)
-    downbeat = find_downbeats(log_odds, readings.bar[chord], costs)
+def _with_bars(
+    times: NDArray[np.float64],
+    chords: Chords,
+    readings: Readings,
+    fifths: int | None,
+    tracker: Tracker,
+    costs: Costs,
+) -> Beats:
+    downbeat = tracker.downbeats(times, chords, readings, costs)
     return Beats(times, downbeat, division=3 if readings.thirds.mean() > 0 else 2, fifths=fifths)

@@ -10,7 +10,7 @@ import torch
 from symbolic.beats.chords import Chords, chords_of
 from symbolic.beats.excerpts import Piece
 from symbolic.beats.network import TEMPI, Readings, load_network, tempo_class, weights_path
-from symbolic.beats.tempo import TempoNetwork, load_tempo_network, shipped_tracker
+from symbolic.beats.tempo import TempoNetwork, load_tempo_network
 from symbolic.beats.tempo_training import TempoOptions, joined, train, validated, windows_of
 from symbolic.beats.tempogram import (
     AROUND,
@@ -25,6 +25,7 @@ from symbolic.beats.tempogram import (
     _means_around,
     tempogram_of,
 )
+from symbolic.beats.tracker import shipped_tracker
 from symbolic.datasets.asap import Annotation
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
@@ -38,7 +39,7 @@ def pulse(period: float, seconds: float = 60.0) -> tuple[Chords, Readings]:
     count = len(onset)
     chords = chords_of(Notes.make(onset, onset + 0.1, np.full(count, 60), np.full(count, 64)))
     flat = np.zeros(count, dtype=np.float32)
-    return chords, Readings(chords.time, flat, flat, np.zeros((count, TEMPI)), np.zeros((count, 3)), flat)
+    return chords, Readings(chords.time, flat, flat, np.zeros((count, TEMPI), np.float32), flat)
 
 
 @pytest.mark.parametrize("period", [0.31, 0.5, 0.74])
