@@ -18,7 +18,7 @@ from acoustic.inference import Listener, load_acoustic
 from acoustic.instruments import instrument
 from acoustic.rendering import Touch
 from benchmarks.development import rounded
-from benchmarks.lib.classic_audio import EXCERPT_SECONDS, chosen, condition, notes_of
+from benchmarks.lib.classic_audio import EXCERPT_SECONDS, chosen, condition, notes_of_piece
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from benchmarks.tuning import interval
 from symbolic.datasets.classic import ClassicName
@@ -58,7 +58,7 @@ def rendered(listener: Listener, name: ClassicName, heard: str, count: int) -> l
     """Test pieces of a set, evenly spread."""
     pieces, piano, items = chosen(name, "test"), instrument(PIANO), []
     for index, roll in pieces[:: max(1, len(pieces) // count)][:count]:
-        notes = notes_of(name, "test", index, roll)
+        notes = notes_of_piece(name, "test", index, roll)
         audio = condition(heard)(piano.render(notes, Touch()))
         posteriorgram = listener(audio / max(1.0, float(np.abs(audio).max(initial=0.0))), rate=RATE_HZ)
         times = np.arange(0.0, float(posteriorgram.times[-1]), QUARTER)

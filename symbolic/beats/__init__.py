@@ -1,1 +1,1 @@
-"""Beats, bars and key of a performance, from its notes alone: a small recurrent network and two searches."""
+"""Beats, bars and key of a performance, from its notes alone: three small networks and two searches."""

@@ -38,6 +38,15 @@ class Example:
 
 
 def excerpt(piece: Piece, seconds: float, draw: np.random.Generator) -> Example:
+    """Chords of a part of a piece, played otherwise, sometimes its rhythm alone."""
+    part = played_otherwise(piece, seconds, draw)
+    chords = chords_of(part.notes)
+    if draw.random() < 0.3:  # rhythm alone, lest pieces be known by heart
+        chords.features[:, -24:] = 0
+    return example(chords, part.beats)
+
+
+def played_otherwise(piece: Piece, seconds: float, draw: np.random.Generator) -> Piece:
     """About so many seconds from anywhere in the piece, transposed, played otherwise and made less exact.
 
     The tempo is another throughout and wavers. As in a transcription notes are lost, or added in octaves,
@@ -69,7 +78,6 @@ def excerpt(piece: Piece, seconds: float, draw: np.random.Generator) -> Example:
         )
     )
     kept = (pitch >= LOWEST) & (pitch <= HIGHEST)
-    chords = chords_of(Notes.make(onset[kept], stop[kept], pitch[kept], velocity[kept]))
     near = (beats.times > knots[0]) & (beats.times < knots[-1])
     changed = Annotation(
         np.interp(beats.times[near], knots, played),
@@ -77,9 +85,7 @@ def excerpt(piece: Piece, seconds: float, draw: np.random.Generator) -> Example:
         beats.thirds[near],
         beats.fifths[near],
     )
-    if draw.random() < 0.3:  # rhythm alone, lest pieces be known by heart
-        chords.features[:, -24:] = 0
-    return example(chords, changed)
+    return Piece(Notes.make(onset[kept], stop[kept], pitch[kept], velocity[kept]), changed)
 
 
 def example(chords: Chords, beats: Annotation) -> Example:

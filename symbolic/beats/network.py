@@ -16,6 +16,7 @@ from symbolic.files import read_json
 
 TEMPI = 32  # classes of the time between two beats
 SHORTEST_BEAT, LONGEST_BEAT = 0.15, 2.6  # seconds between beats; 3 % and 1 % of ASAP's lie beyond
+CLASS = float(np.log(LONGEST_BEAT / SHORTEST_BEAT)) / TEMPI  # logarithm of a class' last time by its first
 BARS = (2, 3, 4)  # beats a bar
 HEADS = {"beat": 1, "downbeat": 1, "tempo": TEMPI, "bar": len(BARS), "thirds": 1}
 
@@ -41,7 +42,6 @@ class Readings:
     beat: NDArray[np.float32]  # (C,) logit: there is a beat
     downbeat: NDArray[np.float32]  # (C,) logit: if so, it begins a bar
     tempo: NDArray[np.float32]  # (C, TEMPI) log-probability of the time between beats here
-    bar: NDArray[np.float32]  # (C, 3) log-probability of 2, 3, 4 beats a bar
     thirds: NDArray[np.float32]  # (C,) logit: a beat is three thirds
 
 
@@ -51,7 +51,7 @@ class BeatNetwork(nn.Module):
     def __init__(self, channels: int = 64, blocks: int = 8, kernel: int = 3, dropout: float = 0.0) -> None:
         super().__init__()
         self.first = nn.Conv1d(FEATURES, channels, kernel, padding=kernel // 2)
-        self.blocks = nn.Sequential(*(_Block(channels, kernel, 2**row, dropout / 2) for row in range(blocks)))
+        self.blocks = nn.Sequential(*(Block(channels, kernel, 2**row, dropout / 2) for row in range(blocks)))
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleDict({name: nn.Linear(channels, size) for name, size in HEADS.items()})
 
@@ -62,8 +62,8 @@ class BeatNetwork(nn.Module):
         return {name: head(hidden).float() for name, head in self.heads.items()}
 
 
-class _Block(nn.Module):
-    """A residual block, which begins as the identity."""
+class Block(nn.Module):
+    """A residual block of dilated convolutions, which begins as the identity."""
 
     def __init__(self, channels: int, kernel: int, dilation: int, dropout: float) -> None:
         super().__init__()
@@ -84,8 +84,7 @@ class _Block(nn.Module):
 def tempo_class(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
     """Class 0..TEMPI - 1 of times between two beats, evenly spaced in their logarithm."""
     place = np.log(np.clip(seconds, SHORTEST_BEAT, LONGEST_BEAT) / SHORTEST_BEAT)
-    scaled = place / np.log(LONGEST_BEAT / SHORTEST_BEAT) * TEMPI
-    return np.asarray(np.minimum(TEMPI - 1, scaled), dtype=np.int64)
+    return np.asarray(np.minimum(TEMPI - 1, place / CLASS), dtype=np.int64)
 
 
 @torch.inference_mode()
@@ -93,13 +92,12 @@ def read_chords(network: BeatNetwork, chords: Chords) -> Readings:
     """The network's answers about each chord."""
     logits = {name: values[0] for name, values in network(torch.from_numpy(chords.features)[None]).items()}
     alone = {name: logits[name][:, 0].numpy() for name in ("beat", "downbeat", "thirds")}
-    shared = {name: logits[name].log_softmax(dim=1).numpy() for name in ("tempo", "bar")}
-    return Readings(chords.time, **alone, **shared)
+    return Readings(chords.time, tempo=logits["tempo"].log_softmax(dim=1).numpy(), **alone)
 
 
-def weights_path() -> Path:
-    """The weights that come with the package."""
-    return Path(__file__).parent / "weights" / "piano.safetensors"
+def weights_path(name: str = "piano") -> Path:
+    """The weights that come with the package: of beats ("piano"), "tempo" or "bars"."""
+    return Path(__file__).parent / "weights" / f"{name}.safetensors"
 
 
 def load_network(path: Path | None = None) -> BeatNetwork:
@@ -116,9 +114,9 @@ def load_network(path: Path | None = None) -> BeatNetwork:
     return network.eval()
 
 
-def save_network(network: BeatNetwork, card: BeatCard, path: Path) -> None:
-    """Weights and, beside them, their card."""
-    write_tensors(path, network.state_dict(), {"model": "beats"})
+def save_network(network: nn.Module, card: BeatCard, path: Path) -> None:
+    """Weights of any of the networks and, beside them, their card."""
+    write_tensors(path, network.state_dict(), {"model": card.name})
     write_json(path.with_suffix(".json"), asdict(card))
 
 

@@ -19,11 +19,11 @@ FRAME = 0.02  # seconds
 class Costs:
     """Weights of the two searches, nats; the defaults are those of benchmarks.beat_costs."""
 
-    beat: float = 1.0  # given to every beat: what the network doubts is rather a beat than a gap
+    beat: float = 0.5  # given to every beat: what the network doubts is rather a beat than a gap
     silent_beat: float = 3.0  # of a beat where nothing is struck
-    tempo_change: float = 1.5  # of a tempo e times as fast or slow
-    tempo: float = 0.15  # factor on the network's log-probability of the tempo, beyond an even one's
-    bar_change: float = 0.25  # of another number of beats in the next bar
+    tempo_change: float = 1.0  # of a tempo e times as fast or slow
+    tempo: float = 0.5  # factor on the network's log-probability of the tempo, beyond an even one's
+    bar_change: float = 0.1  # of another number of beats in the next bar
     bar: float = 0.0  # factor on the network's log-probability of a number of beats a bar
 
 

@@ -1,34 +1,26 @@
-"""Beats, bars, metre and key of notes: the network, the two searches, and the key's profiles."""
-
-from functools import lru_cache
+"""Beats, bars, metre and key of notes: the networks, the two searches, and the key's profiles."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolic.beats.chords import chords_of
+from symbolic.beats.chords import Chords, chords_of
 from symbolic.beats.key import key_signature
-from symbolic.beats.network import BeatNetwork, Readings, load_network, read_chords
-from symbolic.beats.search import COSTS, Costs, find_beats, find_downbeats
+from symbolic.beats.network import Readings
+from symbolic.beats.search import COSTS, Costs, find_beats
+from symbolic.beats.tracker import Tracker, shipped_tracker
 from symbolic.errors import NotebeamError
 from symbolic.metre import Beats
 from symbolic.notes import Notes
 
 FEWEST = 8  # chords: of fewer no beat can be told
-NEAR = 0.1  # seconds from a given beat to the chord that tells whether it begins a bar
 
 
-@lru_cache(maxsize=1)
-def shipped_network() -> BeatNetwork:
-    """The network that comes with the package, loaded once."""
-    return load_network()
-
-
-def track_beats(notes: Notes, network: BeatNetwork | None = None, costs: Costs = COSTS) -> Beats:
+def track_beats(notes: Notes, tracker: Tracker | None = None, costs: Costs = COSTS) -> Beats:
     """Beats, bars and key signature of a performance.
 
     Args:
         notes: any piano music, played in any tempo.
-        network: by default the one that comes with the package.
+        tracker: by default the networks that come with the package.
         costs: of the searches.
 
     Raises:
@@ -46,34 +38,30 @@ def track_beats(notes: Notes, network: BeatNetwork | None = None, costs: Costs =
     if len(chords.time) < FEWEST:
         got = f"{len(chords.time)} moments at which notes begin"
         raise NotebeamError("beats", got, f"{FEWEST} at least, or beats that are given")
-    readings = read_chords(network or shipped_network(), chords)
-    return beats_of_readings(readings, key_signature(notes), costs)
-
-
-def beats_of_readings(readings: Readings, fifths: int | None, costs: Costs = COSTS) -> Beats:
-    """Beats and bars from the network's answers, of music with a key signature of so many sharps."""
-    return _with_bars(find_beats(readings, costs), readings, fifths, costs)
+    tracker = tracker or shipped_tracker()
+    readings = tracker.read(chords)
+    times = find_beats(readings, costs)
+    return _with_bars(times, chords, readings, key_signature(notes), tracker, costs)
 
 
 def bars_of(
-    times: NDArray[np.float64], notes: Notes, network: BeatNetwork | None = None, costs: Costs = COSTS
+    times: NDArray[np.float64], notes: Notes, tracker: Tracker | None = None, costs: Costs = COSTS
 ) -> Beats:
     """Bars and key signature of a performance whose beats (N,), in seconds, are given."""
     chords = chords_of(notes)
     if not len(chords.time):
         return Beats(times, np.arange(len(times)) % 4 == 0)
-    readings = read_chords(network or shipped_network(), chords)
-    return _with_bars(times, readings, key_signature(notes), costs)
+    tracker = tracker or shipped_tracker()
+    return _with_bars(times, chords, tracker.read(chords), key_signature(notes), tracker, costs)
 
 
-def _with_bars(times: NDArray[np.float64], readings: Readings, fifths: int | None, costs: Costs) -> Beats:
-    place = np.searchsorted(readings.time, times).clip(1, max(1, len(readings.time) - 1))
-    before = (place - 1).clip(0)
-    place = place.clip(max=len(readings.time) - 1)
-    is_before = times - readings.time[before] <= readings.time[place] - times
-    chord = np.where(is_before, before, place)
-    near = np.abs(readings.time[chord] - times) <= NEAR
-    # A beat without a chord says nothing of its own.
-    log_odds = np.where(near, readings.downbeat[chord], 0.0).astype(np.float32)
-    downbeat = find_downbeats(log_odds, readings.bar[chord], costs)
+def _with_bars(
+    times: NDArray[np.float64],
+    chords: Chords,
+    readings: Readings,
+    fifths: int | None,
+    tracker: Tracker,
+    costs: Costs,
+) -> Beats:
+    downbeat = tracker.downbeats(times, chords, readings, costs)
     return Beats(times, downbeat, division=3 if readings.thirds.mean() > 0 else 2, fifths=fifths)

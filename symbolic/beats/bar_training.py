@@ -1,0 +1,212 @@
+"""`python -m symbolic.beats.bar_training -o FOLDER`: train the network of bars on ASAP's training pieces.
+
+It reads what the network of beats says, which is therefore trained first (symbolic.beats.training), at the
+beats that are annotated, a few of them left out.
+"""
+
+import argparse
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from symbolic.beats.bars import FEATURES, PITCH_CLASSES, BarNetwork, beat_features
+from symbolic.beats.chords import chords_of
+from symbolic.beats.excerpts import UNKNOWN, Piece, played_otherwise
+from symbolic.beats.network import BARS, BeatCard, BeatNetwork, load_network, read_chords, save_network
+from symbolic.beats.training import DATA, LICENCE, pieces
+from symbolic.checkpoints import write_json
+from symbolic.config import at_least, at_most
+from symbolic.console import outcome
+from symbolic.datasets.asap import Annotation
+from symbolic.runlog import add_to_log, begin_log
+
+log = logging.getLogger(__name__)
+
+LOST = (0.0, 0.01, 0.03)  # share of beats that are left out of a piece: found ones have gaps too
+HIDDEN = 0.3  # share of excerpts whose pitch classes are hidden, lest pieces be known by heart
+WARM_UP = 30  # steps
+BAR_WEIGHT = 0.3
+INSIDE = 0.1  # seconds that a beat may lie before the first chord or after the last
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarOptions:
+    """What learns, on how much, how long and how fast."""
+
+    channels: int = 32
+    dropout: float = 0.2
+    versions: int = 2  # of each performance, each played otherwise
+    steps: int = 450
+    batch_size: int = 24  # excerpts
+    beats: int = 128  # of an excerpt at most
+    learning_rate: float = 3e-3  # falls in a line to 0
+    weight_decay: float = 0.02
+    ema: float = 0.98  # of the weights that are kept, a step
+    validation_steps: int = 75
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        at_least("bars", self, channels=1, versions=1, steps=1, batch_size=1, beats=1, validation_steps=1)
+        at_least("bars", self, dropout=0, learning_rate=0, weight_decay=0, ema=0, seed=0)
+        at_most("bars", self, dropout=0.9, ema=0.99999, steps=10**9, seed=2**31)
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """N beats and what should be said of them."""
+
+    features: NDArray[np.float32]  # (N, FEATURES)
+    downbeat: NDArray[np.int64]  # (N,) 0 or 1
+    bar: NDArray[np.int64]  # (N,) index in BARS, or UNKNOWN
+
+
+def bars_of_piece(piece: Piece, network: BeatNetwork, kept: NDArray[np.bool_] | None = None) -> Bars:
+    """The beats of a piece, of one chord at least, those alone that are kept and within its notes."""
+    chords, beats = chords_of(piece.notes), piece.beats
+    inside = (beats.times >= chords.time[0] - INSIDE) & (beats.times <= chords.time[-1] + INSIDE)
+    rows = np.flatnonzero(inside if kept is None else inside & kept)
+    features = beat_features(beats.times[rows], chords, read_chords(network, chords))
+    return Bars(features, beats.downbeat[rows].astype(np.int64), _bar_sizes(beats)[rows])
+
+
+def _bar_sizes(beats: Annotation) -> NDArray[np.int64]:
+    """(N,) index in BARS of the beats in each beat's bar; UNKNOWN of other bars and before the first."""
+    first = np.flatnonzero(beats.downbeat)
+    if not len(first):
+        return np.full(len(beats.times), UNKNOWN)
+    size = np.diff(np.append(first, len(beats.times)))
+    bar = np.searchsorted(first, np.arange(len(beats.times)), side="right") - 1
+    found = np.where(bar >= 0, size[bar], 0)
+    return np.where(np.isin(found, BARS), found - BARS[0], UNKNOWN)
+
+
+def played(training: Sequence[Piece], network: BeatNetwork, options: BarOptions) -> list[Bars]:
+    """Every performance, again and again otherwise."""
+    found = []
+    for version in range(options.versions):
+        for number, piece in enumerate(training):
+            draw = np.random.default_rng((options.seed, version, number))
+            length = float(piece.notes.onset[-1] - piece.notes.onset[0])
+            other = played_otherwise(piece, length + 1, draw)
+            kept = draw.random(len(other.beats.times)) >= draw.choice(LOST)
+            found.append(bars_of_piece(other, network, kept))
+    return found
+
+
+def batch_of(material: Sequence[Bars], options: BarOptions, draw: np.random.Generator) -> list[Tensor]:
+    """Features (B, N, FEATURES), downbeats and bars (B, N) of excerpts, padded by what is unknown."""
+    shape = (options.batch_size, options.beats)
+    features = torch.zeros(*shape, FEATURES)
+    downbeat, bar = torch.full(shape, UNKNOWN), torch.full(shape, UNKNOWN)
+    for row in range(options.batch_size):
+        one = material[int(draw.integers(len(material)))]
+        start = int(draw.integers(max(1, len(one.bar) - options.beats + 1)))
+        part = slice(start, start + options.beats)
+        count = len(one.bar[part])
+        features[row, :count] = torch.from_numpy(one.features[part])
+        downbeat[row, :count] = torch.from_numpy(one.downbeat[part])
+        bar[row, :count] = torch.from_numpy(one.bar[part])
+        if draw.random() < HIDDEN:
+            features[row, :, -PITCH_CLASSES:] = 0
+    return [features, downbeat, bar]
+
+
+def losses(network: BarNetwork, features: Tensor, downbeat: Tensor, bar: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean cross entropies of downbeats and of bars, nats, over the beats where they are known."""
+    logits, sizes = network(features)
+    known, sized = downbeat != UNKNOWN, bar != UNKNOWN
+    first = F.binary_cross_entropy_with_logits(logits[known], downbeat[known].float())
+    return first, F.cross_entropy(sizes[sized], bar[sized]) if sized.any() else sizes.sum() * 0
+
+
+@torch.inference_mode()
+def validated(network: BarNetwork, valid: Sequence[Bars]) -> dict[str, float]:
+    """Means over performances: each counts once, however long it is."""
+    each = [
+        [
+            float(loss)
+            for loss in losses(
+                network, *(torch.from_numpy(values)[None] for values in (one.features, one.downbeat, one.bar))
+            )
+        ]
+        for one in valid
+    ]
+    downbeat, bar = np.mean(each, axis=0).tolist()
+    return {"downbeat": downbeat, "bar": bar}
+
+
+def train(folder: Path, options: BarOptions, training: Sequence[Piece], valid: Sequence[Piece]) -> None:
+    """Train. In `folder` lie the weights that were best on the validation pieces, their card, the config in
+    full (config.json) and a log of validations (log.jsonl)."""
+    torch.manual_seed(options.seed)
+    begun, beats, draw = time.process_time(), load_network(), np.random.default_rng(options.seed)
+    network, averaged = BarNetwork(options.channels, options.dropout), BarNetwork(options.channels).eval()
+    averaged.load_state_dict(network.state_dict())
+    write_json(folder / "config.json", asdict(options))
+    begin_log(folder, 0)
+    held_out = [bars_of_piece(piece, beats) for piece in valid]
+    material = played(training, beats, options)
+    log.info(f"{sum(len(one.bar) for one in material)} beats")
+    optimizer = torch.optim.AdamW(
+        network.parameters(), options.learning_rate, weight_decay=options.weight_decay
+    )
+    best, trained = float("inf"), list[float]()
+    for step in range(1, options.steps + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = options.learning_rate * min(1, step / WARM_UP) * (1 - (step - 1) / options.steps)
+        downbeat, bar = losses(network, *batch_of(material, options, draw))
+        optimizer.zero_grad()
+        (downbeat + BAR_WEIGHT * bar).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        trained.append(float(downbeat.detach()))
+        kept = min(options.ema, step / (step + 10))  # of the first weights little
+        for average, now in zip(averaged.parameters(), network.parameters(), strict=True):
+            average.data.lerp_(now.data, 1 - kept)
+        if step % options.validation_steps and step < options.steps:
+            continue
+        scores = {"training": float(np.mean(trained)), **validated(averaged, held_out)}
+        trained.clear()
+        row = {"step": step, "processor_minutes": round((time.process_time() - begun) / 60, 1)}
+        row |= {name: round(value, 4) for name, value in scores.items()}
+        add_to_log(folder, row)
+        log.info(" ".join(f"{name} {value:g}" for name, value in row.items()))
+        if scores["downbeat"] < best:
+            best = scores["downbeat"]
+            save_network(averaged, _card(options, row), folder / "bars.safetensors")
+
+
+def _card(options: BarOptions, row: dict[str, float]) -> BeatCard:
+    return BeatCard(
+        name="bars",
+        options={"channels": float(options.channels)},
+        data=DATA,
+        licence=LICENCE,
+        command="python -m symbolic.beats.bar_training -o FOLDER",
+        training={name: float(value) for name, value in asdict(options).items()},
+        scores={f"valid_{name}" if name in ("downbeat", "bar") else name: v for name, v in row.items()},
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m symbolic.beats.bar_training", description=__doc__)
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the run")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+
+    def work() -> None:
+        train(args.output, BarOptions(), pieces("train"), pieces("valid"))
+
+    return outcome("symbolic.beats.bar_training", work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
