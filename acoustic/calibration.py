@@ -16,6 +16,8 @@ Floats = npt.NDArray[np.floating]
 Truth = npt.NDArray[np.bool_]
 
 BOUNDS = ((0.2, 5.0), (-5.0, 5.0))  # of 1 / temperature and bias
+# Of any scaling: what is fitted, and its inverse, lie within; beyond, float32 has no number for the result.
+LEAST_TEMPERATURE, MOST_TEMPERATURE, MOST_BIAS = 0.05, 20.0, 50.0
 EPSILON = 1e-6  # probabilities are kept this far from 0 and 1 where a logarithm is taken
 
 
@@ -27,8 +29,10 @@ class Scaling:
     bias: float = 0.0  # below 0 where probabilities are too high
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature < math.inf or not math.isfinite(self.bias):
-            raise NotebeamError("Scaling", self, "a temperature above 0 and a finite bias")
+        low, high, most = LEAST_TEMPERATURE, MOST_TEMPERATURE, MOST_BIAS
+        if not (low <= self.temperature <= high and -most <= self.bias <= most):
+            expected = f"a temperature {low:g} to {high:g} and a bias {-most:g} to {most:g}"
+            raise NotebeamError("Scaling", self, expected)
 
     def __call__(self, prob: Floats) -> Floats:
         """Probabilities of the same shape and type; 0 and 1 stay."""

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from acoustic.chunks import aiff, au, caf, rf64, riff, w64
 from acoustic.mpeg import scan
 from acoustic.ogg import ogg
+from acoustic.packets import adts, dts, program_stream, tag_length, transport_stream, voc
 from acoustic.parts import Layout, Part, beyond, bytes_at, places_of
 from symbolic.files import open_file
 
@@ -30,7 +31,7 @@ def layout(path: Path) -> Layout:
     """
     with open_file(path, EXPECTED) as file:
         size = os.fstat(file.fileno()).st_size
-        head = file.read(64)
+        head = file.read(256)
         for magic, read in _READERS:
             if magic.match(head):
                 return read(file, size)
@@ -123,12 +124,13 @@ def _tta(file: BinaryIO, size: int) -> Layout:
 def _tagged(file: BinaryIO, size: int) -> Layout:
     """What follows an ID3 tag: mpeg audio, mostly."""
     place = 0
-    while bytes_at(file, place, 3) == b"ID3":
-        a, b, c, d = bytes_at(file, place + 6, 4).ljust(4, b"\0")
-        place += 10 + ((a & 127) << 21 | (b & 127) << 14 | (c & 127) << 7 | d & 127)
+    while length := tag_length(file, place):
+        place += length
     head = bytes_at(file, place, 4)
     if head == b"fLaC":
         return Layout()  # libsndfile skips the tag
+    if _ADTS.match(head):
+        return adts(file, size, place)
     return _mpeg(file, size, place)
 
 
@@ -141,6 +143,9 @@ def _mpeg(file: BinaryIO, size: int, place: int = 0) -> Layout:
     if len(parts) < 2 and not any(part.patches or part.is_estimated for part in parts):
         return Layout(fault=fault)
     return Layout(parts, fault)
+
+
+_ADTS = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
 
 
 def _other(file: BinaryIO, size: int) -> Layout:
@@ -164,7 +169,12 @@ _READERS: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, int], Layout]], ...
         (rb"TTA1", _tta),
         (rb"ID3", _tagged),
         (rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff]", _mpeg),
-        # Only ffmpeg knows these: Matroska and WebM, ADTS, AMR, WavPack, Monkey's Audio, AC-3, DSD.
-        (rb"\x1a\x45\xdf\xa3|\xff[\xf0\xf1\xf8\xf9]|#!AMR|wvpk|MAC |\x0b\x77|DSD |MPCK|MP\+", _other),
+        (_ADTS.pattern, adts),
+        (rb"\x7f\xfe\x80\x01", dts),
+        (rb"Creative Voice File\x1a", voc),
+        (rb"\0\0\x01\xba", program_stream),
+        (rb"(.{4})?\x47.{187}(.{4})?\x47", transport_stream),
+        # Only ffmpeg knows these: Matroska and WebM, AMR, WavPack, Monkey's Audio, AC-3, DSD.
+        (rb"\x1a\x45\xdf\xa3|#!AMR|wvpk|MAC |\x0b\x77|DSD |MPCK|MP\+", _other),
     )
 )  # fmt: skip

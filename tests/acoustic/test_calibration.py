@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from acoustic.calibration import Scaling, fit_scaling, log_loss, reliability
+from acoustic.calibration import (
+    LEAST_TEMPERATURE,
+    MOST_BIAS,
+    MOST_TEMPERATURE,
+    Scaling,
+    fit_scaling,
+    log_loss,
+    reliability,
+)
 from symbolic.errors import NotebeamError
 
 
@@ -41,9 +49,19 @@ def test_scaling_keeps_order_ends_and_type() -> None:
     assert found.dtype == np.float32 and (np.diff(found) > 0).all()
     assert found[[0, 2, 4]].tolist() == pytest.approx([0.0, 2 / 3, 1.0])
     assert found[1] == pytest.approx(2 / (2 + 9 ** (1 / 3)))
-    for bad in ({"temperature": 0.0}, {"temperature": -1.0}, {"bias": np.inf}):
+    bad = [{"temperature": value} for value in (0.0, -1.0, 1e-3, 1000.0, np.nan)]
+    for options in [*bad, *({"bias": value} for value in (1000.0, -1000.0, np.inf, np.nan))]:
         with pytest.raises(NotebeamError, match="Scaling"):
-            Scaling(**bad)
+            Scaling(**options)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("temperature", [LEAST_TEMPERATURE, MOST_TEMPERATURE])
+@pytest.mark.parametrize("bias", [-MOST_BIAS, MOST_BIAS])
+def test_every_scaling_that_is_taken_makes_probabilities(temperature: float, bias: float) -> None:
+    prob = np.concatenate([np.linspace(0, 1, 1001), 0.1 ** np.arange(1, 40)]).astype(np.float32)
+    found = Scaling(temperature=temperature, bias=bias)(prob)
+    assert (found >= 0).all() and (found <= 1).all()
 
 
 def test_a_diagram_counts_everything_once() -> None:

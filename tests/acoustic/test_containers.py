@@ -227,3 +227,53 @@ def test_what_a_library_prints_of_damage_is_not_shown(
     soundfile.read(path)
     assert capfd.readouterr().err == loud  # others are heard as before
     assert loud  # or the damage were none that it tells of
+
+
+def adts_frame() -> bytes:
+    """50 bytes."""
+    return bytes([0xFF, 0xF1, 0x50, 0x80, 50 >> 3, (50 & 7) << 5, 0xFC]) + bytes(43)
+
+
+def dts_frame() -> bytes:
+    """96 bytes, the least there is."""
+    return b"\x7f\xfe\x80\x01\xfc" + bytes([95 >> 12, 95 >> 4 & 255, (95 & 15) << 4]) + bytes(88)
+
+
+def program_pack() -> bytes:
+    return b"\0\0\x01\xba\x44" + bytes(8) + b"\xf8" + b"\0\0\x01\xc0" + (40).to_bytes(2, "big") + bytes(40)
+
+
+PACKETS = {
+    "aac": adts_frame(),
+    "dts": dts_frame(),
+    "mpg": program_pack(),
+    "ts": b"\x47" + bytes(187),
+    "m2ts": bytes(4) + b"\x47" + bytes(187),
+    "voc": b"\x02" + (60).to_bytes(3, "little") + bytes(60),
+}
+
+
+@pytest.mark.parametrize("kind", PACKETS)
+def test_holes_and_cuts_between_packets_are_found(tmp_path: Path, kind: str) -> None:
+    packet = PACKETS[kind]
+    head = b"Creative Voice File\x1a" + bytes([26, 0, 0x14, 1, 0x1F, 0x11]) if kind == "voc" else b""
+    whole, size = head + 12 * packet, len(packet)
+    at = len(head) + 4 * size + 10
+    cut = whole[: -size // 2]
+    other = "bytes between its frames that are no audio"
+    cases = {
+        whole: "",
+        cut: "the last frame is cut",
+        whole[:at] + b"\x7b" * 2 * size + whole[at + 2 * size :]: other,
+    }
+    if kind == "voc":  # of what is lost few bytes may be padding
+        whole += b"\x02" + (6000).to_bytes(3, "little") + bytes(6000)
+        cases[whole + b"\0"] = ""
+        cases[whole[:-3000]] = f"{len(whole) - 3000} of {len(whole)} bytes"
+        del cases[cut]
+    if kind == "aac":
+        tag = b"ID3\4\0\0\0\0\0\x0a" + bytes(10)
+        cases[tag + whole + tag + whole + b"TAG" + bytes(125)] = ""
+    for data, fault in cases.items():
+        (tmp_path / "a").write_bytes(data)
+        assert layout(tmp_path / "a").fault == fault

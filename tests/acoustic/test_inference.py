@@ -111,7 +111,12 @@ def test_a_card_s_scalings_are_applied_and_a_loaded_model_is_fused(tmp_path: Pat
     update_card(tmp_path / "small.json", scalings={}, scores={"onset_f1": 0.5})
     cold = load_acoustic(tmp_path / "small.safetensors", bfloat16=False).file(path)
     assert cold.onset is not None and np.abs(cold.onset - plain.onset).max() < 1e-4
-    for bad in ({"velocity": {}}, {"onset": {"temperature": 0.0}}, {"onset": {"bias": "hot"}}):
+    for bad in (
+        {"velocity": {}},
+        {"onset": {"temperature": 0.0}},
+        {"onset": {"bias": "hot"}},
+        {"onset": {"bias": 1e3}},
+    ):
         card_file = json.loads((tmp_path / "small.json").read_text()) | {"scalings": bad}
         (tmp_path / "small.json").write_text(json.dumps(card_file))
         with pytest.raises(NotebeamError, match="(?i)scaling"):
