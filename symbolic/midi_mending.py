@@ -13,6 +13,7 @@ C++. So a copy is parsed first in which every key is released long after its tra
 note lasts until then (`is_whole`), no strike lacks its release, and what was parsed is the music.
 """
 
+import re
 from collections import defaultdict
 from functools import lru_cache
 from typing import Any
@@ -30,6 +31,7 @@ SYSTEM = {
 }  # bytes after other messages of the system; the clock's have none
 HEADER = 6  # bytes; longer ones are allowed, and say nothing that is known
 END = b"\xff\x2f\x00"  # of a track, after its delta
+TOO_LONG = re.compile(rb"[\x80-\xff]{4}")  # a number of more than four bytes, unless it is text
 LATE = 0x0FFFFFFF  # ticks from a track's end to the releases in `closed`: the longest delta
 Event = tuple[int, bytes]  # tick, bytes with their status
 
@@ -71,8 +73,8 @@ def _is_short(data: bytes, stop: int) -> bool:
 
 
 def closed(data: bytes) -> tuple[bytes, int] | None:
-    """The file with a release of every key and a marker `LATE` ticks after the end of each track that may
-    have notes, and how many tracks these are; None: a track ends otherwise than a whole one does.
+    """The file with a release of every key that may be struck and a marker `LATE` ticks after the end of each
+    track, and how many tracks these are; None: a track ends otherwise than a whole one does.
     """
     place = 8 + int.from_bytes(data[4:8], "big")
     parts, count = [data[:place]], 0
@@ -80,12 +82,11 @@ def closed(data: bytes) -> tuple[bytes, int] | None:
         kind, size = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "big")
         body = data[place + 8 : place + 8 + size]
         if kind == b"MTrk":
-            if len(body) != size or not body.endswith(END):
+            if len(body) != size or not body.endswith(END) or TOO_LONG.search(body):
                 return None
             # Bytes of times and names may look like strikes too: releases that are not needed do no harm.
             channels = bytes(channel for channel in range(16) if NOTE_ON | channel in body)
-            if channels:
-                body, count = body[: -len(END)] + _releases(channels), count + 1
+            body, count = body[: -len(END)] + _releases(channels), count + 1
         parts += [kind, len(body).to_bytes(4, "big"), body]
         place += 8 + size
     return b"".join(parts), count
@@ -103,11 +104,11 @@ def is_whole(score: Any, count: int) -> bool:
 def _releases(channels: bytes) -> bytes:
     """What stands in the place of a track's end: a rest, every key's release, a marker, an end."""
     rest = b"\xff\x01\x00" + _variable(LATE)  # the end's own delta comes before an empty text
-    keys = b"\x00".join(
+    keys = [
         bytes([NOTE_ON | channel]) + b"\x00".join(bytes([key, 0]) for key in range(128))
         for channel in channels
-    )
-    return rest + keys + b"\x00\xff\x06\x01x" + b"\x00" + END
+    ]
+    return rest + b"\x00".join([*keys, b"\xff\x06\x01x", END])
 
 
 def mended(data: bytes) -> tuple[bytes, int]:

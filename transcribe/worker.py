@@ -34,8 +34,11 @@ def main() -> None:
     transcriber = transcriber_of(args)
     while True:
         outcome = transcribe_one(received.get(), transcriber, args, bar=False)
-        pickle.dump(outcome, results)
-        results.flush()
+        try:
+            pickle.dump(outcome, results)
+            results.flush()
+        except BrokenPipeError:  # the command has ended
+            _end(DONE)
 
 
 def _receive(pipe: IO[bytes], received: "SimpleQueue[Any]") -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import symusic
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from symbolic import midi
@@ -89,6 +89,7 @@ def tracks(draw: st.DrawFn) -> bytes:
     st.lists(tracks(), min_size=1, max_size=3),
     st.lists(st.tuples(st.integers(14, 200), st.integers(0, 255)), max_size=2),
 )
+@example([b"\x00\xf0\x02\x00\x00\x00\xc0<\x81\x9c \x80<\x00\x00<\x00\x00\xff/\x00"], [(32, 128)])  # no strike
 @settings(max_examples=400, deadline=None)
 def test_the_fast_check_never_misses_what_the_slow_one_mends(
     bodies: list[bytes], damage: list[tuple[int, int]]
