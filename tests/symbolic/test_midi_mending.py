@@ -110,8 +110,10 @@ def test_the_fast_check_never_misses_what_the_slow_one_mends(
         fast = rows_of(score) if is_whole(score, made[1]) else None
     except Exception:
         fast = None  # the slow one is asked
-    if fast is not None:
+    if fast is not None and slow is not None:
         assert slow == fast
+    # A damaged track can be read in more than one way. Refused by the one, it may hold nothing for the other.
+    assert slow is not None or not fast
 
 
 def test_whole_files_are_not_looked_at_event_by_event(
