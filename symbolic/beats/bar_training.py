@@ -4,7 +4,6 @@ It reads what the network of beats says, which is therefore trained first (symbo
 beats that are annotated, a few of them left out.
 """
 
-import argparse
 import logging
 import time
 from collections.abc import Sequence
@@ -20,11 +19,10 @@ from torch.nn import functional as F
 from symbolic.beats.bars import FEATURES, PITCH_CLASSES, BarNetwork, beat_features
 from symbolic.beats.chords import chords_of
 from symbolic.beats.excerpts import UNKNOWN, Piece, played_otherwise
-from symbolic.beats.network import BARS, BeatCard, BeatNetwork, load_network, read_chords, save_network
-from symbolic.beats.training import DATA, LICENCE, pieces
+from symbolic.beats.network import BARS, BeatNetwork, follow, load_network, read_chords, save_network
+from symbolic.beats.training import card_of, run
 from symbolic.checkpoints import write_json
 from symbolic.config import at_least, at_most
-from symbolic.console import outcome
 from symbolic.datasets.asap import Annotation
 from symbolic.runlog import add_to_log, begin_log
 
@@ -168,8 +166,7 @@ def train(folder: Path, options: BarOptions, training: Sequence[Piece], valid: S
         optimizer.step()
         trained.append(float(downbeat.detach()))
         kept = min(options.ema, step / (step + 10))  # of the first weights little
-        for average, now in zip(averaged.parameters(), network.parameters(), strict=True):
-            average.data.lerp_(now.data, 1 - kept)
+        follow(averaged, network, kept)
         if step % options.validation_steps and step < options.steps:
             continue
         scores = {"training": float(np.mean(trained)), **validated(averaged, held_out)}
@@ -180,32 +177,13 @@ def train(folder: Path, options: BarOptions, training: Sequence[Piece], valid: S
         log.info(" ".join(f"{name} {value:g}" for name, value in row.items()))
         if scores["downbeat"] < best:
             best = scores["downbeat"]
-            save_network(averaged, _card(options, row), folder / "bars.safetensors")
-
-
-def _card(options: BarOptions, row: dict[str, float]) -> BeatCard:
-    return BeatCard(
-        name="bars",
-        options={"channels": float(options.channels)},
-        data=DATA,
-        licence=LICENCE,
-        command="python -m symbolic.beats.bar_training -o FOLDER",
-        training={name: float(value) for name, value in asdict(options).items()},
-        scores={f"valid_{name}" if name in ("downbeat", "bar") else name: v for name, v in row.items()},
-    )
+            card = card_of("bars", "bar_training", asdict(options), row, ("downbeat", "bar"))
+            save_network(averaged, card, folder / "bars.safetensors")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m symbolic.beats.bar_training", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the run")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-
-    def work() -> None:
-        train(args.output, BarOptions(), pieces("train"), pieces("valid"))
-
-    return outcome("symbolic.beats.bar_training", work)
+    return run("bar_training", __doc__, argv, lambda folder, *splits: train(folder, BarOptions(), *splits))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from symbolic.beats.chords import Chords
-from symbolic.beats.network import BARS, Block, Readings, read_card, weights_path
-from symbolic.checkpoints import read_tensors, shapes_of
+from symbolic.beats.network import BARS, Block, Readings, loaded, weights_path
 
 NEAR = 0.08  # seconds from a beat to its chord
 EARLY = 0.04  # seconds before a beat at which what belongs to it begins
@@ -115,9 +114,4 @@ def load_bar_network(path: Path | None = None) -> BarNetwork:
     Raises:
         NotebeamError: weights or a card that are missing, damaged or do not fit each other.
     """
-    path = weights_path("bars") if path is None else path
-    card = read_card(path.with_suffix(".json"))
-    network = BarNetwork(**{name: int(value) for name, value in card.options.items()})
-    stored, _ = read_tensors(path, "weights of bars as safetensors", shapes_of(network.state_dict()))
-    network.load_state_dict(stored)
-    return network.eval()
+    return loaded(BarNetwork, "bars", path or weights_path("bars"))

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from symbolic.beats.chords import FEATURES, chords_of
 from symbolic.beats.excerpts import UNKNOWN, Example, Piece, example, excerpt
-from symbolic.beats.network import HEADS, BeatNetwork
+from symbolic.beats.network import HEADS, BeatNetwork, follow
 from symbolic.checkpoints import check_shapes, read_tensors, shapes_of, write_tensors
 from symbolic.config import at_least, at_most, options_from
 from symbolic.errors import NotebeamError
@@ -173,8 +173,7 @@ class Learning:
         self.optimizer.step()
         # Of the first weights, which are of no use, the average keeps little.
         kept = min(options.ema, (step + 1) / (step + 10))
-        for average, now in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
-            average.data.lerp_(now.data, 1 - kept)
+        follow(self.averaged, self.network, kept)
         return float(loss.detach())
 
     @torch.no_grad()

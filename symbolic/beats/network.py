@@ -1,7 +1,9 @@
 """The network of beats: convolutions over chords, a head for each question; its weights' file."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +15,8 @@ from symbolic.beats.chords import FEATURES, Chords
 from symbolic.checkpoints import read_tensors, shapes_of, write_json, write_tensors
 from symbolic.config import options_from
 from symbolic.files import read_json
+
+Network = TypeVar("Network", bound=nn.Module)
 
 TEMPI = 32  # classes of the time between two beats
 SHORTEST_BEAT, LONGEST_BEAT = 0.15, 2.6  # seconds between beats; 3 % and 1 % of ASAP's lie beyond
@@ -106,12 +110,22 @@ def load_network(path: Path | None = None) -> BeatNetwork:
     Raises:
         NotebeamError: weights or a card that are missing, damaged or do not fit each other.
     """
-    path = weights_path() if path is None else path
+    return loaded(BeatNetwork, "beats", path or weights_path())
+
+
+def loaded(kind: Callable[..., Network], what: str, path: Path) -> Network:
+    """A network of weights of `what`, by the options on their card; errors as of `load_network`."""
     card = read_card(path.with_suffix(".json"))
-    network = BeatNetwork(**{name: int(value) for name, value in card.options.items()})
-    stored, _ = read_tensors(path, "weights of beats as safetensors", shapes_of(network.state_dict()))
+    network = kind(**{name: int(value) for name, value in card.options.items()})
+    stored, _ = read_tensors(path, f"weights of {what} as safetensors", shapes_of(network.state_dict()))
     network.load_state_dict(stored)
     return network.eval()
+
+
+def follow(average: nn.Module, network: nn.Module, kept: float) -> None:
+    """Move an average of weights towards a network's; `kept` is the part that stays."""
+    for mean, now in zip(average.parameters(), network.parameters(), strict=True):
+        mean.data.lerp_(now.data, 1 - kept)
 
 
 def save_network(network: nn.Module, card: BeatCard, path: Path) -> None:

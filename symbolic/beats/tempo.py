@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from symbolic.beats.chords import Chords
-from symbolic.beats.network import TEMPI, Readings, read_card, weights_path
+from symbolic.beats.network import TEMPI, Readings, loaded, weights_path
 from symbolic.beats.tempogram import BELOW, CHANNELS, CLASSES, tempogram_of
-from symbolic.checkpoints import read_tensors, shapes_of
 
 KERNEL = 27  # classes: an octave and a fifth, a third of a tempo, to either side
 LAST_KERNEL = 9
@@ -65,9 +64,4 @@ def load_tempo_network(path: Path | None = None) -> TempoNetwork:
     Raises:
         NotebeamError: weights or a card that are missing, damaged or do not fit each other.
     """
-    path = weights_path("tempo") if path is None else path
-    card = read_card(path.with_suffix(".json"))
-    network = TempoNetwork(**{name: int(value) for name, value in card.options.items()})
-    stored, _ = read_tensors(path, "weights of tempo as safetensors", shapes_of(network.state_dict()))
-    network.load_state_dict(stored)
-    return network.eval()
+    return loaded(TempoNetwork, "tempo", path or weights_path("tempo"))

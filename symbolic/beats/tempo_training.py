@@ -3,7 +3,6 @@
 It reads what the network of beats says, which is therefore trained first (symbolic.beats.training).
 """
 
-import argparse
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,13 +17,12 @@ from torch.nn import functional as F
 
 from symbolic.beats.chords import chords_of
 from symbolic.beats.excerpts import UNKNOWN, Example, Piece, example, excerpt
-from symbolic.beats.network import TEMPI, BeatCard, BeatNetwork, load_network, read_chords, save_network
+from symbolic.beats.network import TEMPI, BeatNetwork, follow, load_network, read_chords, save_network
 from symbolic.beats.tempo import TempoNetwork
 from symbolic.beats.tempogram import WINDOW, tempogram_of
-from symbolic.beats.training import DATA, LICENCE, pieces
+from symbolic.beats.training import card_of, run
 from symbolic.checkpoints import write_json
 from symbolic.config import at_least, at_most
-from symbolic.console import outcome
 from symbolic.runlog import add_to_log, begin_log
 
 log = logging.getLogger(__name__)
@@ -149,8 +147,7 @@ def train(folder: Path, options: TempoOptions, training: Sequence[Piece], valid:
         (tempo.mean() + THIRDS_WEIGHT * thirds.mean()).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         kept = min(options.ema, step / (step + 10))  # of the first weights little
-        for average, now in zip(averaged.parameters(), network.parameters(), strict=True):
-            average.data.lerp_(now.data, 1 - kept)
+        follow(averaged, network, kept)
         if step % options.validation_steps and step < len(batches):
             continue
         scores = {name: round(value, 4) for name, value in validated(averaged, held_out).items()}
@@ -165,32 +162,15 @@ def train(folder: Path, options: TempoOptions, training: Sequence[Piece], valid:
         log.info(" ".join(f"{name} {value:g}" for name, value in row.items()))
         if scores["tempo"] < best:
             best = scores["tempo"]
-            save_network(averaged, _card(options, row), folder / "tempo.safetensors")
-
-
-def _card(options: TempoOptions, row: dict[str, float]) -> BeatCard:
-    return BeatCard(
-        name="tempo",
-        options={"channels": float(options.channels)},
-        data=DATA,
-        licence=LICENCE,
-        command="python -m symbolic.beats.tempo_training -o FOLDER",
-        training={name: float(value) for name, value in asdict(options).items()},
-        scores={f"valid_{name}" if name in ("tempo", "thirds") else name: v for name, v in row.items()},
-    )
+            card = card_of("tempo", "tempo_training", asdict(options), row, ("tempo", "thirds"))
+            save_network(averaged, card, folder / "tempo.safetensors")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m symbolic.beats.tempo_training", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the run")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-
-    def work() -> None:
-        train(args.output, TempoOptions(), pieces("train"), pieces("valid"))
-
-    return outcome("symbolic.beats.tempo_training", work)
+    return run(
+        "tempo_training", __doc__, argv, lambda folder, *splits: train(folder, TempoOptions(), *splits)
+    )
 
 
 if __name__ == "__main__":

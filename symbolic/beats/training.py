@@ -2,9 +2,10 @@
 
 import argparse
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from symbolic.beats.excerpts import Piece
 from symbolic.beats.learning import CHECKPOINT, Learning, LearningOptions
@@ -21,6 +22,30 @@ DATA = "ASAP, performances of its training compositions; transposed, stretched, 
 def pieces(split: str) -> list[Piece]:
     """Performances of a split, with their beats."""
     return [Piece(p.notes, read_annotation(p)) for p in read_asap() if p.split == split]
+
+
+def card_of(
+    name: str, module: str, training: Mapping[str, Any], row: Mapping[str, float], losses: Sequence[str]
+) -> BeatCard:
+    """Of weights that another command here trained; of `row`, the `losses` are of validation pieces."""
+    return BeatCard(
+        name=name,
+        options={"channels": float(training["channels"])},
+        data=DATA,
+        licence=LICENCE,
+        command=f"python -m symbolic.beats.{module} -o FOLDER",
+        training={key: float(value) for key, value in training.items()},
+        scores={f"valid_{key}" if key in losses else key: value for key, value in row.items()},
+    )
+
+
+def run(module: str, doc: str | None, argv: Sequence[str] | None, train: Callable[..., None]) -> int:
+    """A command that trains, by `train(folder, pieces, validation pieces)`; the exit code."""
+    parser = argparse.ArgumentParser(prog=f"python -m symbolic.beats.{module}", description=doc)
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the run")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    return outcome(f"symbolic.beats.{module}", lambda: train(args.output, pieces("train"), pieces("valid")))
 
 
 def train(folder: Path, options: LearningOptions, *, resume: bool) -> None:

@@ -91,8 +91,7 @@ class PieceCache(Prior):
 
     def weight(self, length: Tensor) -> Tensor:
         """w of guesses after stretches of so many steps; 0 after none."""
-        chance = torch.sigmoid(self.offset + self.slope * length.clamp(min=1).float().log())
-        return chance * (length > 0)
+        return weight_of(length, self.offset, self.slope)
 
     def log_prob(self, state: State, candidates: Tensor) -> Tensor:
         guess, length = self.guess(state)
@@ -131,6 +130,11 @@ class PieceCache(Prior):
         again = torch.rand(len(guess), generator=generator, device=generator.device).to(chance) < chance
         drawn = self.prior.sample(_without_own(state), generator, temperature)
         return torch.where(again[:, None], guess.to(drawn), drawn)
+
+
+def weight_of(length: Tensor, offset: float | Tensor, slope: float | Tensor) -> Tensor:
+    """w of guesses after stretches of so many steps: sigmoid(offset + slope log L); 0 after none."""
+    return torch.sigmoid(offset + slope * length.clamp(min=1).log()) * (length > 0)
 
 
 def mixed(plain: Tensor, same: Tensor, weight: Tensor) -> Tensor:

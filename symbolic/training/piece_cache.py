@@ -18,7 +18,7 @@ from symbolic.datasets.classic import ClassicName, read_classic
 from symbolic.errors import NotebeamError
 from symbolic.evaluation.likelihood import padded_batches
 from symbolic.priors.loading import load_prior
-from symbolic.priors.piece_cache import PieceCache, mixed
+from symbolic.priors.piece_cache import PieceCache, mixed, weight_of
 
 CLASSIC: tuple[ClassicName, ...] = ("piano_midi", "nottingham", "musedata", "jsb")
 
@@ -33,11 +33,10 @@ class Guesses:
 
     def log_prob(self, offset: Tensor, slope: Tensor) -> Tensor:
         """(N,) nats of each step by the mixture."""
-        weight = torch.sigmoid(offset + slope * self.length.clamp(min=1).double().log()) * (self.length > 0)
-        return mixed(self.plain, self.same, weight)
+        return mixed(self.plain, self.same, weight_of(self.length.double(), offset, slope))
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode: the fit goes back through what is found
 def guesses(name: str) -> Guesses:
     """What a prior and its cache make of the validation split of the set it was trained on."""
     prior = load_prior(name)
@@ -56,11 +55,10 @@ def fit(sets: Sequence[Guesses]) -> tuple[float, float]:
     """Offset and slope that make the mean over the sets of nats a step greatest."""
     numbers = torch.zeros(2, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([numbers], max_iter=100, line_search_fn="strong_wolfe")
-    parts = [Guesses(part.plain.clone(), part.same.clone(), part.length.clone()) for part in sets]
 
     def closure() -> float:
         optimizer.zero_grad()
-        loss = -torch.stack([part.log_prob(numbers[0], numbers[1]).mean() for part in parts]).mean()
+        loss = -torch.stack([part.log_prob(numbers[0], numbers[1]).mean() for part in sets]).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
