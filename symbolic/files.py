@@ -12,7 +12,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -98,6 +98,13 @@ def parse_json(text: str, place: str, expected: str) -> Any:
 
 
 _unfinished: set[Path] = set()  # temporary files and folders in use, for `remove_unfinished`
+_mark = secrets.token_hex(8)  # begins the names of this process's temporary files
+
+
+def mark_temporaries(mark: str) -> None:
+    """Begin the names of `replacing`'s temporary files with `mark`, known to who started this process."""
+    global _mark
+    _mark = mark
 
 
 def remove_unfinished() -> None:
@@ -106,6 +113,13 @@ def remove_unfinished() -> None:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
+            path.unlink(missing_ok=True)
+
+
+def remove_marked(mark: str, targets: Iterable[Path]) -> None:
+    """Delete what a process that was killed had begun to write beside `targets`; see `mark_temporaries`."""
+    for folder in {Path(os.path.realpath(target)).parent for target in targets}:
+        for path in folder.glob(f".{mark}-*"):
             path.unlink(missing_ok=True)
 
 
@@ -143,7 +157,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     check_name(str(path), target)
     # Beside the target, because a rename is atomic only within one file system; a short name of its own,
     # because the target's may be as long as a name can be.
-    temporary = target.with_name(f".{secrets.token_hex(8)}{target.suffix[:32]}")
+    temporary = target.with_name(f".{_mark}-{secrets.token_hex(4)}{target.suffix[:32]}")
     _unfinished.add(temporary)
     try:
         yield temporary

@@ -1,5 +1,7 @@
 """A process of `transcribe.workers`: pickled options and then jobs in at stdin, their outcomes out at stdout.
 
+Its argument marks its temporary files, for `transcribe.workers` to delete them if it is killed.
+
 It ends at once when its stdin does: when the command is done, or is no more.
 """
 
@@ -12,11 +14,13 @@ from threading import Thread
 from typing import IO, Any
 
 from symbolic.console import DONE, TERMINATED, remove_unfinished
+from symbolic.files import mark_temporaries
 from transcribe.threads import wait_passively
 
 
 def main() -> None:
     """Do jobs for ever."""
+    mark_temporaries(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command too, which ends this process
     signal.signal(signal.SIGTERM, lambda *_: _end(TERMINATED))
     results = os.fdopen(os.dup(1), "wb")

@@ -7,6 +7,7 @@ to another. One that dies costs the input that it had; a new one goes on with th
 import argparse
 import os
 import pickle
+import secrets
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
 
+from symbolic.files import remove_marked
 from transcribe.outputs import Job
 from transcribe.report import End, Outcome
 
@@ -60,8 +62,9 @@ class _Worker:
     """A process and its pipes."""
 
     def __init__(self, args: argparse.Namespace) -> None:
+        self.mark = secrets.token_hex(8)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "transcribe.worker"],
+            [sys.executable, "-m", "transcribe.worker", self.mark],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"OMP_NUM_THREADS": str(args.threads or 1)},
@@ -85,7 +88,9 @@ class _Worker:
             assert isinstance(outcome, Outcome)
             return outcome
         except (EOFError, OSError, pickle.UnpicklingError):
-            return Outcome(source=str(job.source), end=End.FAILED, errors=(f"{job.source}: {self._death()}",))
+            death = self._death()
+            remove_marked(self.mark, job.outputs)
+            return Outcome(source=str(job.source), end=End.FAILED, errors=(f"{job.source}: {death}",))
 
     def _death(self) -> str:
         self.end()

@@ -2,12 +2,14 @@
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from symbolic.errors import NotebeamError
-from symbolic.files import open_file, remove_unfinished, replacing, temporary_folder
+from symbolic.files import open_file, remove_marked, remove_unfinished, replacing, temporary_folder
 
 
 def test_the_file_appears_only_at_the_end_with_the_suffix_kept(tmp_path: Path) -> None:
@@ -89,3 +91,25 @@ def test_a_name_with_a_zero_in_it_and_one_without_end_are_short_lines() -> None:
         open_file("first/" + "x" * 5000 + "/last.mid", "a MIDI file")
     assert re.match(r"first/x+\.\.\.x+/last\.mid: got 'a name too long for a file'", str(caught.value))
     assert len(str(NotebeamError("x" * 5000, "x" * 5000, "one of " + "x" * 5000))) < 2000
+
+
+def test_what_a_killed_process_had_begun_can_be_found(tmp_path: Path) -> None:
+    program = f"""
+import time
+from pathlib import Path
+from symbolic.files import mark_temporaries, replacing
+mark_temporaries("0123")
+with replacing({str(tmp_path / "a.mid")!r}) as temporary:
+    temporary.write_text("half")
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+    with replacing(tmp_path / "b.mid") as other:  # of another process
+        other.write_text("half")
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.kill()
+        assert len(list(tmp_path.iterdir())) == 2
+        remove_marked("0123", [tmp_path / "a.mid", tmp_path / "missing" / "a.csv"])
+        assert list(tmp_path.iterdir()) == [other]

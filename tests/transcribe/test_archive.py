@@ -88,7 +88,7 @@ def test_a_killed_process_costs_its_input_alone(music: Path) -> None:
     report = lines_of(music / "r.jsonl")
     assert sorted(line["status"] for line in report) == ["done"] * 10 + ["failed"]
     (lost,) = [Path(line["input"]) for line in report if line["status"] == "failed"]
-    # The killed process may have written its output just before it could say so.
+    # The killed process may have written its output just before it could say so, but no half a file.
     written = list((music / "out").glob("*.mid"))
     assert {path.stem for path in written} - {lost.stem} == {
         Path(line["input"]).stem for line in report if line["status"] == "done"
