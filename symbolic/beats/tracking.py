@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolic.beats.chords import Chords, chords_of
+from symbolic.beats.division import division_of
 from symbolic.beats.key import key_signature
 from symbolic.beats.network import Readings
 from symbolic.beats.search import COSTS, Costs, find_beats
@@ -64,4 +65,4 @@ def _with_bars(
     costs: Costs,
 ) -> Beats:
     downbeat = tracker.downbeats(times, chords, readings, costs)
-    return Beats(times, downbeat, division=3 if readings.thirds.mean() > 0 else 2, fifths=fifths)
+    return Beats(times, downbeat, division=division_of(times, chords.time), fifths=fifths)
