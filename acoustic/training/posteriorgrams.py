@@ -26,7 +26,8 @@ import torch
 
 from acoustic.audio import RATE_HZ, Samples, read_audio
 from acoustic.augmentation import AugmentOptions, augment
-from acoustic.inference import load_acoustic
+from acoustic.frontends.loading import FRONTENDS, Frontend, load_frontend
+from acoustic.inference import Listener, load_acoustic
 from acoustic.training.renderings import (
     PIANOS,
     Excerpt,
@@ -164,6 +165,18 @@ def sound(item: Item, seconds: float, seed: int) -> tuple[Samples, Notes]:
     return audio, notes
 
 
+def listener_named(name: str) -> Listener | Frontend:
+    """The front end of another system, or one of our acoustic models.
+
+    Raises:
+        NotebeamError: neither has that name, or the other system is not installed.
+    """
+    if name in FRONTENDS:
+        return load_frontend(name)
+    # Twice as fast on processors that have it, and the same notes.
+    return load_acoustic(name, bfloat16=True)
+
+
 def write_all(items: Sequence[Item], model: str, into: Path, seconds: float, jobs: int = 1) -> None:
     """Fill the folder: the list first, then what is not there yet, in so many processes."""
     into.mkdir(parents=True, exist_ok=True)
@@ -188,8 +201,7 @@ def write_all(items: Sequence[Item], model: str, into: Path, seconds: float, job
 
 def _write(items: Sequence[tuple[int, Item]], model: str, into: Path, seconds: float) -> None:
     """Those recordings, each with its number in the list."""
-    # Twice as fast on processors that have it, and the same notes.
-    listener = load_acoustic(model, bfloat16=True)
+    listener = listener_named(model)
     for number, item in items:
         audio, notes = sound(item, seconds, number)
         path = into / f"{item.name}.npz"
@@ -204,7 +216,9 @@ def main(argv: list[str] | None = None) -> int:
         prog="acoustic.training.posteriorgrams",
         description="Posteriorgrams of recordings whose notes are known.",
     )
-    parser.add_argument("--model", default="piano", help="acoustic model (default: piano)")
+    parser.add_argument(
+        "--model", default="piano", help=f"acoustic model (default: piano), or {', '.join(FRONTENDS)}"
+    )
     parser.add_argument("--count", type=int, default=240, help="recordings (default: 240)")
     parser.add_argument("--seconds", type=float, default=100.0, help="of each, at most (default: 100)")
     parser.add_argument("--seed", type=int, default=0)
@@ -220,6 +234,7 @@ def _run(args: argparse.Namespace) -> None:
     if args.count < 1 or args.jobs < 1 or args.seconds <= 0:
         got = (args.count, args.seconds, args.jobs)
         raise NotebeamError("--count, --seconds, --jobs", got, "numbers above 0")
+    listener_named(args.model)  # said before anything is made
     items = plan(args.count, args.seconds, args.seed)
     write_all(items, args.model, args.output, args.seconds, args.jobs)
 
