@@ -17,7 +17,7 @@ from transcribe.pipeline import Transcriber
 from transcribe.presets import JOINS, MODEL, PRIOR
 from transcribe.scoring.matching import WIDE_TOLERANCE, aligned_onset, matched
 
-PRIORS = {"prior of notes": PRIOR, "join": JOINS[MODEL]}
+PRIORS = {"prior of notes": PRIOR, "join": JOINS[MODEL].name}
 Row = dict[str, str | int | float]
 
 

@@ -114,7 +114,7 @@ def rows_of(name: str, clips: Sequence[Clip], join: str) -> list[Row]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("error_kinds", __doc__)
-    parser.add_argument("--join", default=JOINS.get(MODEL, ""), help="name or file of the join's weights")
+    parser.add_argument("--join", default=JOINS[MODEL].name, help="name or file of the join's weights")
     args = parsed(parser, argv)
     rows: list[Row] = []
     for condition in conditions((), 0, 0.0):

@@ -193,7 +193,7 @@ def _mean(scores: Sequence[Scores], name: str) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("prior_gain", __doc__)
-    parser.add_argument("--join", default=JOINS.get(MODEL, ""), help="name or file of the join's weights")
+    parser.add_argument("--join", default=JOINS[MODEL].name, help="name or file of the join's weights")
     parser.add_argument("--instruments", nargs="*", default=[*HELD_OUT, "timgm-guitar"])
     parser.add_argument("--count", type=int, default=8, help="performances on each instrument")
     parser.add_argument("--seconds", type=float, default=40.0, help="of each, at most")

@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for row in rows:
         if row["recording"] == "macro average":
             print(row)
-    settings = {"model": MODEL, "prior": JOINS[MODEL], "prior of notes": PRIOR}
+    settings = {"model": MODEL, "prior": JOINS[MODEL].name, "prior of notes": PRIOR}
     settings |= {"data": "maps/real-dev, 15 recordings", "precision": "as the command has it on this machine"}
     write_report(
         args.output, "How well does each decoder transcribe, as shipped, and how fast?", settings, rows

@@ -43,13 +43,17 @@ def load_listener(
     return load_acoustic(model, device_named(device), bfloat16=bfloat16, cents=cents)
 
 
-def fitting_prior(model: str, decoder: object, clock: str) -> str:
+def fitting_prior(model: str, planes: int, decoder: object, clock: str) -> str:
     """Name of the prior for an acoustic model: the join that was fitted to it, else the built-in prior.
 
-    Numbers that somebody chose for the search are meant for a prior of notes alone.
+    Numbers that somebody chose for the search are meant for a prior of notes alone, and a join reads as many
+    planes as it was fitted to.
     """
     free = decoder is None or (isinstance(decoder, Choice) and decoder.weight is None)
-    return JOINS.get(model, PRIOR) if free and clock == "frames" else PRIOR
+    join = JOINS.get(model)
+    if join is None or not free or clock != "frames" or planes < join.planes:
+        return PRIOR
+    return join.name
 
 
 def load_fitting_prior(prior: Prior | str | PathLike[str], clock: str, device: str) -> Prior:

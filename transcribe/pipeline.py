@@ -17,7 +17,7 @@ from symbolic.metre import Beats
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
-from symbolic.priors.surroundings import NEEDED
+from symbolic.priors.surroundings import PLANES, planes_of
 from transcribe.doubt import warning
 from transcribe.models import DEVICES, fitting_prior, load_fitting_prior, load_listener
 from transcribe.options import decoder_options, in_blocks, onset_shift_of, settings_of, track_options
@@ -172,7 +172,7 @@ class Transcriber(Checked):
 
     def load(self, *, audio: bool) -> None:
         """Load the models now: the prior, and with `audio` the acoustic model too."""
-        self._load_prior(str(self.model) if self.frontend is None else "", self._given_settings())
+        self._load_prior(self.frontend or str(self.model))
         if audio:
             self._acoustic_model()
 
@@ -194,10 +194,9 @@ class Transcriber(Checked):
         damage: Damage | None = None,
     ) -> Transcription:
         settings = settings_of(posteriorgram, self._given_settings(), self.frontend, self._loaded_model)
-        # A join knows the mistakes of its model in pianos, with all planes; else any prior of notes.
-        doubtful = self._is_doubtful(posteriorgram, notice)
-        known = not doubtful and all(getattr(posteriorgram, name) is not None for name in NEEDED)
-        prior = self._load_prior(posteriorgram.model if known else "", settings)
+        # A join knows the mistakes of its model in pianos; of what is none any prior of notes knows more.
+        doubtful = self._is_doubtful(posteriorgram, notice) and settings is None
+        prior = self._load_prior("" if doubtful else posteriorgram.model, planes_of(posteriorgram))
         options, track = self._options(settings, prior), self._track(settings, posteriorgram.model)
         with one_thread():
             if self.clock == "beats":
@@ -260,18 +259,18 @@ class Transcriber(Checked):
                 given.check(self._loaded_model.name, "acoustic model")
         return self._loaded_model
 
-    def _load_prior(self, model: str, settings: Settings | None) -> Prior | None:
+    def _load_prior(self, model: str, planes: int = len(PLANES)) -> Prior | None:
         """The prior for posteriorgrams of an acoustic model of that name, by name loaded once.
 
-        None if there is none to be, or if the decoder reads none.
+        None if there is none to be, or if the decoder reads none. planes: see `surroundings.planes_of`.
         """
         wanted = self.prior
         if wanted is None or not method_of(self._options(self._given_settings())).reads_prior:
             return None
         if wanted == AUTO:
-            # Another network may bear the name of ours.
-            ours = settings is None and Path(self.model).suffix != ".safetensors"
-            wanted = fitting_prior(model if ours else "", self.decoder, self.clock)
+            # Weights of the user's own may bear the name of ours, and settings are for a prior of notes.
+            ours = not Path(self.model).suffix and self._given_settings() is None
+            wanted = fitting_prior(model if ours else "", planes, self.decoder, self.clock)
         if not isinstance(wanted, str | PathLike):
             return load_fitting_prior(wanted, self.clock, self.device)
         if str(wanted) not in self._loaded_priors:

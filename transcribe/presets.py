@@ -15,7 +15,17 @@ MODEL = "piano"
 PRIOR = "event-rnn-nade/piano"
 # "auto": of posteriorgrams of these acoustic models the join that was fitted to them, of all others PRIOR.
 AUTO = "auto"
-JOINS = {"piano": "evidence-join/piano"}
+
+
+@dataclass(frozen=True)
+class Join:
+    """A prior that was fitted to one acoustic model."""
+
+    name: str
+    planes: int  # that it reads, as in `symbolic.priors.surroundings`
+
+
+JOINS = {"piano": Join("evidence-join/piano", 4)}
 METHOD = "beam"
 TRACK = TrackOptions(frame_threshold=0.3, offset_threshold=0.8)
 

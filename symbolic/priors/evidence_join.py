@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior, StepEvidence
-from symbolic.priors.surroundings import Onsets, surroundings
+from symbolic.priors.surroundings import PLANES, Onsets, surroundings
 from symbolic.priors.trees import TreeOptions, Trees
 from symbolic.state import State
 
@@ -29,7 +29,7 @@ FLOOR = 0.01  # less probable onsets stay as the acoustic model has them
 STEP_BLOCK = 8192  # steps whose log-odds are made at once
 CERTAIN, IMPOSSIBLE = 1 - 1e-6, 1e-6  # as in the cost of the search
 REACH = 5.0  # standard deviations beyond which an input is cut off
-INPUTS = 298  # numbers of an onset's surroundings
+INPUTS = 298  # numbers of an onset's surroundings, of all planes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,7 @@ class EvidenceJoinOptions:
     """Sizes of the networks."""
 
     visible: int = 88
+    planes: int = len(PLANES)  # that it looks at, beside the frame plane: the first so many of `PLANES`
     inputs: int = INPUTS
     hidden: int = 128
     networks: int = 1  # whose log-odds are averaged
@@ -51,7 +52,7 @@ class EvidenceJoin(Prior):
 
     def __init__(self, options: EvidenceJoinOptions) -> None:
         super().__init__()
-        self.visible, self.inputs = options.visible, options.inputs
+        self.visible, self.inputs, self.planes = options.visible, options.inputs, options.planes
         self.register_buffer("mean", torch.zeros(options.inputs))
         self.register_buffer("spread", torch.ones(options.inputs))
         self.networks = nn.ModuleList(_network(options) for _ in range(options.networks))
@@ -89,7 +90,7 @@ class EvidenceJoin(Prior):
             for at in _blocks(part):
                 joined[clip, at] = _log_odds(part, at)
             (row, key), onsets = candidates(part)
-            for places, numbers in surroundings(posteriorgram, onsets):
+            for places, numbers in surroundings(posteriorgram, onsets, self.planes):
                 logits = self.judge(torch.from_numpy(numbers).to(self.mean))
                 joined[clip, row[places], key[places]] = logits.cpu()
         conditioned = _conditioned(joined.to(self.mean.device), steps)

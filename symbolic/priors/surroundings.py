@@ -6,7 +6,7 @@ that resemble this one.
 Is not: the judgement (priors.evidence_join), or which candidates there are (symbolic.decoding.evidence).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +18,13 @@ from symbolic.planes import let_go
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.repetition import logit, repetition
 
-NEEDED = ("onset", "offset", "held", "velocity")  # planes, beside the frame plane
-HOP = 0.02  # seconds between frames; offsets below are frames of this length
+# Planes that may be looked at, beside the frame plane: the first so many of them.
+PLANES = ("onset", "offset", "held", "velocity")
+HOP = 0.02  # seconds; offsets below are frames of this length, whatever the posteriorgram's
 ONSET_FRAMES = np.arange(-10, 11)
 LEVEL_FRAMES = np.array([-10, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 10, 14, 20])  # of frame and held
 OFFSET_FRAMES = np.array([-10, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 10])
-PEAK_FRAMES = np.arange(-2, 3)  # within which another key's onset counts as at the same moment
+PEAK_REACH = 2  # frames within which another key's onset counts as at the same moment
 # Frames over which a key's level before and after is averaged, and reaches of its highest onset.
 SPANS = ((-25, -10), (-10, -2), (3, 10), (10, 25))
 REACHES = (7, 14, 21)
@@ -54,17 +55,19 @@ class Onsets:
         return Onsets(self.key[rows], self.frame[rows], self.time[rows], self.prob[rows])
 
 
-def surroundings(posteriorgram: Posteriorgram, onsets: Onsets, block: int = BLOCK) -> Iterator[
-    tuple[Indices, Floats]
-]:  # fmt: skip
+def surroundings(
+    posteriorgram: Posteriorgram, onsets: Onsets, planes: int = len(PLANES), block: int = BLOCK
+) -> Iterator[tuple[Indices, Floats]]:
     """Places (n,) of onsets and their numbers (n, F), `block` of them at a time, all of them once.
 
-    The first number is the logit of the onset's own probability.
+    The first number is the logit of the onset's own probability. F depends on how many of `PLANES` are
+    looked at, the first `planes`: 298 for all four.
 
     Raises:
-        NotebeamError: a plane is missing, or frames are not 20 ms apart.
+        NotebeamError: one of them is missing.
     """
-    check_planes(posteriorgram)
+    looked_at = PLANES[:planes]
+    check_planes(posteriorgram, looked_at)
     order = np.argsort(onsets.time, kind="stable")
     ordered = onsets.take(order)
     alike, whole = repetition(ordered.key, ordered.time, ordered.prob), _whole(ordered)
@@ -74,14 +77,13 @@ def surroundings(posteriorgram: Posteriorgram, onsets: Onsets, block: int = BLOC
         stop = int(np.searchsorted(ordered.time, ordered.time[end - 1] + FAR, side="right"))
         near, own = ordered.take(slice(first, stop)), slice(begin - first, end - first)
         these = ordered.take(slice(begin, end))
-        velocity = plane_at(posteriorgram, "velocity", near.frame, near.key)
         parts = [
             logit(these.prob)[:, None],
-            _own_key(posteriorgram, these),
-            _other_keys(posteriorgram, these),
+            _own_key(posteriorgram, these, looked_at),
+            _other_keys(posteriorgram, these, looked_at),
             _same_key(near)[own],
             _counts(near)[own],
-            _confidence(near, velocity)[own],
+            _confidence(posteriorgram, near, looked_at)[own],
             np.broadcast_to(whole, (len(these.key), len(whole))),
             alike[begin:end],
         ]
@@ -89,26 +91,36 @@ def surroundings(posteriorgram: Posteriorgram, onsets: Onsets, block: int = BLOC
         yield order[begin:end], np.concatenate([part.astype(np.float32) for part in parts], axis=1)
 
 
-def check_planes(posteriorgram: Posteriorgram) -> None:
-    """Refuse a posteriorgram that lacks what these numbers are made of.
+def check_planes(posteriorgram: Posteriorgram, planes: Sequence[str]) -> None:
+    """Refuse a posteriorgram that lacks what is looked at.
 
     Raises:
-        NotebeamError: a plane is missing, or frames are not 20 ms apart.
+        NotebeamError: a plane is missing.
     """
     place = f"posteriorgram of {posteriorgram.source}" if posteriorgram.source else "posteriorgram"
-    missing = [name for name in NEEDED if getattr(posteriorgram, name) is None]
+    missing = [name for name in planes if getattr(posteriorgram, name) is None]
     if missing:
-        expected = f"the planes {', '.join(NEEDED)}, or another prior"
+        expected = f"the planes {', '.join(planes)}, or another prior"
         raise NotebeamError(place, f"no plane {missing[0]}", expected)
-    if abs(posteriorgram.hop - HOP) > 1e-6:
-        raise NotebeamError(place, f"frames of {posteriorgram.hop:g} s", f"{HOP} s, or another prior")
 
 
-# The first numbers are log-odds of the acoustic model: as many as an own window and the intervals take.
-LOG_ODDS = (
-    1 + len(ONSET_FRAMES) + 2 * len(LEVEL_FRAMES) + len(OFFSET_FRAMES) + 2 * len(REACHES) + len(SPANS)
-    + 3 * len(INTERVALS)
-)  # fmt: skip
+def planes_of(posteriorgram: Posteriorgram) -> int:
+    """How many of `PLANES` it has, up to the first that is missing."""
+    there = [getattr(posteriorgram, name) is not None for name in PLANES]
+    return [*there, False].index(False)
+
+
+def log_odds(planes: int) -> int:
+    """How many of the numbers, the first of them, are log-odds of the acoustic model."""
+    own = len(ONSET_FRAMES) + 2 * len(REACHES) + len(SPANS)
+    own += len(LEVEL_FRAMES) * (1 + ("held" in PLANES[:planes]))
+    own += len(OFFSET_FRAMES) * ("offset" in PLANES[:planes])
+    return 1 + own + 3 * len(INTERVALS)
+
+
+def _frames(posteriorgram: Posteriorgram, offsets: NDArray[np.integer]) -> Indices:
+    """Offsets in frames of 20 ms as offsets in those of a posteriorgram."""
+    return np.asarray(np.rint(offsets * (HOP / posteriorgram.hop)).astype(np.int64))
 
 
 def plane_at(posteriorgram: Posteriorgram, name: str, frame: Indices, key: Indices) -> Floats:
@@ -119,12 +131,12 @@ def plane_at(posteriorgram: Posteriorgram, name: str, frame: Indices, key: Indic
     return np.asarray(np.where(inside, plane[frame.clip(0, count - 1), key.clip(0, keys - 1)], 0.0))
 
 
-def _own_key(posteriorgram: Posteriorgram, onsets: Onsets) -> Floats:
-    """(N, 77) log-odds of the key around the onset, finely near it and coarsely beyond."""
+def _own_key(posteriorgram: Posteriorgram, onsets: Onsets, planes: Sequence[str]) -> Floats:
+    """(N, 77) log-odds of the key around the onset, finely near it and coarsely beyond; of all planes."""
     frame, key = onsets.frame[:, None], onsets.key[:, None]
 
     def odds(name: str, offsets: NDArray[np.integer]) -> Floats:
-        return logit(plane_at(posteriorgram, name, frame + offsets, key))
+        return logit(plane_at(posteriorgram, name, frame + _frames(posteriorgram, offsets), key))
 
     furthest = max(REACHES)
     onset = odds("onset", np.arange(-furthest - 3, furthest + 4))
@@ -137,29 +149,29 @@ def _own_key(posteriorgram: Posteriorgram, onsets: Onsets) -> Floats:
     low, high = SPANS[0][0], SPANS[-1][1]
     level = odds("frame", np.arange(low, high))
     means = [level[:, first - low : stop - low].mean(axis=1) for first, stop in SPANS]
-    return np.concatenate(
-        [
-            onset[:, middle + ONSET_FRAMES],
-            level[:, LEVEL_FRAMES - low],
-            odds("held", LEVEL_FRAMES),
-            odds("offset", OFFSET_FRAMES),
-            np.stack([*highest, *means], axis=1),
-        ],
-        axis=1,
-    )
+    parts = [onset[:, middle + ONSET_FRAMES], level[:, LEVEL_FRAMES - low]]
+    parts += [odds("held", LEVEL_FRAMES)] if "held" in planes else []
+    parts += [odds("offset", OFFSET_FRAMES)] if "offset" in planes else []
+    return np.concatenate([*parts, np.stack([*highest, *means], axis=1)], axis=1)
 
 
-def _other_keys(posteriorgram: Posteriorgram, onsets: Onsets) -> Floats:
+def _other_keys(posteriorgram: Posteriorgram, onsets: Onsets, planes: Sequence[str]) -> Floats:
     """(N, 131) log-odds of other keys at the moment, how much louder they are, velocity and place."""
     frame, keys = onsets.frame[:, None], onsets.key[:, None] + INTERVALS
     struck = plane_at(posteriorgram, "onset", frame, keys)
-    for offset in PEAK_FRAMES[PEAK_FRAMES != 0]:
+    reach = int(_frames(posteriorgram, np.array(PEAK_REACH)))
+    for offset in (*range(-reach, 0), *range(1, reach + 1)):
         np.maximum(struck, plane_at(posteriorgram, "onset", frame + offset, keys), out=struck)
-    velocity = plane_at(posteriorgram, "velocity", onsets.frame, onsets.key)[:, None]
-    louder = (plane_at(posteriorgram, "velocity", frame, keys) - velocity) * struck
+    after, before = (
+        logit(plane_at(posteriorgram, "frame", frame + offset, keys))
+        for offset in _frames(posteriorgram, np.array([3, -5]))
+    )
+    loudness: list[Floats] = []
+    if "velocity" in planes:
+        velocity = plane_at(posteriorgram, "velocity", onsets.frame, onsets.key)[:, None]
+        loudness = [(plane_at(posteriorgram, "velocity", frame, keys) - velocity) * struck, velocity]
     place = onsets.key[:, None] / (KEYS / 2) - 1
-    after, before = (logit(plane_at(posteriorgram, "frame", frame + offset, keys)) for offset in (3, -5))
-    return np.concatenate([logit(struck), after, before, louder, velocity, place, place**2], axis=1)
+    return np.concatenate([logit(struck), after, before, *loudness, place, place**2], axis=1)
 
 
 def _same_key(onsets: Onsets) -> Floats:
@@ -227,7 +239,7 @@ def _within(time: NDArray[np.float64], seconds: float) -> tuple[Indices, Indices
     return np.searchsorted(time, time - seconds), np.searchsorted(time, time + seconds, side="right")
 
 
-def _confidence(onsets: Onsets, velocity: Floats) -> Floats:
+def _confidence(posteriorgram: Posteriorgram, onsets: Onsets, planes: Sequence[str]) -> Floats:
     """(N, 2) how sure the acoustic model is around; the velocity against that of others around."""
     prob = onsets.prob.astype(np.float64)
     unsure, sure, likely = (prob > 0.1) & (prob < 0.9), prob > 0.9, prob > 0.5
@@ -237,9 +249,11 @@ def _confidence(onsets: Onsets, velocity: Floats) -> Floats:
         total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
         return np.asarray(total[stop] - total[first])
 
-    local = np.log(0.05 + around(unsure) / around(sure).clip(min=1))
-    usual = around(velocity * likely) / around(likely).clip(min=1)
-    return np.stack([local, velocity - usual], axis=1).astype(np.float32)
+    columns = [np.log(0.05 + around(unsure) / around(sure).clip(min=1))]
+    if "velocity" in planes:
+        velocity = plane_at(posteriorgram, "velocity", onsets.frame, onsets.key)
+        columns.append(velocity - around(velocity * likely) / around(likely).clip(min=1))
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
 def _whole(onsets: Onsets) -> Floats:

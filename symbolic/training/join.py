@@ -12,7 +12,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import PriorCard
 from symbolic.priors.evidence_join import EvidenceJoin, EvidenceJoinOptions, candidates
 from symbolic.priors.loading import save_prior
-from symbolic.priors.surroundings import LOG_ODDS, Onsets, surroundings
+from symbolic.priors.surroundings import PLANES, Onsets, log_odds, planes_of, surroundings
 from symbolic.priors.trees import Trees
 
 STEP = 0.04  # seconds
@@ -74,6 +74,7 @@ class Judged:
     inputs: Tensor  # (N, F) float16
     struck: Tensor  # (N,) 0/1
     notes: int  # that were played
+    planes: int = len(PLANES)  # that were looked at
     name: str = ""
     composition: str = ""
     instrument: str = ""
@@ -82,10 +83,12 @@ class Judged:
 def judged(posteriorgram: Posteriorgram, notes: Notes, **described: str) -> Judged:
     """The onsets that an acoustic model thought possible, labelled."""
     _, onsets = candidates(evidence_of(posteriorgram, frames_clock(posteriorgram, STEP), "struck"))
-    inputs = torch.zeros((len(onsets.key), EvidenceJoinOptions().inputs), dtype=torch.float16)
-    for places, numbers in surroundings(posteriorgram, onsets):
+    planes, inputs = planes_of(posteriorgram), torch.zeros((0, 0), dtype=torch.float16)
+    for places, numbers in surroundings(posteriorgram, onsets, planes):
+        if not len(inputs):
+            inputs = torch.zeros((len(onsets.key), numbers.shape[1]), dtype=torch.float16)
         inputs[torch.from_numpy(places)] = torch.from_numpy(numbers).half()
-    return Judged(inputs, torch.from_numpy(labels(onsets, notes)), len(notes), **described)
+    return Judged(inputs, torch.from_numpy(labels(onsets, notes)), len(notes), planes, **described)
 
 
 def labels(onsets: Onsets, notes: Notes) -> NDArray[np.float32]:
@@ -127,11 +130,14 @@ def _line(key: NDArray[np.int64], time: NDArray[np.float64]) -> tuple[NDArray[np
 
 def fit(data: Sequence[Judged], options: JoinTraining) -> EvidenceJoin:
     """A join of these recordings."""
-    if not any(len(part.struck) for part in data):
-        raise NotebeamError("fit(data)", f"{len(data)} recordings without an onset", "onsets to learn from")
+    data, count = [part for part in data if len(part.struck)], len(data)
+    if not data:
+        raise NotebeamError("fit(data)", f"{count} recordings without an onset", "onsets to learn from")
+    if len(planes := {part.planes for part in data}) > 1:
+        raise NotebeamError("fit(data)", f"posteriorgrams of {sorted(planes)} planes", "the same of all")
     torch.manual_seed(options.seed)  # of the first weights and of dropout
     inputs, struck = torch.cat([part.inputs for part in data]), torch.cat([part.struck for part in data])
-    join = EvidenceJoin(options.sizes)
+    join = EvidenceJoin(replace(options.sizes, planes=data[0].planes, inputs=inputs.shape[1]))
     sample = inputs[torch.randperm(len(inputs))[:50_000]].float()
     join.mean.copy_(sample.mean(dim=0))
     join.spread.copy_(sample.std(dim=0, correction=0).clamp(min=0.05))
@@ -141,7 +147,7 @@ def fit(data: Sequence[Judged], options: JoinTraining) -> EvidenceJoin:
     steps = options.epochs * math.ceil(len(inputs) / options.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=steps + 1)
     for rows in _batches(len(inputs), options):
-        logits = join.logits(jittered(inputs[rows].float(), options))
+        logits = join.logits(jittered(inputs[rows].float(), log_odds(join.planes), options))
         target = struck[rows].expand_as(logits)
         loss = nn.functional.binary_cross_entropy_with_logits(logits, target) * options.networks
         optimizer.zero_grad()
@@ -189,11 +195,11 @@ def _batches(count: int, options: JoinTraining) -> Iterator[Tensor]:
         yield from torch.split(torch.randperm(count), options.batch_size)
 
 
-def jittered(inputs: Tensor, options: JoinTraining) -> Tensor:
-    """Each onset's log-odds stretched and moved together."""
+def jittered(inputs: Tensor, odds: int, options: JoinTraining) -> Tensor:
+    """Each onset's log-odds, the first `odds` of its numbers, stretched and moved together."""
     stretch = 1 + options.stretch * torch.randn(len(inputs), 1)
     move = options.shift * torch.randn(len(inputs), 1)
-    return torch.cat([inputs[:, :LOG_ODDS] * stretch + move, inputs[:, LOG_ODDS:]], dim=1)
+    return torch.cat([inputs[:, :odds] * stretch + move, inputs[:, odds:]], dim=1)
 
 
 @dataclass(frozen=True)
@@ -249,9 +255,10 @@ def split(
     return rest, held
 
 
-def card_of(name: str, data: Sequence[Judged], training: JoinTraining, model: str, command: str) -> PriorCard:
+def card_of(
+    name: str, data: Sequence[Judged], options: EvidenceJoinOptions, model: str, command: str
+) -> PriorCard:
     """What is known of a fit."""
-    options = training.sizes
     sources = (
         f"{len(data)} posteriorgrams of the acoustic model {model} (acoustic.training.posteriorgrams): MAPS "
         "synthesised pianos; ASAP and POP909 performances rendered on sampled pianos and soundfonts; as they "
@@ -307,7 +314,8 @@ def _run(args: argparse.Namespace, training: JoinTraining) -> None:
         return
     join = fit(data, training)
     command = f"python -m symbolic.training.join --seed {args.seed}"
-    join.card = card_of(args.output.stem, data, training, args.model, command)
+    options = replace(training.sizes, planes=join.planes, inputs=join.inputs)
+    join.card = card_of(args.output.stem, data, options, args.model, command)
     save_prior(join, args.output)
 
 

@@ -23,7 +23,7 @@ from symbolic.priors.base import PriorCard
 from symbolic.priors.evidence_join import EvidenceJoin, EvidenceJoinOptions, candidates
 from symbolic.priors.loading import load_prior
 from symbolic.priors.repetition import chords_of, recall
-from symbolic.priors.surroundings import Onsets, surroundings
+from symbolic.priors.surroundings import PLANES, Onsets, log_odds, planes_of, surroundings
 from symbolic.priors.trees import TreeOptions, Trees
 from symbolic.training.join import (
     JoinTraining,
@@ -69,7 +69,7 @@ def onsets_of(posteriorgram: Posteriorgram) -> Onsets:
 def numbers_of(posteriorgram: Posteriorgram, onsets: Onsets, block: int = 8192) -> NDArray[np.float32]:
     """(N, F), in the onsets' order."""
     result = np.full((len(onsets.key), EvidenceJoinOptions().inputs), np.nan, dtype=np.float32)
-    for places, numbers in surroundings(posteriorgram, onsets, block):
+    for places, numbers in surroundings(posteriorgram, onsets, block=block):
         result[places] = numbers
     return result
 
@@ -238,11 +238,39 @@ def test_what_it_cannot_read_is_refused() -> None:
     bare = Posteriorgram(frame=clip.frame, onset=clip.onset, hop=0.02, source="theirs.npz")
     with pytest.raises(NotebeamError, match=r"theirs\.npz: got 'no plane offset'"):
         decode(bare, join)
-    slow = random_posteriorgram(100, 9, often=0.01, hop=0.01)
-    with pytest.raises(NotebeamError, match=r"frames of 0\.01 s"):
-        decode(slow, join)
     with pytest.raises(NotebeamError, match="got 'steps alone', expected posteriorgrams"):
         Stream(join, Beam(look_back=10))
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3, 4])
+def test_fewer_planes_give_fewer_numbers_of_which_the_first_are_log_odds(planes: int) -> None:
+    even = np.full((200, 88), 0.5, dtype=np.float32)
+    clip = Posteriorgram(frame=even, onset=even, offset=even, held=even, velocity=even, hop=0.02)
+    onset = Onsets(np.array([44]), np.array([100]), np.array([2.0]), np.array([0.5], dtype=np.float32))
+    ((_, numbers),) = surroundings(clip, onset, planes)
+    assert numbers.shape == (1, 298 - 14 * (planes < 2) - 16 * (planes < 3) - 34 * (planes < 4))
+    assert not numbers[0, : log_odds(planes)].any()  # an even chance everywhere
+    bare = Posteriorgram(frame=even, onset=even, hop=0.02)
+    assert (planes_of(clip), planes_of(bare)) == (4, 1)
+    ((_, same),) = surroundings(bare, onset, 1)
+    if planes == 1:
+        np.testing.assert_array_equal(numbers, same)
+
+
+def test_a_join_of_fewer_planes_reads_posteriorgrams_that_have_no_more() -> None:
+    clip = random_posteriorgram(200, 4, often=0.01)
+    bare = Posteriorgram(frame=clip.frame, onset=clip.onset, hop=0.02)
+    torch.manual_seed(0)
+    join = EvidenceJoin(EvidenceJoinOptions(hidden=8, planes=1, inputs=234)).eval()
+    np.testing.assert_array_equal(decode(clip, join).roll, decode(bare, join).roll)
+
+
+def test_frames_half_as_long_tell_the_same() -> None:
+    clip = random_posteriorgram(300, 5, often=0.01)
+    planes = {name: np.repeat(getattr(clip, name), 2, axis=0) for name in ("frame", *PLANES)}
+    fine, onsets = Posteriorgram(**planes, hop=0.01), onsets_of(clip)
+    twice = Onsets(onsets.key, 2 * onsets.frame, onsets.time, onsets.prob)
+    np.testing.assert_allclose(numbers_of(fine, twice), numbers_of(clip, onsets), atol=1e-5)
 
 
 def test_posteriorgrams_of_another_acoustic_model_and_other_steps_are_refused() -> None:

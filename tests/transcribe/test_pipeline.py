@@ -270,7 +270,7 @@ def test_a_join_is_for_whole_posteriorgrams_of_its_acoustic_model_alone(
     """By default; where it cannot be used the prior of notes is."""
     held = np.zeros_like(ideal(MUSIC).frame)
     ours = replace(ideal(MUSIC), held=held, model="piano")
-    assert asked(monkeypatch, ours) == JOINS["piano"]
+    assert asked(monkeypatch, ours) == JOINS["piano"].name
     assert asked(monkeypatch, replace(ours, held=None)) == PRIOR
     assert asked(monkeypatch, replace(ours, model="oracle")) == PRIOR
     assert asked(monkeypatch, replace(ours, model="piano-small")) == PRIOR
@@ -284,8 +284,9 @@ def test_a_join_is_for_whole_posteriorgrams_of_its_acoustic_model_alone(
 
 
 def test_joins_belong_to_the_models_that_they_are_listed_for() -> None:
-    for model, name in JOINS.items():
-        assert load_prior(name).require_card().acoustic_model == model
+    for model, join in JOINS.items():
+        card = load_prior(join.name).require_card()
+        assert (card.acoustic_model, card.options.get("planes", 4)) == (model, join.planes)
 
 
 def test_a_join_decides_with_weight_1_and_finds_what_is_certain() -> None:
@@ -300,6 +301,6 @@ def test_a_join_decides_with_weight_1_and_finds_what_is_certain() -> None:
 
 def test_a_join_for_another_acoustic_model_is_refused() -> None:
     with pytest.raises(NotebeamError, match="acoustic model 'oracle'.*expected 'piano'"):
-        Transcriber(prior=JOINS["piano"]).transcribe_posteriorgram(
+        Transcriber(prior=JOINS["piano"].name).transcribe_posteriorgram(
             replace(ideal(MUSIC), held=np.zeros_like(ideal(MUSIC).frame))
         )
