@@ -1,10 +1,10 @@
 """From basic-pitch's probabilities: what do its own notes score, and what do ours?
 
 Is: its note creation with its defaults and tuned (cross-validated over compositions), ours with the defaults
-for an unknown front end and with those of `--frontend basic-pitch`, all on the same posteriorgrams of
-maps/real-dev.
+for an unknown front end and with those of `--frontend basic-pitch`, with a prior of notes and with the join
+that was fitted to it, all on the same posteriorgrams of maps/real-dev.
 Is not: the fit of our settings (benchmarks.tuning --posteriorgrams), which were chosen on these recordings;
-what they are worth on other compositions is that command's figure.
+what they are worth on other compositions is that command's figure. The join's fit saw no real recording.
 
 Needs the package `basic-pitch`, installed as docs/python.md says, with pretty_midi and resampy, which its
 note creation imports.
@@ -31,7 +31,7 @@ from symbolic.datasets.maps import Recording, read_maps
 from symbolic.notes import Notes, read_tsv
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.pipeline import Transcriber
-from transcribe.presets import PRIOR
+from transcribe.presets import AUTO, JOINS, PRIOR
 from transcribe.scoring import Scores, mean, score
 from transcribe.scoring.matching import onset_ratios
 
@@ -39,7 +39,12 @@ from transcribe.scoring.matching import onset_ratios
 Setting = tuple[float, float, int, bool]
 DEFAULTS: Setting = (0.5, 0.3, 11, True)
 GRID: tuple[Setting, ...] = tuple(product((0.5, 0.6, 0.7), (0.2, 0.3), (5, 11), (False,)))
-NAMES = {"notebeam, front end unknown": "", "notebeam --frontend basic-pitch": BasicPitch.name}
+# Ours: what the posteriorgrams say of who made them, and the prior.
+OURS = {
+    "notebeam, front end unknown": ("", AUTO),
+    "notebeam --frontend basic-pitch, prior of notes": (BasicPitch.name, PRIOR),
+    "notebeam --frontend basic-pitch": (BasicPitch.name, AUTO),
+}
 SHIFTS = (0.0, -0.01, -0.018)  # seconds
 VELOCITY = 127  # of an amplitude of 1
 Item = tuple[Recording, Notes, Posteriorgram]
@@ -113,10 +118,9 @@ def held_out(items: Sequence[Item], tried: Sequence[Sequence[Notes]]) -> list[Sc
 
 def our_rows(items: Sequence[Item]) -> list[dict[str, str | float]]:
     """Ours, by what is known of the front end."""
-    transcriber = Transcriber()
     rows = []
-    for name, model in NAMES.items():
-        found = []
+    for name, (model, prior) in OURS.items():
+        transcriber, found = Transcriber(prior=prior), []
         for recording, reference, p in items:
             notes = transcriber.transcribe_posteriorgram(replace(p, model=model)).notes
             found.append(score(reference, notes, duration=recording.seconds))
@@ -135,7 +139,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = [row for name in args.rows for row in ROWS[name](items)]
     for row in rows:
         print(row)
-    settings = {"prior": PRIOR, "data": "maps/real-dev, 15 recordings", "grid": len(GRID)}
+    settings = {
+        "prior of notes": PRIOR,
+        "join": JOINS[BasicPitch.name].name,
+        "data": "maps/real-dev, 15 recordings",
+        "grid": len(GRID),
+    }
     question = "What are basic-pitch's probabilities worth, by its notes and by ours?"
     merge_report(args.output, question, settings, rows, ("notes",))
     return 0

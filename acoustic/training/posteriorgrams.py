@@ -1,6 +1,7 @@
 """Posteriorgrams of recordings whose notes are known: what a join learns an acoustic model's mistakes from.
 
-Is: a command, `python -m acoustic.training.posteriorgrams -o FOLDER`; it writes NAME.npz, NAME.tsv, a list.
+Is: a command, `python -m acoustic.training.posteriorgrams -o FOLDER`; it writes NAME.npz, NAME.tsv, a list;
+with `--audio` NAME.flac in place of NAME.npz, for other systems to listen to.
 Is not: the fit (symbolic.training.join).
 
 Songs of POP909 that were not rendered for the acoustic model, and performances of ASAP's training split cut,
@@ -22,6 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 
 from acoustic.audio import RATE_HZ, Samples, read_audio
@@ -46,6 +48,7 @@ from symbolic.notes import Notes, read_tsv, write_tsv
 NEVER_HEARD = ("musescore-bright", "musescore-honky", "fluid-honky")  # by the acoustic model
 LIST = "recordings.csv"
 COLUMNS = ("name", "composition", "instrument", "chain")
+AUDIO = ".flac"  # in place of a model's name: the recordings themselves
 CLEAN = 0.25  # of the recordings
 BLOCK = (5, 3)  # renderings on one piano, then recordings of MAPS
 SPOILING = AugmentOptions(
@@ -184,8 +187,9 @@ def write_all(items: Sequence[Item], model: str, into: Path, seconds: float, job
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
         table.writerows(item.row() for item in items)
+    made = AUDIO if model == AUDIO else ".npz"
     missing = [
-        (number, item) for number, item in enumerate(items) if not (into / f"{item.name}.npz").exists()
+        (number, item) for number, item in enumerate(items) if not (into / f"{item.name}{made}").exists()
     ]
     if jobs == 1:
         return _write(missing, model, into, seconds)
@@ -201,12 +205,15 @@ def write_all(items: Sequence[Item], model: str, into: Path, seconds: float, job
 
 def _write(items: Sequence[tuple[int, Item]], model: str, into: Path, seconds: float) -> None:
     """Those recordings, each with its number in the list."""
-    listener = listener_named(model)
+    listener = None if model == AUDIO else listener_named(model)
     for number, item in items:
         audio, notes = sound(item, seconds, number)
-        path = into / f"{item.name}.npz"
-        write_tsv(path.with_suffix(".tsv"), notes)
-        replace(listener(audio, rate=RATE_HZ), source=item.name).save(path)
+        write_tsv(into / f"{item.name}.tsv", notes)
+        if listener is None:
+            with replacing(into / f"{item.name}{AUDIO}") as temporary:
+                soundfile.write(temporary, audio, RATE_HZ)
+        else:
+            replace(listener(audio, rate=RATE_HZ), source=item.name).save(into / f"{item.name}.npz")
         sys.stderr.write(f"\r{number + 1} {item.name:<50}")
     sys.stderr.write("\n")
 
@@ -219,6 +226,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--model", default="piano", help=f"acoustic model (default: piano), or {', '.join(FRONTENDS)}"
     )
+    parser.add_argument("--audio", action="store_const", const=AUDIO, dest="model",
+                        help="write the recordings themselves, as FLAC, for any other system")  # fmt: skip
     parser.add_argument("--count", type=int, default=240, help="recordings (default: 240)")
     parser.add_argument("--seconds", type=float, default=100.0, help="of each, at most (default: 100)")
     parser.add_argument("--seed", type=int, default=0)
@@ -234,7 +243,8 @@ def _run(args: argparse.Namespace) -> None:
     if args.count < 1 or args.jobs < 1 or args.seconds <= 0:
         got = (args.count, args.seconds, args.jobs)
         raise NotebeamError("--count, --seconds, --jobs", got, "numbers above 0")
-    listener_named(args.model)  # said before anything is made
+    if args.model != AUDIO:
+        listener_named(args.model)  # said before anything is made
     items = plan(args.count, args.seconds, args.seed)
     write_all(items, args.model, args.output, args.seconds, args.jobs)
 
