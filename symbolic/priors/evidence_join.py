@@ -25,7 +25,7 @@ from symbolic.priors.surroundings import PLANES, Onsets, surroundings
 from symbolic.priors.trees import TreeOptions, Trees
 from symbolic.state import State
 
-FLOOR = 0.01  # less probable onsets stay as the acoustic model has them
+FLOOR = 0.01
 STEP_BLOCK = 8192  # steps whose log-odds are made at once
 CERTAIN, IMPOSSIBLE = 1 - 1e-6, 1e-6  # as in the cost of the search
 REACH = 5.0  # standard deviations beyond which an input is cut off
@@ -38,6 +38,7 @@ class EvidenceJoinOptions:
 
     visible: int = 88
     planes: int = len(PLANES)  # that it looks at, beside the frame plane: the first so many of `PLANES`
+    floor: float = FLOOR  # less probable onsets stay as the acoustic model has them
     inputs: int = INPUTS
     hidden: int = 128
     networks: int = 1  # whose log-odds are averaged
@@ -52,7 +53,8 @@ class EvidenceJoin(Prior):
 
     def __init__(self, options: EvidenceJoinOptions) -> None:
         super().__init__()
-        self.visible, self.inputs, self.planes = options.visible, options.inputs, options.planes
+        self.visible, self.inputs = options.visible, options.inputs
+        self.planes, self.floor = options.planes, options.floor
         self.register_buffer("mean", torch.zeros(options.inputs))
         self.register_buffer("spread", torch.ones(options.inputs))
         self.networks = nn.ModuleList(_network(options) for _ in range(options.networks))
@@ -89,7 +91,7 @@ class EvidenceJoin(Prior):
             self._check_model(posteriorgram)
             for at in _blocks(part):
                 joined[clip, at] = _log_odds(part, at)
-            (row, key), onsets = candidates(part)
+            (row, key), onsets = candidates(part, self.floor)
             for places, numbers in surroundings(posteriorgram, onsets, self.planes):
                 logits = self.judge(torch.from_numpy(numbers).to(self.mean))
                 joined[clip, row[places], key[places]] = logits.cpu()
@@ -208,9 +210,9 @@ def _log_odds(steps: StepEvidence, at: slice) -> Tensor:
     return torch.from_numpy(steps.prob[at]).clamp(IMPOSSIBLE, CERTAIN).logit()
 
 
-def candidates(steps: StepEvidence) -> tuple[tuple[NDArray[np.intp], ...], Onsets]:
+def candidates(steps: StepEvidence, floor: float = FLOOR) -> tuple[tuple[NDArray[np.intp], ...], Onsets]:
     """Steps and keys (N,) of the onsets that are judged, and the onsets."""
-    where = np.nonzero(steps.prob >= FLOOR)
+    where = np.nonzero(steps.prob >= floor)
     return where, Onsets(
         where[1], steps.frame[where].astype(np.int64), np.asarray(steps.time[where]), steps.prob[where]
     )

@@ -28,7 +28,7 @@ from symbolic.notes import Notes, read_tsv
 from symbolic.pitch import LOWEST
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import PriorCard
-from symbolic.priors.evidence_join import EvidenceJoin, EvidenceJoinOptions, candidates
+from symbolic.priors.evidence_join import FLOOR, EvidenceJoin, EvidenceJoinOptions, candidates
 from symbolic.priors.loading import save_prior
 from symbolic.priors.surroundings import PLANES, Onsets, log_odds, planes_of, surroundings
 from symbolic.priors.trees import Trees
@@ -80,9 +80,9 @@ class Judged:
     instrument: str = ""
 
 
-def judged(posteriorgram: Posteriorgram, notes: Notes, **described: str) -> Judged:
-    """The onsets that an acoustic model thought possible, labelled."""
-    _, onsets = candidates(evidence_of(posteriorgram, frames_clock(posteriorgram, STEP), "struck"))
+def judged(posteriorgram: Posteriorgram, notes: Notes, floor: float = FLOOR, **described: str) -> Judged:
+    """The onsets of a probability of `floor` or more, labelled."""
+    _, onsets = candidates(evidence_of(posteriorgram, frames_clock(posteriorgram, STEP), "struck"), floor)
     planes, inputs = planes_of(posteriorgram), torch.zeros((0, 0), dtype=torch.float16)
     for places, numbers in surroundings(posteriorgram, onsets, planes):
         if not len(inputs):
@@ -225,7 +225,7 @@ def quality(data: Sequence[Judged], join: EvidenceJoin | None) -> Quality:
     return Quality(float(np.mean(nats)), float(np.mean(scores)))
 
 
-def read(folder: Path) -> Iterator[Judged]:
+def read(folder: Path, floor: float = FLOOR) -> Iterator[Judged]:
     """Every posteriorgram of the list that is there, with its notes.
 
     Raises:
@@ -237,7 +237,7 @@ def read(folder: Path) -> Iterator[Judged]:
         if path.exists():
             count += 1
             described = {key: row[key] for key in ("name", "composition", "instrument")}
-            yield judged(Posteriorgram.load(path), read_tsv(path.with_suffix(".tsv")), **described)
+            yield judged(Posteriorgram.load(path), read_tsv(path.with_suffix(".tsv")), floor, **described)
     if not count:
         raise NotebeamError(str(folder), "no posteriorgram of the list", "NAME.npz, each with NAME.tsv")
 
@@ -286,9 +286,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--trees", type=int, default=given.trees)
     parser.add_argument("--hidden", type=int, default=given.hidden)
     parser.add_argument("--epochs", type=int, default=given.epochs)
+    parser.add_argument(
+        "--floor", type=float, default=FLOOR,
+        help=f"onsets of this probability or more are judged (default: {FLOOR}; higher for a system that is "
+        "never sure that nothing begins)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=given.seed)
     parser.add_argument("-o", "--output", type=Path, help=".safetensors to write")
     args = parser.parse_args(argv)
+    if not 0 < args.floor < 1:
+        parser.error("--floor: expected a probability between 0 and 1")
     if (args.output is None) == (args.hold_out is None):
         parser.error("either -o or --hold-out")
     training = JoinTraining(
@@ -299,7 +306,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace, training: JoinTraining) -> None:
     data = []
-    for part in read(args.posteriorgrams):
+    for part in read(args.posteriorgrams, args.floor):
         data.append(part)
         sys.stderr.write(f"\r{len(data)} {part.name[:60]:<60}")
     sys.stderr.write("\n")
@@ -313,8 +320,10 @@ def _run(args: argparse.Namespace, training: JoinTraining) -> None:
             sys.stdout.write(f"{line}\n")
         return
     join = fit(data, training)
-    command = f"python -m symbolic.training.join --seed {args.seed}"
-    options = replace(training.sizes, planes=join.planes, inputs=join.inputs)
+    command = (
+        f"python -m symbolic.training.join --model {args.model} --floor {args.floor:g} --seed {args.seed}"
+    )
+    options = replace(training.sizes, planes=join.planes, inputs=join.inputs, floor=args.floor)
     join.card = card_of(args.output.stem, data, options, args.model, command)
     save_prior(join, args.output)
 

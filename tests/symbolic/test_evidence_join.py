@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -267,7 +268,7 @@ def test_a_join_of_fewer_planes_reads_posteriorgrams_that_have_no_more() -> None
 
 def test_frames_half_as_long_tell_the_same() -> None:
     clip = random_posteriorgram(300, 5, often=0.01)
-    planes = {name: np.repeat(getattr(clip, name), 2, axis=0) for name in ("frame", *PLANES)}
+    planes: dict[str, Any] = {name: np.repeat(getattr(clip, name), 2, axis=0) for name in ("frame", *PLANES)}
     fine, onsets = Posteriorgram(**planes, hop=0.01), onsets_of(clip)
     twice = Onsets(onsets.key, 2 * onsets.frame, onsets.time, onsets.prob)
     np.testing.assert_allclose(numbers_of(fine, twice), numbers_of(clip, onsets), atol=1e-5)
@@ -403,3 +404,18 @@ def test_the_command_says_in_one_line_what_is_missing(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "recordings.csv" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_is_below_the_floor_stays_as_it_was_heard() -> None:
+    clip = random_posteriorgram(200, 6, often=0.02)
+    torch.manual_seed(1)
+    options = EvidenceJoinOptions(hidden=8, floor=0.4)
+    join = EvidenceJoin(options).eval()
+    torch.nn.init.constant_(join.networks[0][-1].bias, -99.0)  # type: ignore[index]  # nothing judged is a note
+    evidence = evidence_of(clip, frames_clock(clip, 0.04), "struck")
+    with torch.inference_mode():
+        found = join.conditioned_on([clip], [evidence]).posterior()[0].numpy()
+    heard = evidence.prob.clip(1e-6, 1 - 1e-6)
+    below = heard < 0.4
+    np.testing.assert_allclose(found[below], heard[below], atol=1e-5)
+    assert (heard >= 0.4).any() and not found[~below].round(6).any()
