@@ -51,6 +51,15 @@ def within(place: str) -> Iterator[None]:
         raise NotebeamError(f"{place}: {error.place}", error.value, error.expected) from error
 
 
+@contextmanager
+def called(place: str) -> Iterator[None]:
+    """Errors of a block name `place` alone: what the user called that which the block calls otherwise."""
+    try:
+        yield
+    except NotebeamError as error:
+        raise NotebeamError(place, error.value, error.expected) from error
+
+
 def one_line(text: str) -> str:
     """A message that is safe to show: names may hold line breaks, escape codes, bytes that are no text."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)

@@ -24,7 +24,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
     from dataclasses import fields, replace
 
     from symbolic.decoding.options import METHODS, Beam
-    from symbolic.errors import NotebeamError
+    from symbolic.errors import NotebeamError, called
     from symbolic.priors.loading import priors_with_steps_of
     from transcribe.pipeline import Transcriber
     from transcribe.presets import METHOD, Choice, preset
@@ -41,7 +41,8 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         got = f"--decoder {method}" if method not in readers else "no prior"
         fitting = ", ".join(priors_with_steps_of("beats"))
         raise NotebeamError("--clock beats", got, f"--decoder beam or greedy, and --prior, one of {fitting}")
-    decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight, clock=args.clock)
+    with called("--prior-weight"):
+        decoder = preset(method, prior=args.prior != "none", weight=args.prior_weight, clock=args.clock)
     numbers = {}
     for flag, name in SETTINGS.items():
         value = getattr(args, flag[2:].replace("-", "_"))
@@ -52,7 +53,8 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
             raise NotebeamError(flag, value, f"--decoder {' or '.join(having)}: {method} has no such setting")
         if name == "n_best" and isinstance(decoder, Beam) and value > decoder.width:
             raise NotebeamError(flag, value, f"{decoder.width} at most, the hypotheses of --beam-width")
-        decoder = replace(decoder, **{name: value})  # refuses a bad one
+        with called(flag):
+            decoder = replace(decoder, **{name: value})  # refuses a bad one
         numbers[name] = value
     options = {
         "model": args.model,
@@ -75,4 +77,11 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
     options = {name: value for name, value in options.items() if value is not None}
     if args.prior == "none":
         options["prior"] = None
-    return Transcriber(**options)
+    try:
+        return Transcriber(**options)
+    except NotebeamError as error:
+        name = error.place.removeprefix("Transcriber.")
+        if name == error.place or name not in vars(args):
+            raise
+        flag = f"--{name.replace('_', '-')}"
+        raise NotebeamError(flag, getattr(args, name), error.expected) from error

@@ -228,9 +228,9 @@ def test_a_posteriorgram_of_nonsense_is_named_with_its_key(
     ("options", "message"),
     [
         (["--prior", "nobody/nothing"], "got 'nobody/nothing', expected a prior's name"),
-        (["--prior-weight", "-1"], "Beam.prior_weight: got -1.0, expected a number 0..1000000"),
-        (["--prior-weight", "1e308"], "Beam.prior_weight: got 1e+308, expected a number 0..1000000"),
-        (["--tuning", "900"], "Transcriber.tuning: got 900.0, expected Hz of A4, 370 to 523"),
+        (["--prior-weight", "-1"], "--prior-weight: got -1.0, expected a number 0..1000000"),
+        (["--prior-weight", "1e308"], "--prior-weight: got 1e+308, expected a number 0..1000000"),
+        (["--tuning", "900"], "--tuning: got 900.0, expected Hz of A4, 370 to 523"),
         (["--prior", "none", "--prior-weight", "2"], "--prior-weight: got 2.0, expected a prior to weigh"),
         (["--decoder", "hmm", "--prior", "x/y"], "--prior: got 'x/y', expected none: hmm decides without"),
         (
@@ -242,8 +242,8 @@ def test_a_posteriorgram_of_nonsense_is_named_with_its_key(
             ["--decoder", "threshold", "--note-penalty", "1"],
             "--note-penalty: got 1.0, expected --decoder hmm or greedy or beam: threshold has no such",
         ),
-        (["--decoder", "threshold", "--threshold", "2"], "Threshold.threshold: got 2.0, expected a prob"),
-        (["--temperature", "0"], "Beam.temperature: got 0.0, expected a number 1e-06..1000000"),
+        (["--decoder", "threshold", "--threshold", "2"], "--threshold: got 2.0, expected a prob"),
+        (["--temperature", "0"], "--temperature: got 0.0, expected a number 1e-06..1000000"),
         (["-o", "-"], "-o -: got 'stdout', expected the name of a file or folder"),
         (["-o", "music.npz"], "-o music.npz: got 'an existing file', expected a folder or a name .mid"),
         (
