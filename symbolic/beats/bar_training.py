@@ -1,13 +1,14 @@
 """`python -m symbolic.beats.bar_training -o FOLDER`: train the network of bars on ASAP's training pieces.
 
-It reads what the network of beats says, which is therefore trained first (symbolic.beats.training), at the
-beats that are annotated, a few of them left out.
+It reads what the networks of beats and tempo say, which are therefore trained first (symbolic.beats.training,
+symbolic.beats.tempo_training): at the beats that are annotated, a few of them left out, and at those that are
+found, with the mistakes that are made in use.
 """
 
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from symbolic.beats.bars import FEATURES, PITCH_CLASSES, BarNetwork, beat_features
-from symbolic.beats.chords import chords_of
+from symbolic.beats.chords import Chords, chords_of
 from symbolic.beats.excerpts import UNKNOWN, Piece, played_otherwise
-from symbolic.beats.network import BARS, BeatNetwork, follow, load_network, read_chords, save_network
+from symbolic.beats.network import BARS, Readings, follow, load_network, read_chords, save_network
+from symbolic.beats.search import find_beats
+from symbolic.beats.tempo import load_tempo_network, read_tempo
 from symbolic.beats.training import card_of, run
 from symbolic.checkpoints import write_json
 from symbolic.config import at_least, at_most
@@ -32,6 +35,7 @@ LOST = (0.0, 0.01, 0.03)  # share of beats that are left out of a piece: found o
 HIDDEN = 0.3  # share of excerpts whose pitch classes are hidden, lest pieces be known by heart
 WARM_UP = 30  # steps
 BAR_WEIGHT = 0.3
+AT_BEAT = 0.07  # seconds that a beat may lie off an annotated one and be it
 INSIDE = 0.1  # seconds that a beat may lie before the first chord or after the last
 
 
@@ -41,7 +45,8 @@ class BarOptions:
 
     channels: int = 32
     dropout: float = 0.2
-    versions: int = 2  # of each performance, each played otherwise
+    versions: int = 1  # of each performance, each played otherwise, at its annotated beats
+    found_versions: int = 1  # more, at the beats found in them
     steps: int = 450
     batch_size: int = 24  # excerpts
     beats: int = 128  # of an excerpt at most
@@ -52,7 +57,17 @@ class BarOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least("bars", self, channels=1, versions=1, steps=1, batch_size=1, beats=1, validation_steps=1)
+        at_least(
+            "bars",
+            self,
+            channels=1,
+            versions=1,
+            found_versions=0,
+            steps=1,
+            batch_size=1,
+            beats=1,
+            validation_steps=1,
+        )
         at_least("bars", self, dropout=0, learning_rate=0, weight_decay=0, ema=0, seed=0)
         at_most("bars", self, dropout=0.9, ema=0.99999, steps=10**9, seed=2**31)
 
@@ -66,13 +81,48 @@ class Bars:
     bar: NDArray[np.int64]  # (N,) index in BARS, or UNKNOWN
 
 
-def bars_of_piece(piece: Piece, network: BeatNetwork, kept: NDArray[np.bool_] | None = None) -> Bars:
+class Reader:
+    """The networks that are trained before: what they say of chords."""
+
+    def __init__(self) -> None:
+        self.beats, self.tempo = load_network(), load_tempo_network()
+
+    def read(self, chords: Chords) -> Readings:
+        """The network of beats on chords, one at least."""
+        return read_chords(self.beats, chords)
+
+    def found(self, chords: Chords, readings: Readings) -> NDArray[np.float64]:
+        """(N,) seconds of the beats found with the network of tempo."""
+        tempo, _ = read_tempo(self.tempo, chords, readings)
+        return find_beats(replace(readings, tempo=tempo))
+
+
+def bars_at_annotated(piece: Piece, reader: Reader, kept: NDArray[np.bool_] | None = None) -> Bars:
     """The beats of a piece, of one chord at least, those alone that are kept and within its notes."""
     chords, beats = chords_of(piece.notes), piece.beats
     inside = (beats.times >= chords.time[0] - INSIDE) & (beats.times <= chords.time[-1] + INSIDE)
     rows = np.flatnonzero(inside if kept is None else inside & kept)
-    features = beat_features(beats.times[rows], chords, read_chords(network, chords))
+    features = beat_features(beats.times[rows], chords, reader.read(chords))
     return Bars(features, beats.downbeat[rows].astype(np.int64), _bar_sizes(beats)[rows])
+
+
+def bars_at_found(piece: Piece, reader: Reader) -> Bars:
+    """The beats found in a piece, of one chord at least: downbeats are those near an annotated one."""
+    chords, beats = chords_of(piece.notes), piece.beats
+    readings = reader.read(chords)
+    times = reader.found(chords, readings)
+    return Bars(
+        beat_features(times, chords, readings), downbeats_near(times, beats), np.full(len(times), UNKNOWN)
+    )
+
+
+def downbeats_near(times: NDArray[np.float64], beats: Annotation) -> NDArray[np.int64]:
+    """(N,) 1 where a beat at `times` (N,) is at an annotated downbeat, else 0; UNKNOWN beyond all beats."""
+    first = np.concatenate([[-np.inf], beats.times[beats.downbeat], [np.inf]])
+    after = np.searchsorted(first, times)
+    distance = np.minimum(times - first[after - 1], first[after] - times)
+    inside = (times >= beats.times[0] - AT_BEAT) & (times <= beats.times[-1] + AT_BEAT)
+    return np.where(inside, (distance <= AT_BEAT).astype(np.int64), UNKNOWN)
 
 
 def _bar_sizes(beats: Annotation) -> NDArray[np.int64]:
@@ -86,17 +136,20 @@ def _bar_sizes(beats: Annotation) -> NDArray[np.int64]:
     return np.where(np.isin(found, BARS), found - BARS[0], UNKNOWN)
 
 
-def played(training: Sequence[Piece], network: BeatNetwork, options: BarOptions) -> list[Bars]:
-    """Every performance, again and again otherwise."""
-    found = []
-    for version in range(options.versions):
+def played(training: Sequence[Piece], reader: Reader, options: BarOptions) -> list[Bars]:
+    """Every performance, again and again otherwise, at its annotated beats and at those found."""
+    result = []
+    for version in range(options.versions + options.found_versions):
         for number, piece in enumerate(training):
             draw = np.random.default_rng((options.seed, version, number))
             length = float(piece.notes.onset[-1] - piece.notes.onset[0])
             other = played_otherwise(piece, length + 1, draw)
-            kept = draw.random(len(other.beats.times)) >= draw.choice(LOST)
-            found.append(bars_of_piece(other, network, kept))
-    return found
+            if version >= options.versions:
+                result.append(bars_at_found(other, reader))
+            else:
+                kept = draw.random(len(other.beats.times)) >= draw.choice(LOST)
+                result.append(bars_at_annotated(other, reader, kept))
+    return result
 
 
 def batch_of(material: Sequence[Bars], options: BarOptions, draw: np.random.Generator) -> list[Tensor]:
@@ -126,32 +179,39 @@ def losses(network: BarNetwork, features: Tensor, downbeat: Tensor, bar: Tensor)
 
 
 @torch.inference_mode()
-def validated(network: BarNetwork, valid: Sequence[Bars]) -> dict[str, float]:
-    """Means over performances: each counts once, however long it is."""
-    each = [
-        [
-            float(loss)
-            for loss in losses(
-                network, *(torch.from_numpy(values)[None] for values in (one.features, one.downbeat, one.bar))
-            )
-        ]
-        for one in valid
-    ]
-    downbeat, bar = np.mean(each, axis=0).tolist()
-    return {"downbeat": downbeat, "bar": bar}
+def validated(network: BarNetwork, annotated: Sequence[Bars], found: Sequence[Bars]) -> dict[str, float]:
+    """Means over performances: each counts once, however long it is; "loss" is the one that counts."""
+    at_annotated, at_found = (
+        np.mean([[float(loss) for loss in losses(network, *_tensors(one))] for one in group], axis=0).tolist()
+        for group in (annotated, found)
+    )
+    downbeat, bar = at_annotated
+    return {
+        "loss": downbeat + at_found[0],
+        "downbeat": downbeat,
+        "downbeat_found": at_found[0],
+        "bar": bar,
+    }
+
+
+def _tensors(one: Bars) -> tuple[Tensor, Tensor, Tensor]:
+    """A batch of one performance."""
+    features, downbeat, bar = (torch.from_numpy(a)[None] for a in (one.features, one.downbeat, one.bar))
+    return features, downbeat, bar
 
 
 def train(folder: Path, options: BarOptions, training: Sequence[Piece], valid: Sequence[Piece]) -> None:
     """Train. In `folder` lie the weights that were best on the validation pieces, their card, the config in
     full (config.json) and a log of validations (log.jsonl)."""
     torch.manual_seed(options.seed)
-    begun, beats, draw = time.process_time(), load_network(), np.random.default_rng(options.seed)
+    begun, reader, draw = time.process_time(), Reader(), np.random.default_rng(options.seed)
     network, averaged = BarNetwork(options.channels, options.dropout), BarNetwork(options.channels).eval()
     averaged.load_state_dict(network.state_dict())
     write_json(folder / "config.json", asdict(options))
     begin_log(folder, 0)
-    held_out = [bars_of_piece(piece, beats) for piece in valid]
-    material = played(training, beats, options)
+    annotated = [bars_at_annotated(piece, reader) for piece in valid]
+    found = [bars_at_found(piece, reader) for piece in valid]
+    material = played(training, reader, options)
     log.info(f"{sum(len(one.bar) for one in material)} beats")
     optimizer = torch.optim.AdamW(
         network.parameters(), options.learning_rate, weight_decay=options.weight_decay
@@ -169,15 +229,16 @@ def train(folder: Path, options: BarOptions, training: Sequence[Piece], valid: S
         follow(averaged, network, kept)
         if step % options.validation_steps and step < options.steps:
             continue
-        scores = {"training": float(np.mean(trained)), **validated(averaged, held_out)}
+        scores = {"training": float(np.mean(trained)), **validated(averaged, annotated, found)}
         trained.clear()
         row = {"step": step, "processor_minutes": round((time.process_time() - begun) / 60, 1)}
         row |= {name: round(value, 4) for name, value in scores.items()}
         add_to_log(folder, row)
         log.info(" ".join(f"{name} {value:g}" for name, value in row.items()))
-        if scores["downbeat"] < best:
-            best = scores["downbeat"]
-            card = card_of("bars", "bar_training", asdict(options), row, ("downbeat", "bar"))
+        if scores["loss"] < best:
+            best = scores["loss"]
+            names = ("loss", "downbeat", "downbeat_found", "bar")
+            card = card_of("bars", "bar_training", asdict(options), row, names)
             save_network(averaged, card, folder / "bars.safetensors")
 
 

@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from symbolic.beats.bar_training import BarOptions, _bar_sizes, bars_of_piece, batch_of, train, validated
+from symbolic.beats.bar_training import (
+    AT_BEAT,
+    BarOptions,
+    Reader,
+    _bar_sizes,
+    bars_at_annotated,
+    bars_at_found,
+    batch_of,
+    downbeats_near,
+    played,
+    train,
+    validated,
+)
 from symbolic.beats.bars import (
     AROUND,
     FEATURES,
@@ -24,7 +36,7 @@ from symbolic.beats.bars import (
 from symbolic.beats.chords import chords_of
 from symbolic.beats.excerpts import UNKNOWN, Piece
 from symbolic.beats.network import BARS, load_network, read_chords, weights_path
-from symbolic.beats.tracking import bars_of
+from symbolic.beats.tracking import bars_of, track_beats
 from symbolic.datasets.asap import Annotation
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
@@ -96,7 +108,7 @@ def test_bars_have_the_size_that_is_marked() -> None:
 
 
 def test_a_batch_is_padded_by_what_is_unknown() -> None:
-    one = bars_of_piece(dance(3, 0.5, bars=5), load_network())
+    one = bars_at_annotated(dance(3, 0.5, bars=5), Reader())
     options = BarOptions(batch_size=8, beats=20)
     features, downbeat, bar = batch_of([one], options, np.random.default_rng(0))
     assert (downbeat[:, 15:] == UNKNOWN).all() and (bar[:, 15:] == UNKNOWN).all()
@@ -110,12 +122,15 @@ def test_training_learns_bars_of_dances(tmp_path: Path) -> None:
     pieces = [dance(bar, 0.5, seed=seed) for bar in BARS for seed in range(2)]
     options = BarOptions(versions=1, steps=40, batch_size=8, beats=64, validation_steps=20, ema=0.9)
     train(tmp_path, options, pieces, [dance(bar, 0.6, seed=9) for bar in BARS])
-    network, beats = load_bar_network(tmp_path / "bars.safetensors"), load_network()
-    held_out = [bars_of_piece(dance(bar, 0.6, seed=9), beats) for bar in BARS]
-    scores = validated(network, held_out)
-    assert scores["downbeat"] < 0.3 < validated(BarNetwork().eval(), held_out)["downbeat"]
+    network, reader = load_bar_network(tmp_path / "bars.safetensors"), Reader()
+    held_out = [
+        [at(dance(bar, 0.6, seed=9), reader) for bar in BARS] for at in (bars_at_annotated, bars_at_found)
+    ]
+    scores = validated(network, *held_out)
+    assert scores["downbeat"] < 0.3 < validated(BarNetwork().eval(), *held_out)["downbeat"]
+    assert scores["loss"] == pytest.approx(scores["downbeat"] + scores["downbeat_found"])
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert scores["downbeat"] == pytest.approx(min(row["downbeat"] for row in rows), abs=1e-3)
+    assert scores["loss"] == pytest.approx(min(row["loss"] for row in rows), abs=1e-3)
     assert json.loads((tmp_path / "config.json").read_text())["steps"] == 40
 
 
@@ -143,10 +158,33 @@ def test_few_beats_have_bars_too() -> None:
 def test_left_out_beats_are_left_out() -> None:
     piece = dance(4, 0.5)
     kept = np.arange(len(piece.beats.times)) % 5 != 0
-    found = bars_of_piece(piece, load_network(), kept)
+    found = bars_at_annotated(piece, Reader(), kept)
     assert found.downbeat.tolist() == piece.beats.downbeat[kept].astype(int).tolist()
     late = replace(piece.beats, times=piece.beats.times + 30)  # those after the last chord are not told
-    assert len(bars_of_piece(Piece(piece.notes, late), load_network()).bar) < len(kept)
+    assert len(bars_at_annotated(Piece(piece.notes, late), Reader()).bar) < len(kept)
+
+
+def test_found_beats_near_downbeats_are_downbeats() -> None:
+    draw = np.random.default_rng(0)
+    marks = dance(3, 0.5, bars=8).beats
+    times = np.sort(draw.uniform(marks.times[0] - 1, marks.times[-1] + 1, 300))
+    for time, found in zip(times, downbeats_near(times, marks), strict=True):
+        if time < marks.times[0] - AT_BEAT or time > marks.times[-1] + AT_BEAT:
+            assert found == UNKNOWN
+        else:
+            nearest = min(abs(time - first) for first in marks.times[marks.downbeat])
+            assert found == (nearest <= AT_BEAT)
+
+
+def test_bars_are_learnt_at_the_beats_that_are_found() -> None:
+    piece = dance(4, 0.5)
+    found = bars_at_found(piece, Reader())
+    times = track_beats(piece.notes).times
+    assert found.downbeat.tolist() == downbeats_near(times, piece.beats).tolist()
+    assert 0 < (found.downbeat == 1).sum() < len(times)
+    assert (found.bar == UNKNOWN).all()  # of the beats that are annotated it is known, of these not
+    both = played([piece], Reader(), BarOptions(versions=1, found_versions=1))
+    assert [(one.bar == UNKNOWN).all() for one in both] == [False, True]
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
