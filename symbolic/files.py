@@ -13,7 +13,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -119,8 +119,9 @@ def remove_unfinished() -> None:
 def remove_marked(mark: str, targets: Iterable[Path]) -> None:
     """Delete what a process that was killed had begun to write beside `targets`; see `mark_temporaries`."""
     for folder in {Path(os.path.realpath(target)).parent for target in targets}:
-        for path in folder.glob(f".{mark}-*"):
-            path.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that is gone or cannot be written to keeps what it has
+            for path in folder.glob(f".{mark}-*"):
+                path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -83,5 +83,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
         name = error.place.removeprefix("Transcriber.")
         if name == error.place or name not in vars(args):
             raise
-        flag = f"--{name.replace('_', '-')}"
-        raise NotebeamError(flag, getattr(args, name), error.expected) from error
+        value, flag = getattr(args, name), name.replace("_", "-")
+        if value is False:
+            raise NotebeamError(f"--no-{flag}", "this option", error.expected) from error
+        raise NotebeamError(f"--{flag}", value, error.expected) from error

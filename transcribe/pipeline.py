@@ -98,7 +98,7 @@ class Transcriber(Checked):
         self._check_between("onset_shift", -1, 1, "seconds, -1 to 1", none=0)
         self._check_between("start", 0, inf, "seconds >= 0")
         self._check_between("min_note", 0, inf, "seconds >= 0", none=0)
-        expected = f"seconds after start, {self.start:g}"
+        expected = f"seconds after the start, {self.start:g}"
         self._check("stop", expected, holds=self._number("stop", expected, none=inf) > self.start)
         good = not isinstance(self.decoder, Choice) or self.decoder.clock == self.clock
         self._check("decoder", f"a choice for the clock {self.clock}", holds=good)

@@ -30,6 +30,7 @@ from acoustic.audio import RATE_HZ, Samples, read_audio
 from acoustic.augmentation import AugmentOptions, augment
 from acoustic.frontends.loading import FRONTENDS, Frontend, load_frontend
 from acoustic.inference import Listener, load_acoustic
+from acoustic.loading import list_models
 from acoustic.training.renderings import (
     PIANOS,
     Excerpt,
@@ -48,7 +49,7 @@ from symbolic.notes import Notes, read_tsv, write_tsv
 NEVER_HEARD = ("musescore-bright", "musescore-honky", "fluid-honky")  # by the acoustic model
 LIST = "recordings.csv"
 COLUMNS = ("name", "composition", "instrument", "chain")
-AUDIO = ".flac"  # in place of a model's name: the recordings themselves
+AUDIO = ".flac"  # of the recordings themselves
 CLEAN = 0.25  # of the recordings
 BLOCK = (5, 3)  # renderings on one piano, then recordings of MAPS
 SPOILING = AugmentOptions(
@@ -176,18 +177,24 @@ def listener_named(name: str) -> Listener | Frontend:
     """
     if name in FRONTENDS:
         return load_frontend(name)
+    if name not in list_models() and not name.endswith(".safetensors"):
+        expected = f"a .safetensors file or one of {', '.join((*list_models(), *FRONTENDS))}"
+        raise NotebeamError("--model", name, expected)
     # Twice as fast on processors that have it, and the same notes.
     return load_acoustic(name, bfloat16=True)
 
 
-def write_all(items: Sequence[Item], model: str, into: Path, seconds: float, jobs: int = 1) -> None:
-    """Fill the folder: the list first, then what is not there yet, in so many processes."""
+def write_all(items: Sequence[Item], model: str | None, into: Path, seconds: float, jobs: int = 1) -> None:
+    """Fill the folder: the list first, then what is not there yet, in so many processes.
+
+    model: whose posteriorgrams; None: the recordings themselves.
+    """
     into.mkdir(parents=True, exist_ok=True)
     with replacing(into / LIST) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
         table.writerows(item.row() for item in items)
-    made = AUDIO if model == AUDIO else ".npz"
+    made = AUDIO if model is None else ".npz"
     missing = [
         (number, item) for number, item in enumerate(items) if not (into / f"{item.name}{made}").exists()
     ]
@@ -203,9 +210,9 @@ def write_all(items: Sequence[Item], model: str, into: Path, seconds: float, job
             done.result()
 
 
-def _write(items: Sequence[tuple[int, Item]], model: str, into: Path, seconds: float) -> None:
+def _write(items: Sequence[tuple[int, Item]], model: str | None, into: Path, seconds: float) -> None:
     """Those recordings, each with its number in the list."""
-    listener = None if model == AUDIO else listener_named(model)
+    listener = None if model is None else listener_named(model)
     for number, item in items:
         audio, notes = sound(item, seconds, number)
         write_tsv(into / f"{item.name}.tsv", notes)
@@ -223,11 +230,14 @@ def main(argv: list[str] | None = None) -> int:
         prog="acoustic.training.posteriorgrams",
         description="Posteriorgrams of recordings whose notes are known.",
     )
-    parser.add_argument(
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
         "--model", default="piano", help=f"acoustic model (default: piano), or {', '.join(FRONTENDS)}"
     )
-    parser.add_argument("--audio", action="store_const", const=AUDIO, dest="model",
-                        help="write the recordings themselves, as FLAC, for any other system")  # fmt: skip
+    either.add_argument(
+        "--audio", action="store_const", const=None, dest="model",
+        help=f"write the recordings themselves, mono FLAC of {RATE_HZ:,} Hz, for any other system",
+    )  # fmt: skip
     parser.add_argument("--count", type=int, default=240, help="recordings (default: 240)")
     parser.add_argument("--seconds", type=float, default=100.0, help="of each, at most (default: 100)")
     parser.add_argument("--seed", type=int, default=0)
@@ -243,7 +253,7 @@ def _run(args: argparse.Namespace) -> None:
     if args.count < 1 or args.jobs < 1 or args.seconds <= 0:
         got = (args.count, args.seconds, args.jobs)
         raise NotebeamError("--count, --seconds, --jobs", got, "numbers above 0")
-    if args.model != AUDIO:
+    if args.model is not None:
         listener_named(args.model)  # said before anything is made
     items = plan(args.count, args.seconds, args.seed)
     write_all(items, args.model, args.output, args.seconds, args.jobs)

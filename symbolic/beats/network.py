@@ -46,7 +46,6 @@ class Readings:
     beat: NDArray[np.float32]  # (C,) logit: there is a beat
     downbeat: NDArray[np.float32]  # (C,) logit: if so, it begins a bar
     tempo: NDArray[np.float32]  # (C, TEMPI) log-probability of the time between beats here
-    thirds: NDArray[np.float32]  # (C,) logit: a beat is three thirds
 
 
 class BeatNetwork(nn.Module):
@@ -95,7 +94,7 @@ def tempo_class(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
 def read_chords(network: BeatNetwork, chords: Chords) -> Readings:
     """The network's answers about each chord."""
     logits = {name: values[0] for name, values in network(torch.from_numpy(chords.features)[None]).items()}
-    alone = {name: logits[name][:, 0].numpy() for name in ("beat", "downbeat", "thirds")}
+    alone = {name: logits[name][:, 0].numpy() for name in ("beat", "downbeat")}
     return Readings(chords.time, tempo=logits["tempo"].log_softmax(dim=1).numpy(), **alone)
 
 

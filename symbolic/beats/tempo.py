@@ -1,4 +1,4 @@
-"""The network of tempo: from tempograms to the time between beats, and whether a beat is three thirds.
+"""The network of tempo: from tempograms to the time between beats.
 
 Convolutions along the logarithm of time see a tempo and its double alike wherever they lie (after Schreiber
 and Müller, 2018). It answers what the network of beats, which sees chords and not time, can hardly know.
@@ -21,7 +21,11 @@ LAST_KERNEL = 9
 
 
 class TempoNetwork(nn.Module):
-    """Two convolutions along classes of time, a head for tempo, one for thirds at the tempo found."""
+    """Two convolutions along classes of time, a head for tempo.
+
+    In training another head tells beats of three thirds from those of two halves at the tempo found; in use
+    `symbolic.beats.division` does, better.
+    """
 
     def __init__(self, channels: int = 24, dropout: float = 0.0) -> None:
         super().__init__()
@@ -44,18 +48,15 @@ class TempoNetwork(nn.Module):
 
 
 @torch.inference_mode()
-def read_tempo(
-    network: TempoNetwork, chords: Chords, readings: Readings
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(C, TEMPI) log-probability of the tempo, and (C,) logit of thirds, between windows interpolated."""
+def read_tempo(network: TempoNetwork, chords: Chords, readings: Readings) -> NDArray[np.float32]:
+    """(C, TEMPI) log-probability of the tempo, between windows interpolated."""
     tempogram = tempogram_of(chords, readings)
-    logits, thirds = network(torch.from_numpy(tempogram.pictures))
+    logits, _ = network(torch.from_numpy(tempogram.pictures))
     place = np.interp(chords.time, tempogram.time, np.arange(len(tempogram.time)))
     before = place.astype(np.int64)
     after, part = np.minimum(before + 1, len(tempogram.time) - 1), (place - before).astype(np.float32)
-    tempo, alone = logits.log_softmax(dim=1).numpy(), thirds.numpy()
-    between = (1 - part[:, None]) * tempo[before] + part[:, None] * tempo[after]
-    return between, (1 - part) * alone[before] + part * alone[after]
+    tempo = logits.log_softmax(dim=1).numpy()
+    return np.asarray((1 - part[:, None]) * tempo[before] + part[:, None] * tempo[after])
 
 
 def load_tempo_network(path: Path | None = None) -> TempoNetwork:

@@ -22,10 +22,9 @@ class Tracker:
     bars: BarNetwork
 
     def read(self, chords: Chords) -> Readings:
-        """What is said of chords: the tempo and thirds by the network of tempo."""
+        """What is said of chords: the tempo by its own network, all else by that of beats."""
         readings = read_chords(self.beats, chords)
-        tempo, thirds = read_tempo(self.tempo, chords, readings)
-        return replace(readings, tempo=tempo, thirds=thirds)
+        return replace(readings, tempo=read_tempo(self.tempo, chords, readings))
 
     def downbeats(
         self, times: NDArray[np.float64], chords: Chords, readings: Readings, costs: Costs = COSTS

@@ -21,15 +21,14 @@ from torch import Tensor, nn
 from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior, StepEvidence
-from symbolic.priors.surroundings import PLANES, Onsets, surroundings
+from symbolic.priors.surroundings import PLANES, Onsets, number_count, surroundings
 from symbolic.priors.trees import TreeOptions, Trees
 from symbolic.state import State
 
-FLOOR = 0.01
+FLOOR = 0.01  # of a system that is sure of silence; the probability of what may have been struck
 STEP_BLOCK = 8192  # steps whose log-odds are made at once
 CERTAIN, IMPOSSIBLE = 1 - 1e-6, 1e-6  # as in the cost of the search
 REACH = 5.0  # standard deviations beyond which an input is cut off
-INPUTS = 298  # numbers of an onset's surroundings, of all planes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +38,22 @@ class EvidenceJoinOptions:
     visible: int = 88
     planes: int = len(PLANES)  # that it looks at, beside the frame plane: the first so many of `PLANES`
     floor: float = FLOOR  # less probable onsets stay as the acoustic model has them
-    inputs: int = INPUTS
+    inputs: int = number_count(len(PLANES))  # numbers of an onset's surroundings, as many as `planes` give
     hidden: int = 128
     networks: int = 1  # whose log-odds are averaged
     dropout: float = 0.2
     trees: int = 0  # which count as much as all networks together
     leaves: int = 20
     depth: int = 8
+
+    def __post_init__(self) -> None:
+        if not 0 < self.floor < 1:
+            raise NotebeamError("EvidenceJoinOptions.floor", self.floor, "a probability between 0 and 1")
+        if not 1 <= self.planes <= len(PLANES):
+            raise NotebeamError("EvidenceJoinOptions.planes", self.planes, f"1 to {len(PLANES)}")
+        if self.inputs != number_count(self.planes):
+            expected = f"{number_count(self.planes)}, those of {self.planes} planes"
+            raise NotebeamError("EvidenceJoinOptions.inputs", self.inputs, expected)
 
 
 class EvidenceJoin(Prior):

@@ -36,6 +36,8 @@ PROFILE_SECONDS = (4.0, 20.0)
 LOCAL_SECONDS = 10.0
 FAR = 30.0  # seconds beyond which nothing but repetition is looked for
 BLOCK = 8192  # onsets at once, so that memory does not grow with the recording
+# Numbers that need no plane: place, same key, counts, confidence here and on the whole, repetition.
+AROUND_COUNT = 2 + 12 + 60 + 1 + 3 + 12
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -60,8 +62,8 @@ def surroundings(
 ) -> Iterator[tuple[Indices, Floats]]:
     """Places (n,) of onsets and their numbers (n, F), `block` of them at a time, all of them once.
 
-    The first number is the logit of the onset's own probability. F depends on how many of `PLANES` are
-    looked at, the first `planes`: 298 for all four.
+    The first number is the logit of the onset's own probability. F is `number_count(planes)`, where the first
+    `planes` of `PLANES` are looked at.
 
     Raises:
         NotebeamError: one of them is missing.
@@ -110,12 +112,18 @@ def planes_of(posteriorgram: Posteriorgram) -> int:
     return [*there, False].index(False)
 
 
-def log_odds(planes: int) -> int:
+def log_odds_count(planes: int) -> int:
     """How many of the numbers, the first of them, are log-odds of the acoustic model."""
     own = len(ONSET_FRAMES) + 2 * len(REACHES) + len(SPANS)
     own += len(LEVEL_FRAMES) * (1 + ("held" in PLANES[:planes]))
     own += len(OFFSET_FRAMES) * ("offset" in PLANES[:planes])
     return 1 + own + 3 * len(INTERVALS)
+
+
+def number_count(planes: int) -> int:
+    """F, the numbers of an onset where so many of `PLANES` are looked at: 298 for all four, 234 for one."""
+    loudness = (len(INTERVALS) + 2) * ("velocity" in PLANES[:planes])
+    return log_odds_count(planes) + loudness + AROUND_COUNT
 
 
 def _frames(posteriorgram: Posteriorgram, offsets: NDArray[np.integer]) -> Indices:
@@ -132,7 +140,10 @@ def plane_at(posteriorgram: Posteriorgram, name: str, frame: Indices, key: Indic
 
 
 def _own_key(posteriorgram: Posteriorgram, onsets: Onsets, planes: Sequence[str]) -> Floats:
-    """(N, 77) log-odds of the key around the onset, finely near it and coarsely beyond; of all planes."""
+    """(N, 77) log-odds of the key around the onset, finely near it and coarsely beyond.
+
+    (N, 61) without a plane `held`, (N, 47) without that of offsets as well.
+    """
     frame, key = onsets.frame[:, None], onsets.key[:, None]
 
     def odds(name: str, offsets: NDArray[np.integer]) -> Floats:
@@ -156,7 +167,10 @@ def _own_key(posteriorgram: Posteriorgram, onsets: Onsets, planes: Sequence[str]
 
 
 def _other_keys(posteriorgram: Posteriorgram, onsets: Onsets, planes: Sequence[str]) -> Floats:
-    """(N, 131) log-odds of other keys at the moment, how much louder they are, velocity and place."""
+    """(N, 131) log-odds of other keys at the moment, how much louder they are, velocity and place.
+
+    (N, 98) without a plane of velocities.
+    """
     frame, keys = onsets.frame[:, None], onsets.key[:, None] + INTERVALS
     struck = plane_at(posteriorgram, "onset", frame, keys)
     reach = int(_frames(posteriorgram, np.array(PEAK_REACH)))
@@ -240,7 +254,7 @@ def _within(time: NDArray[np.float64], seconds: float) -> tuple[Indices, Indices
 
 
 def _confidence(posteriorgram: Posteriorgram, onsets: Onsets, planes: Sequence[str]) -> Floats:
-    """(N, 2) how sure the acoustic model is around; the velocity against that of others around."""
+    """(N, 2) how sure the acoustic model is around; where there are velocities, this one against others'."""
     prob = onsets.prob.astype(np.float64)
     unsure, sure, likely = (prob > 0.1) & (prob < 0.9), prob > 0.9, prob > 0.5
     first, stop = _within(onsets.time, LOCAL_SECONDS)

@@ -30,7 +30,14 @@ from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import PriorCard
 from symbolic.priors.evidence_join import FLOOR, EvidenceJoin, EvidenceJoinOptions, candidates
 from symbolic.priors.loading import save_prior
-from symbolic.priors.surroundings import PLANES, Onsets, log_odds, planes_of, surroundings
+from symbolic.priors.surroundings import (
+    PLANES,
+    Onsets,
+    log_odds_count,
+    number_count,
+    planes_of,
+    surroundings,
+)
 from symbolic.priors.trees import Trees
 
 STEP = 0.04  # seconds
@@ -74,7 +81,8 @@ class Judged:
     inputs: Tensor  # (N, F) float16
     struck: Tensor  # (N,) 0/1
     notes: int  # that were played
-    planes: int = len(PLANES)  # that were looked at
+    planes: int = len(PLANES)  # that were looked at, the first so many of `PLANES`
+    model: str = ""  # whose posteriorgram it is; "": unknown
     name: str = ""
     composition: str = ""
     instrument: str = ""
@@ -83,12 +91,12 @@ class Judged:
 def judged(posteriorgram: Posteriorgram, notes: Notes, floor: float = FLOOR, **described: str) -> Judged:
     """The onsets of a probability of `floor` or more, labelled."""
     _, onsets = candidates(evidence_of(posteriorgram, frames_clock(posteriorgram, STEP), "struck"), floor)
-    planes, inputs = planes_of(posteriorgram), torch.zeros((0, 0), dtype=torch.float16)
+    planes = planes_of(posteriorgram)
+    inputs = torch.zeros((len(onsets.key), number_count(planes)), dtype=torch.float16)
     for places, numbers in surroundings(posteriorgram, onsets, planes):
-        if not len(inputs):
-            inputs = torch.zeros((len(onsets.key), numbers.shape[1]), dtype=torch.float16)
         inputs[torch.from_numpy(places)] = torch.from_numpy(numbers).half()
-    return Judged(inputs, torch.from_numpy(labels(onsets, notes)), len(notes), planes, **described)
+    struck = torch.from_numpy(labels(onsets, notes))
+    return Judged(inputs, struck, len(notes), planes, posteriorgram.model, **described)
 
 
 def labels(onsets: Onsets, notes: Notes) -> NDArray[np.float32]:
@@ -133,8 +141,7 @@ def fit(data: Sequence[Judged], options: JoinTraining) -> EvidenceJoin:
     data, count = [part for part in data if len(part.struck)], len(data)
     if not data:
         raise NotebeamError("fit(data)", f"{count} recordings without an onset", "onsets to learn from")
-    if len(planes := {part.planes for part in data}) > 1:
-        raise NotebeamError("fit(data)", f"posteriorgrams of {sorted(planes)} planes", "the same of all")
+    check_alike(data)
     torch.manual_seed(options.seed)  # of the first weights and of dropout
     inputs, struck = torch.cat([part.inputs for part in data]), torch.cat([part.struck for part in data])
     join = EvidenceJoin(replace(options.sizes, planes=data[0].planes, inputs=inputs.shape[1]))
@@ -147,7 +154,7 @@ def fit(data: Sequence[Judged], options: JoinTraining) -> EvidenceJoin:
     steps = options.epochs * math.ceil(len(inputs) / options.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=steps + 1)
     for rows in _batches(len(inputs), options):
-        logits = join.logits(jittered(inputs[rows].float(), log_odds(join.planes), options))
+        logits = join.logits(jittered(inputs[rows].float(), log_odds_count(join.planes), options))
         target = struck[rows].expand_as(logits)
         loss = nn.functional.binary_cross_entropy_with_logits(logits, target) * options.networks
         optimizer.zero_grad()
@@ -242,6 +249,36 @@ def read(folder: Path, floor: float = FLOOR) -> Iterator[Judged]:
         raise NotebeamError(str(folder), "no posteriorgram of the list", "NAME.npz, each with NAME.tsv")
 
 
+def check_alike(data: Sequence[Judged]) -> None:
+    """Refuse recordings of different systems.
+
+    Raises:
+        NotebeamError: one of another model than the first, or with other planes.
+    """
+    for part in data:
+        if part.model != data[0].model:
+            expected = f"{data[0].model!r}, as of {data[0].name}"
+            raise NotebeamError(f"posteriorgram of {part.name}", f"model {part.model!r}", expected)
+        if part.planes != data[0].planes:
+            got, first = (", ".join(("frame", *PLANES[: one.planes])) for one in (part, data[0]))
+            expected = f"{first}, as of {data[0].name}"
+            raise NotebeamError(f"posteriorgram of {part.name}", f"the planes {got}", expected)
+
+
+def model_of(data: Sequence[Judged], given: str | None) -> str:
+    """The system whose posteriorgrams these are, `given` where they don't say.
+
+    Raises:
+        NotebeamError: neither tells, or they differ.
+    """
+    model = data[0].model
+    if not (model or given):
+        raise NotebeamError("--model", "nothing", "a name: the posteriorgrams don't say whose they are")
+    if model and given and given != model:
+        raise NotebeamError("--model", given, f"{model!r}, whose posteriorgrams these are")
+    return model or given or ""
+
+
 def split(
     data: Sequence[Judged], instruments: Sequence[str], every: int = 3
 ) -> tuple[list[Judged], list[Judged]]:
@@ -277,7 +314,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--posteriorgrams", type=Path, required=True, help="folder of acoustic.training.posteriorgrams"
     )
-    parser.add_argument("--model", default="piano", help="the acoustic model it is for (default: piano)")
+    parser.add_argument("--model", help="the system it is for (default: what the posteriorgrams say)")
     parser.add_argument(
         "--hold-out", nargs="+", metavar="INSTRUMENT",
         help="score, and don't write: every third composition on these, neither of which is learnt from",
@@ -310,6 +347,8 @@ def _run(args: argparse.Namespace, training: JoinTraining) -> None:
         data.append(part)
         sys.stderr.write(f"\r{len(data)} {part.name[:60]:<60}")
     sys.stderr.write("\n")
+    check_alike(data)
+    model = model_of(data, args.model)
     if args.hold_out:
         data, held = split(data, args.hold_out)
         join = fit(data, training)
@@ -320,11 +359,11 @@ def _run(args: argparse.Namespace, training: JoinTraining) -> None:
             sys.stdout.write(f"{line}\n")
         return
     join = fit(data, training)
-    command = (
-        f"python -m symbolic.training.join --model {args.model} --floor {args.floor:g} --seed {args.seed}"
-    )
+    command = f"python -m symbolic.training.join --model {model} --floor {args.floor:g}"
+    for name in ("networks", "hidden", "epochs", "trees", "seed"):
+        command += f" --{name} {getattr(training, name)}"
     options = replace(training.sizes, planes=join.planes, inputs=join.inputs, floor=args.floor)
-    join.card = card_of(args.output.stem, data, options, args.model, command)
+    join.card = card_of(args.output.stem, data, options, model, command)
     save_prior(join, args.output)
 
 

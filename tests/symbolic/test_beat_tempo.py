@@ -39,7 +39,7 @@ def pulse(period: float, seconds: float = 60.0) -> tuple[Chords, Readings]:
     count = len(onset)
     chords = chords_of(Notes.make(onset, onset + 0.1, np.full(count, 60), np.full(count, 64)))
     flat = np.zeros(count, dtype=np.float32)
-    return chords, Readings(chords.time, flat, flat, np.zeros((count, TEMPI), np.float32), flat)
+    return chords, Readings(chords.time, flat, flat, np.zeros((count, TEMPI), np.float32))
 
 
 @pytest.mark.parametrize("period", [0.31, 0.5, 0.74])
@@ -133,7 +133,7 @@ def test_training_learns_the_tempo_of_marches(tmp_path: Path) -> None:
     assert scores["tempo"] == pytest.approx(min(row["tempo"] for row in rows), abs=1e-3)
     assert json.loads((tmp_path / "config.json").read_text())["versions"] == 4
     every = joined(held_out)
-    assert every.tempo.sum(dim=1).tolist() == pytest.approx([1.0] * len(every.thirds))
+    assert every.tempo.sum(dim=1).tolist() == pytest.approx([1.0] * len(every.tempo))
 
 
 def _whole(pieces: list[Piece]) -> list:
@@ -154,7 +154,6 @@ def test_the_tracker_reads_log_probabilities_at_every_chord() -> None:
     chords = chords_of(marches()[2].notes)
     readings = shipped_tracker().read(chords)
     assert readings.tempo.shape == (len(chords.time), TEMPI)
-    assert readings.thirds.shape == chords.time.shape
     sums = np.exp(readings.tempo).sum(axis=1)
     # Between two windows log-probabilities are interpolated, which is a mean of distributions, or less.
     assert (sums < 1 + 1e-4).all() and sums.max() == pytest.approx(1, abs=1e-3)

@@ -104,7 +104,7 @@ def test_a_beat_without_a_chord_is_filled_in() -> None:
     time = np.array([0.0, 0.5, 1.0, 2.0, 2.5, 3.0])  # nothing at 1.5
     flat = np.zeros((6, 32), dtype=np.float32)
     one = np.full(6, 4.0, dtype=np.float32)
-    readings = Readings(time, one, one, flat, one)
+    readings = Readings(time, one, one, flat)
     assert find_beats(readings) == pytest.approx([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,14 @@ from symbolic.priors.base import PriorCard
 from symbolic.priors.evidence_join import EvidenceJoin, EvidenceJoinOptions, candidates
 from symbolic.priors.loading import load_prior
 from symbolic.priors.repetition import chords_of, recall
-from symbolic.priors.surroundings import PLANES, Onsets, log_odds, planes_of, surroundings
+from symbolic.priors.surroundings import (
+    PLANES,
+    Onsets,
+    log_odds_count,
+    number_count,
+    planes_of,
+    surroundings,
+)
 from symbolic.priors.trees import TreeOptions, Trees
 from symbolic.training.join import (
     JoinTraining,
@@ -249,8 +257,9 @@ def test_fewer_planes_give_fewer_numbers_of_which_the_first_are_log_odds(planes:
     clip = Posteriorgram(frame=even, onset=even, offset=even, held=even, velocity=even, hop=0.02)
     onset = Onsets(np.array([44]), np.array([100]), np.array([2.0]), np.array([0.5], dtype=np.float32))
     ((_, numbers),) = surroundings(clip, onset, planes)
-    assert numbers.shape == (1, 298 - 14 * (planes < 2) - 16 * (planes < 3) - 34 * (planes < 4))
-    assert not numbers[0, : log_odds(planes)].any()  # an even chance everywhere
+    assert numbers.shape == (1, number_count(planes))
+    assert number_count(planes) == 298 - 14 * (planes < 2) - 16 * (planes < 3) - 34 * (planes < 4)
+    assert not numbers[0, : log_odds_count(planes)].any()  # an even chance everywhere
     bare = Posteriorgram(frame=even, onset=even, hop=0.02)
     assert (planes_of(clip), planes_of(bare)) == (4, 1)
     ((_, same),) = surroundings(bare, onset, 1)
@@ -389,12 +398,63 @@ def test_the_command_fits_and_writes_a_prior_that_loads(
     assert main(["--epochs", "1", "--trees", "3", "--posteriorgrams", str(folder), "-o", str(target)]) == 0
     prior = load_prior(target)
     assert isinstance(prior, EvidenceJoin)
-    assert prior.require_card().acoustic_model == "piano"
+    card = prior.require_card()
+    assert card.acoustic_model == "piano"
+    assert card.command == (
+        "python -m symbolic.training.join --model piano --floor 0.01 --networks 3 --hidden 128 --epochs 1 "
+        "--trees 3 --seed 0"
+    )
     assert decode(random_posteriorgram(100, 50, model="piano"), prior).roll.shape[1] == 88
     assert (
         main(["--epochs", "1", "--trees", "0", "--posteriorgrams", str(folder), "--hold-out", "grand"]) == 0
     )
     assert "1 recordings to learn from, 1 held out" in capsys.readouterr().out
+
+
+def test_recordings_without_an_onset_are_judged_too() -> None:
+    nothing = np.zeros((50, 88), dtype=np.float32)
+    clip = Posteriorgram(frame=nothing, **dict.fromkeys(PLANES, nothing), hop=0.02)
+    silent = judged(clip, Notes.make([0.5], [0.6], [60], [64]))
+    assert silent.inputs.shape == (0, 298)
+    heard = random_posteriorgram(1500, 3)
+    onsets = onsets_of(heard)
+    join = fit([silent, judged(heard, played(onsets, onsets.prob > 0.5))], JoinTraining(epochs=1, trees=0))
+    assert quality([silent], join) == quality([silent], None)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"floor": 0.0}, "floor: got 0.0, expected a probability"),
+        ({"floor": 1.0}, "floor: got 1.0, expected a probability"),
+        ({"planes": 0}, "planes: got 0, expected 1 to 4"),
+        ({"planes": 9}, "planes: got 9, expected 1 to 4"),
+        ({"planes": 1}, "inputs: got 298, expected 234, those of 1 planes"),
+    ],
+)
+def test_sizes_that_fit_no_posteriorgram_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(NotebeamError, match=message):
+        EvidenceJoinOptions(**change)
+
+
+@pytest.mark.parametrize(
+    ("change", "given", "message"),
+    [
+        ({"model": "theirs"}, [], "posteriorgram of 1: got \"model 'theirs'\", expected 'piano', as of 0"),
+        ({"velocity": None}, [], "posteriorgram of 1: got 'the planes frame, onset, offset, held'"),
+        ({}, ["--model", "theirs"], "--model: got 'theirs', expected 'piano'"),
+    ],
+)
+def test_recordings_of_different_systems_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], given: list[str], message: str
+) -> None:
+    folder = tmp_path / "made"
+    write_recordings(folder)
+    replace(Posteriorgram.load(folder / "1.npz"), **change).save(folder / "1.npz")
+    for target in (["-o", str(tmp_path / "own.safetensors")], ["--hold-out", "upright"]):
+        assert main(["--posteriorgrams", str(folder), *given, *target]) == 1
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "own.safetensors").exists()
 
 
 def test_the_command_says_in_one_line_what_is_missing(tmp_path: Path) -> None:
