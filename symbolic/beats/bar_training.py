@@ -47,7 +47,6 @@ class BarOptions:
     dropout: float = 0.2
     versions: int = 1  # of each performance, each played otherwise, at its annotated beats
     found_versions: int = 1  # more, at the beats found in them
-    retimed: float = 0.5  # share of the versions that lose the player's own tempo
     steps: int = 450
     batch_size: int = 24  # excerpts
     beats: int = 128  # of an excerpt at most
@@ -70,7 +69,7 @@ class BarOptions:
             validation_steps=1,
         )
         at_least("bars", self, dropout=0, learning_rate=0, weight_decay=0, ema=0, seed=0)
-        at_most("bars", self, retimed=1, dropout=0.9, ema=0.99999, steps=10**9, seed=2**31)
+        at_most("bars", self, dropout=0.9, ema=0.99999, steps=10**9, seed=2**31)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +143,7 @@ def played(training: Sequence[Piece], reader: Reader, options: BarOptions) -> li
         for number, piece in enumerate(training):
             draw = np.random.default_rng((options.seed, version, number))
             length = float(piece.notes.onset[-1] - piece.notes.onset[0])
-            other = played_otherwise(piece, length + 1, draw, options.retimed)
+            other = played_otherwise(piece, length + 1, draw)
             if version >= options.versions:
                 result.append(bars_at_found(other, reader))
             else:

@@ -13,10 +13,6 @@ from symbolic.pitch import HIGHEST, LOWEST
 
 NEAR = 0.06  # seconds that a beat's chord may lie off it
 GHOSTS = (-12, 12, 19)  # semitones from a note to one that was only heard in it
-AROUND = 40.0  # seconds to either side of an excerpt whose tempo changes too
-OVERALL = (-0.4, 0.4)  # octaves by which all is slower
-SMOOTH = 4  # beats to either side, whose mean length is the tempo about a beat
-RITARDANDO = 0.02  # of beats are the last of one
 UNKNOWN = -1  # of a target: no loss
 
 
@@ -50,24 +46,18 @@ def excerpt(piece: Piece, seconds: float, draw: np.random.Generator) -> Example:
     return example(chords, part.beats)
 
 
-def played_otherwise(piece: Piece, seconds: float, draw: np.random.Generator, retimed: float = 0.0) -> Piece:
+def played_otherwise(piece: Piece, seconds: float, draw: np.random.Generator) -> Piece:
     """About so many seconds from anywhere in the piece, transposed, played otherwise and made less exact.
 
-    The tempo is another throughout and wavers; with the probability `retimed` the beats lose some of the
-    player's own tempo, up to all of it, and get another that drifts, with ritardandi. As in a transcription
-    notes are lost, or added in octaves, shifted by about 10 ms, and their ends and velocities are guesses.
+    The tempo is another throughout and wavers. As in a transcription notes are lost, or added in octaves,
+    shifted by about 10 ms, and their ends and velocities are guesses.
     """
     notes, beats = piece.notes, piece.beats
     start = draw.uniform(notes.onset[0], max(notes.onset[0] + 0.1, notes.onset[-1] - seconds / 2))
     rows = np.flatnonzero((notes.onset >= start) & (notes.onset < start + seconds))
     rows = rows[draw.random(len(rows)) > draw.uniform(0, 0.06)]
-    first, stop_at = start - AROUND, start + seconds + AROUND
-    around = beats.times[(beats.times > first) & (beats.times < stop_at)]
-    if retimed and len(around) > 2 and draw.random() < retimed:
-        knots, pace = _retimed(around, draw)
-    else:
-        knots = np.arange(first, stop_at, 4.0)
-        pace = 2 ** (draw.uniform(*OVERALL) + draw.normal(0, 0.12, len(knots)))
+    knots = np.arange(start - 40, start + seconds + 40, 4.0)
+    pace = 2 ** (draw.uniform(-0.4, 0.4) + draw.normal(0, 0.12, len(knots)))
     played = np.concatenate([[0.0], np.cumsum(pace[:-1] * np.diff(knots))])
     semitones = int(draw.integers(-5, 7))
     onset = np.interp(notes.onset[rows], knots, played) + draw.normal(0, draw.uniform(0, 0.012), len(rows))
@@ -96,30 +86,6 @@ def played_otherwise(piece: Piece, seconds: float, draw: np.random.Generator, re
         beats.fifths[near],
     )
     return Piece(Notes.make(onset[kept], stop[kept], pitch[kept], velocity[kept]), changed)
-
-
-def _retimed(
-    beats: NDArray[np.float64], draw: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Seconds (K,): the beats and a knot beyond each end; and how many times as slow it goes from each on."""
-    length, count = np.log2(np.diff(beats)), len(beats) - 1
-    kept = draw.uniform(0, 1)  # of what the player did
-    drift = np.cumsum(draw.normal(0, draw.uniform(0, 0.04), count))
-    drift += draw.normal(0, draw.uniform(0, 0.03), count) - _mean_around(drift, 4 * SMOOTH)
-    change = drift - (1 - kept) * (length - _mean_around(length, SMOOTH))
-    for end in np.flatnonzero(draw.random(count) < RITARDANDO).tolist():
-        part = np.arange(max(0, end - int(draw.integers(2, 8))), end + 1)
-        change[part] += draw.uniform(0, 0.6) * np.linspace(0, 1, len(part)) ** 2
-    overall = draw.uniform(*OVERALL)
-    knots = np.concatenate([[beats[0] - AROUND], beats, [beats[-1] + AROUND]])
-    return knots, 2 ** (overall + np.concatenate([[0.0], change, [0.0, 0.0]]))
-
-
-def _mean_around(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
-    """(N,) means over `reach` values to either side; beyond the ends the last goes on."""
-    sums = np.pad(values, (reach + 1, reach), mode="edge").cumsum()
-    width = 2 * reach + 1
-    return np.asarray((sums[width:] - sums[:-width]) / width)
 
 
 def example(chords: Chords, beats: Annotation) -> Example:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from symbolic.beats.chords import FEATURES, NEAR, SPANS, chords_of
-from symbolic.beats.excerpts import Piece, _retimed, example, excerpt, played_otherwise
+from symbolic.beats.excerpts import Piece, example, excerpt
 from symbolic.beats.key import key_signature
 from symbolic.beats.learning import CHECKPOINT, Learning, LearningOptions
 from symbolic.beats.network import BARS, Readings, tempo_class, weights_path
@@ -131,36 +131,6 @@ def test_an_excerpt_is_transposed_and_stretched_with_its_beats() -> None:
         # Every second quaver is a beat, but for those whose notes were lost.
         beat = made.targets["beat"]
         assert 0.3 < (beat[beat >= 0] == 1).mean() < 0.7
-
-
-def test_a_retimed_excerpt_keeps_its_beats_at_the_same_notes() -> None:
-    piece = marches()[0]
-    lengths = set()
-    for seed in range(20):
-        made = [played_otherwise(piece, 40.0, np.random.default_rng(seed), retimed=1.0) for _ in range(2)]
-        beats, notes = made[0].beats, made[0].notes
-        assert beats.times.tolist() == made[1].beats.times.tolist()
-        assert notes.onset.tolist() == made[1].notes.onset.tolist()
-        # The bass that is struck at each beat still is, within the jitter of at most 12 ms deviation.
-        bass = notes.onset[notes.pitch < 53]
-        at = [np.abs(beats.times - time).min() for time in bass]
-        assert np.mean(np.array(at) < 0.06) > 0.95
-        ratio = np.diff(beats.times) / 0.5
-        assert 0.6 < np.median(ratio) < 1.7  # 0.4 octaves, and what drifts
-        lengths.add(round(float(np.std(ratio)), 3))
-    assert max(lengths) > 0.05 and len(lengths) > 15
-
-
-def test_what_is_retimed_in_full_has_lost_the_player() -> None:
-    draw = np.random.default_rng(0)
-    beats = np.cumsum(0.5 * 2 ** draw.normal(0, 0.2, 60))
-    spread = []
-    for seed in range(40):
-        knots, pace = _retimed(beats, np.random.default_rng(seed))
-        assert knots[1:-1].tolist() == beats.tolist() and len(pace) == len(knots)
-        played = np.diff(beats) * pace[1:-2]
-        spread.append(float(np.std(np.log2(played))))
-    assert min(spread) < 0.12 < np.std(np.log2(np.diff(beats)))
 
 
 def test_spans_and_the_lowest_note_around_are_those_of_a_plain_loop() -> None:
