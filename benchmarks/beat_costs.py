@@ -29,7 +29,7 @@ BY_BEATS: Mapping[str, Sequence[float]] = {
     "tempo": (0.0, 0.15, 0.3, 0.5, 0.7, 1.0),
 }
 BY_DOWNBEATS: Mapping[str, Sequence[float]] = {
-    "bar_change": (0.0, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0),
+    "bar_change": (0.1, 0.25, 0.5, 1.0, 2.0, 4.0),  # below, bars of any length follow each other
     "bar": (0.0, 0.05, 0.1, 0.2, 0.4),
 }
 

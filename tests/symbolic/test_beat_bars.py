@@ -11,7 +11,6 @@ import torch
 from symbolic.beats.bar_training import (
     AT_BEAT,
     BarOptions,
-    Reader,
     _bar_sizes,
     bars_at_annotated,
     bars_at_found,
@@ -36,6 +35,7 @@ from symbolic.beats.bars import (
 from symbolic.beats.chords import chords_of
 from symbolic.beats.excerpts import UNKNOWN, Piece
 from symbolic.beats.network import BARS, load_network, read_chords, weights_path
+from symbolic.beats.tracker import shipped_tracker
 from symbolic.beats.tracking import bars_of, track_beats
 from symbolic.datasets.asap import Annotation
 from symbolic.errors import NotebeamError
@@ -108,7 +108,7 @@ def test_bars_have_the_size_that_is_marked() -> None:
 
 
 def test_a_batch_is_padded_by_what_is_unknown() -> None:
-    one = bars_at_annotated(dance(3, 0.5, bars=5), Reader())
+    one = bars_at_annotated(dance(3, 0.5, bars=5), shipped_tracker())
     options = BarOptions(batch_size=8, beats=20)
     features, downbeat, bar = batch_of([one], options, np.random.default_rng(0))
     assert (downbeat[:, 15:] == UNKNOWN).all() and (bar[:, 15:] == UNKNOWN).all()
@@ -122,9 +122,9 @@ def test_training_learns_bars_of_dances(tmp_path: Path) -> None:
     pieces = [dance(bar, 0.5, seed=seed) for bar in BARS for seed in range(2)]
     options = BarOptions(versions=1, steps=40, batch_size=8, beats=64, validation_steps=20, ema=0.9)
     train(tmp_path, options, pieces, [dance(bar, 0.6, seed=9) for bar in BARS])
-    network, reader = load_bar_network(tmp_path / "bars.safetensors"), Reader()
+    network, tracker = load_bar_network(tmp_path / "bars.safetensors"), shipped_tracker()
     held_out = [
-        [at(dance(bar, 0.6, seed=9), reader) for bar in BARS] for at in (bars_at_annotated, bars_at_found)
+        [at(dance(bar, 0.6, seed=9), tracker) for bar in BARS] for at in (bars_at_annotated, bars_at_found)
     ]
     scores = validated(network, *held_out)
     assert scores["downbeat"] < 0.3 < validated(BarNetwork().eval(), *held_out)["downbeat"]
@@ -158,10 +158,10 @@ def test_few_beats_have_bars_too() -> None:
 def test_left_out_beats_are_left_out() -> None:
     piece = dance(4, 0.5)
     kept = np.arange(len(piece.beats.times)) % 5 != 0
-    found = bars_at_annotated(piece, Reader(), kept)
+    found = bars_at_annotated(piece, shipped_tracker(), kept)
     assert found.downbeat.tolist() == piece.beats.downbeat[kept].astype(int).tolist()
     late = replace(piece.beats, times=piece.beats.times + 30)  # those after the last chord are not told
-    assert len(bars_at_annotated(Piece(piece.notes, late), Reader()).bar) < len(kept)
+    assert len(bars_at_annotated(Piece(piece.notes, late), shipped_tracker()).bar) < len(kept)
 
 
 def test_found_beats_near_downbeats_are_downbeats() -> None:
@@ -178,12 +178,12 @@ def test_found_beats_near_downbeats_are_downbeats() -> None:
 
 def test_bars_are_learnt_at_the_beats_that_are_found() -> None:
     piece = dance(4, 0.5)
-    found = bars_at_found(piece, Reader())
+    found = bars_at_found(piece, shipped_tracker())
     times = track_beats(piece.notes).times
     assert found.downbeat.tolist() == downbeats_near(times, piece.beats).tolist()
     assert 0 < (found.downbeat == 1).sum() < len(times)
     assert (found.bar == UNKNOWN).all()  # of the beats that are annotated it is known, of these not
-    both = played([piece], Reader(), BarOptions(versions=1, found_versions=1))
+    both = played([piece], shipped_tracker(), BarOptions(versions=1, tracked_versions=1))
     assert [(one.bar == UNKNOWN).all() for one in both] == [False, True]
 
 
