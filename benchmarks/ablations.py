@@ -52,6 +52,11 @@ VARIANTS: dict[str, Overrides] = {
     "features: the short window alone": {"features": {"windows": [1024]}},
     "harmonics: 0.5 to 4, not 8": {"network": {"harmonics": [0.5, 1, 2, 3, 4]}},
     "capacity: twice the channels": {"network": {"channels": 64}},
+    "harmonics: gathered again in blocks 2 and 4": {"network": {"gathering": [1, 3], "gathered_channels": 8}},
+    "harmonics: gathered again in every block": {
+        "network": {"gathering": [0, 1, 2, 3, 4], "gathered_channels": 8}
+    },
+    "heads: an LSTM along time": {"network": {"recurrent": 16, "head_channels": 16}},
 }
 
 
