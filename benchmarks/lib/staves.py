@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolic.hands import Chord, after, at_rest, chords_of, divide, features, rows_of_chords
+from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 
 if TYPE_CHECKING:
@@ -55,9 +56,15 @@ class Piece:
 
 
 def corpus() -> Path:
-    """Folder of music21's corpus."""
-    import music21
+    """Folder of music21's corpus.
 
+    Raises:
+        NotebeamError: music21 is not installed.
+    """
+    try:
+        import music21
+    except ImportError as error:
+        raise NotebeamError("music21", "not installed", "pip install music21, for its corpus") from error
     assert music21.__file__ is not None
     return Path(music21.__file__).parent / "corpus"
 
