@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolic.hands import Chord, after, at_rest, chords_of, divide, features, rows_of_chords
 from symbolic.errors import NotebeamError
+from symbolic.hands import Chord, after, at_rest, chords_of, divide, features, rows_of_chords
 from symbolic.notes import Notes
 
 if TYPE_CHECKING:
