@@ -6,13 +6,15 @@ that was fitted to it, all on the same posteriorgrams of maps/real-dev.
 Is not: the fit of our settings (benchmarks.tuning --posteriorgrams), which were chosen on these recordings;
 what they are worth on other compositions is that command's figure. The join's fit saw no real recording.
 
+`--rows instruments`: the two priors on instruments that the join's fit left out, pianos and others, rendered.
+
 Needs the package `basic-pitch`, installed as docs/python.md says, with pretty_midi and resampy, which its
 note creation imports.
 """
 
 import hashlib
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -21,9 +23,12 @@ from types import ModuleType
 import numpy as np
 
 from acoustic import audio
+from acoustic.audio import RATE_HZ, Samples
 from acoustic.frontends import basic_pitch as front_end
 from acoustic.frontends.basic_pitch import BasicPitch
+from acoustic.training.renderings import HELD_OUT, PEAK, Excerpt, player
 from benchmarks.development import rounded
+from benchmarks.domains import OTHER, excerpts
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from benchmarks.tuning import held_out_choice, interval
 from symbolic import datasets
@@ -47,7 +52,9 @@ OURS = {
 }
 SHIFTS = (0.0, -0.01, -0.018)  # seconds
 VELOCITY = 127  # of an amplitude of 1
+INSTRUMENTS = (*HELD_OUT, *OTHER)
 Item = tuple[Recording, Notes, Posteriorgram]
+Row = dict[str, str | float]
 
 
 def posteriorgrams() -> list[Item]:
@@ -85,13 +92,13 @@ def own_notes(creation: ModuleType, p: Posteriorgram, setting: Setting) -> Notes
     return Notes.make(*seconds, pitch, np.rint(VELOCITY * level).clip(1, 127))
 
 
-def row_of(name: str, items: Sequence[Item], found: Sequence[Scores]) -> dict[str, str | float]:
+def row_of(name: str, items: Sequence[Item], found: Sequence[Scores]) -> Row:
     low, high = interval([s.onset_f1 for s in found], [r.composition for r, _, _ in items])
     spread = {"onset_f1_low": round(low, 4), "onset_f1_high": round(high, 4)}
     return {"notes": name, **rounded(mean(found)), **spread}
 
 
-def own_rows(items: Sequence[Item]) -> list[dict[str, str | float]]:
+def own_rows(items: Sequence[Item]) -> list[Row]:
     """basic-pitch's own notes: with its defaults, and tuned on the other compositions."""
     creation = importlib.import_module("basic_pitch.note_creation")
     by_default = [score(ref, own_notes(creation, p, DEFAULTS), duration=r.seconds) for r, ref, p in items]
@@ -116,7 +123,7 @@ def held_out(items: Sequence[Item], tried: Sequence[Sequence[Notes]]) -> list[Sc
     ]
 
 
-def our_rows(items: Sequence[Item]) -> list[dict[str, str | float]]:
+def our_rows(items: Sequence[Item]) -> list[Row]:
     """Ours, by what is known of the front end."""
     rows = []
     for name, (model, prior) in OURS.items():
@@ -128,15 +135,47 @@ def our_rows(items: Sequence[Item]) -> list[dict[str, str | float]]:
     return rows
 
 
-ROWS = {"own": own_rows, "ours": our_rows}
+def instrument_rows(count: int = 8, seconds: float = 40.0) -> list[Row]:
+    """Both priors on instruments that the join never heard, as they are."""
+    listen, rows = BasicPitch(), list[Row]()
+    for instrument in INSTRUMENTS:
+        items = excerpts(instrument, count, seconds)
+        heard = [listen(rendered(item), rate=RATE_HZ) for item in items]
+        each = {}
+        for prior in (PRIOR, AUTO):
+            transcriber = Transcriber(prior=prior)
+            notes = [transcriber.transcribe_posteriorgram(p).notes for p in heard]
+            each[prior] = [
+                score(item.notes, n).onset_f1_aligned for item, n in zip(items, notes, strict=True)
+            ]
+        gains = list(np.subtract(each[AUTO], each[PRIOR]))
+        low, high = interval(gains, [item.name for item in items])
+        values = {"prior_of_notes": np.mean(each[PRIOR]), "join": np.mean(each[AUTO])}
+        values |= {"gain": np.mean(gains), "gain_low": low, "gain_high": high}
+        kind = "left out of training" if instrument in HELD_OUT else "no piano"
+        row: Row = {"notes": instrument, "group": kind, "pieces": len(items)}
+        rows.append(row | {name: round(float(value), 4) for name, value in values.items()})
+    return rows
+
+
+def rendered(item: Excerpt) -> Samples:
+    """An excerpt on its instrument, at a peak that is the same for all."""
+    audio = player(item.piano, item.tuning).render(item.notes, item.touch)
+    return np.asarray(PEAK * audio / max(float(np.abs(audio).max(initial=0.0)), 1e-6))
+
+
+ROWS: dict[str, Callable[[], list[Row]]] = {
+    "own": lambda: own_rows(posteriorgrams()),
+    "ours": lambda: our_rows(posteriorgrams()),
+    "instruments": instrument_rows,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("front_ends", __doc__)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
     args = parsed(parser, argv)
-    items = posteriorgrams()
-    rows = [row for name in args.rows for row in ROWS[name](items)]
+    rows = [row for name in args.rows for row in ROWS[name]()]
     for row in rows:
         print(row)
     settings = {

@@ -25,7 +25,10 @@ class Join:
     planes: int  # that it reads, as in `symbolic.priors.surroundings`
 
 
-JOINS = {"piano": Join("evidence-join/piano", 4)}
+JOINS = {
+    "piano": Join("evidence-join/piano", 4),
+    "basic-pitch": Join("evidence-join/basic-pitch", 1),
+}
 METHOD = "beam"
 TRACK = TrackOptions(frame_threshold=0.3, offset_threshold=0.8)
 

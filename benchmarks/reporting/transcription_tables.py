@@ -127,13 +127,35 @@ def front_ends() -> str:
     ]
     rows = []
     for row in rows_of(report):
+        if "onset_f1" not in row:
+            continue
         first, *others = (f3(row[name]) for name in names)
         spread = f"{f3(row['onset_f1_low'])}–{f3(row['onset_f1_high'])}"
         rows.append([row["notes"], first, spread, *others])
     return markdown(header, rows) + "\n\n" + source(report)
 
 
+def front_end_instruments() -> str:
+    """The join for basic-pitch beside the prior of notes, on instruments that its fit left out."""
+    report = read_report("front_ends")
+    rows = [
+        [
+            row["notes"],
+            row["group"],
+            f3(row["prior_of_notes"]),
+            f3(row["join"]),
+            f"{100 * row['gain']:+.1f} ({100 * row['gain_low']:+.1f} to {100 * row['gain_high']:+.1f})",
+        ]
+        for row in rows_of(report)
+        if "gain" in row
+    ]
+    return (
+        markdown(["instrument", "", "prior of notes", "join", "gain, points"], rows) + "\n\n" + source(report)
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "front_end_instruments": front_end_instruments,
     "front_ends": front_ends,
     "headline": headline,
     "transcription": transcription,

@@ -29,6 +29,7 @@ from transcribe import options as transcription_options
 from transcribe.pipeline import Transcriber
 from transcribe.posteriorgrams import between
 from transcribe.presets import JOINS, MODEL, PRIOR, Choice
+from transcribe.settings import Settings
 from transcribe.transcription import Transcription
 
 HOP = 0.02
@@ -281,6 +282,18 @@ def test_a_join_is_for_whole_posteriorgrams_of_its_acoustic_model_alone(
     assert asked(monkeypatch, ours, decoder=Beam(prior_weight=0.1)) == PRIOR
     assert asked(monkeypatch, ours, decoder=Choice(weight=0.1)) == PRIOR
     assert asked(monkeypatch, ours, prior=PRIOR) == PRIOR
+
+
+def test_a_join_for_another_system_needs_no_more_planes_than_that_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    music = ideal(MUSIC)
+    theirs = Posteriorgram(music.frame, music.onset, hop=music.hop, model="basic-pitch")
+    assert asked(monkeypatch, theirs) == JOINS["basic-pitch"].name
+    # Settings that somebody fitted are for a prior of notes, and weights of another file make other mistakes.
+    assert asked(monkeypatch, theirs, settings=Settings(front_end="basic-pitch")) == PRIOR
+    assert asked(monkeypatch, theirs, model="mine.onnx") == PRIOR
+    assert asked(monkeypatch, replace(theirs, onset=None)) == PRIOR
 
 
 def test_joins_belong_to_the_models_that_they_are_listed_for() -> None:
