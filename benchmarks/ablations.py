@@ -60,18 +60,19 @@ VARIANTS: dict[str, Overrides] = {
 }
 
 
-def table_of(overrides: Overrides, steps: int) -> dict[str, Any]:
-    """The config's table with a variant's changes."""
+def table_of(overrides: Overrides, steps: int, *, renderings: bool = True) -> dict[str, Any]:
+    """The config's table with a variant's changes; without renderings MAPS' pianos are all there is."""
     table = read_toml(CONFIG)
     table.setdefault("loop", {})["steps"] = steps
-    for section, changes in overrides.items():
+    base = {} if renderings else VARIANTS["data: no rendered performances"]
+    for section, changes in (*base.items(), *overrides.items()):
         (table.setdefault(section, {}) if section else table).update(changes)
     return table
 
 
-def weights_of(name: str, steps: int) -> Path:
+def weights_of(name: str, steps: int, *, renderings: bool) -> Path:
     """The variant's weights, trained unless they are there."""
-    table = table_of(VARIANTS[name], steps)
+    table = table_of(VARIANTS[name], steps, renderings=renderings)
     digest = hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:8]
     folder = FOLDER / f"{re.sub(r'[^a-z0-9]+', '-', name)}-{digest}"
     path = folder / "piano-small.safetensors"
@@ -96,22 +97,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("ablations", __doc__)
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument(
+        "--no-renderings", action="store_true", help="train on MAPS' synthesised pianos alone, all variants"
+    )
     args = parsed(parser, argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = {"config": str(CONFIG), "data": "maps/real-dev", **counts()}
     question = "What does each part of the acoustic model contribute?"
     base: list[float] = []
     for name in dict.fromkeys(["as it is", *args.variants]):
-        average, each, compositions = scored(calibrated(weights_of(name, args.steps)))
+        weights = weights_of(name, args.steps, renderings=not args.no_renderings)
+        average, each, compositions = scored(calibrated(weights))
         base = base or each
         difference = list(np.subtract(each, base))
         low, high = interval(difference, compositions)
-        row: dict[str, str | float] = {"variant": name, "steps": args.steps}
+        data = "MAPS" if args.no_renderings else "MAPS and renderings"
+        row: dict[str, str | float] = {"variant": name, "steps": args.steps, "data": data}
         row |= {key: round(average[key], 4) for key in SCORES}
         row |= {"difference": round(float(np.mean(difference)), 4)}
         row |= {"difference_low": round(low, 4), "difference_high": round(high, 4)}
         print(row, flush=True)
-        merge_report(args.output, question, settings, [row], ("variant", "steps"))
+        merge_report(args.output, question, settings, [row], ("variant", "steps", "data"))
     return 0
 
 

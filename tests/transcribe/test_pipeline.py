@@ -26,6 +26,7 @@ from symbolic.priors.loading import load_prior, save_prior
 from symbolic.priors.registry import build_prior
 from transcribe import models
 from transcribe import options as transcription_options
+from transcribe.models import fitting_prior
 from transcribe.pipeline import Transcriber
 from transcribe.posteriorgrams import between
 from transcribe.presets import JOINS, MODEL, PRIOR, Choice
@@ -192,7 +193,7 @@ def test_a_transcriber_is_pickled_without_its_models(tmp_path: Path) -> None:
         ({"start": -1.0}, "Transcriber.start: got -1.0, expected seconds"),
         ({"onset_shift": 20.0}, "Transcriber.onset_shift: got 20.0, expected seconds, -1 to 1"),
         ({"decoder": "beam"}, "decode(options): got 'a str', expected one of Threshold, Hmm, Greedy, Beam"),
-        ({"start": 3.0, "stop": 2.0}, "Transcriber.stop: got 2.0, expected seconds after start, 3"),
+        ({"start": 3.0, "stop": 2.0}, "Transcriber.stop: got 2.0, expected seconds after the start, 3"),
         ({"prior": 3}, "Transcriber.prior: got 3, expected a Prior, its name or file, or None"),
         ({"model": None}, "Transcriber.model: got None, expected a name or file"),
     ],
@@ -218,6 +219,7 @@ def test_the_python_door_is_light_and_needs_no_audio_library(tmp_path: Path) -> 
 import sys
 import transcribe
 assert "numpy" not in sys.modules and "torch" not in sys.modules
+from transcribe.models import fitting_prior
 from transcribe.pipeline import Transcriber
 found = Transcriber(prior=None)({str(tmp_path / "music.npz")!r})
 assert len(found.notes) == {len(MUSIC)}
@@ -293,7 +295,7 @@ def test_a_join_for_another_system_needs_no_more_planes_than_that_has(
     # Settings that somebody fitted are for a prior of notes, and weights of another file make other mistakes.
     assert asked(monkeypatch, theirs, settings=Settings(front_end="basic-pitch")) == PRIOR
     assert asked(monkeypatch, theirs, model="mine.onnx") == PRIOR
-    assert asked(monkeypatch, replace(theirs, onset=None)) == PRIOR
+    assert fitting_prior("basic-pitch", 0, Choice(), "frames") == PRIOR  # no plane of onsets
 
 
 def test_joins_belong_to_the_models_that_they_are_listed_for() -> None:
