@@ -4,7 +4,8 @@ Is: wall time of whole commands on the same minutes of music, start-up included;
 their processes that holds models; and over many short files that memory early and late.
 Is not: the command on one recording (benchmarks.command).
 
-    python -m benchmarks.archive                  # the three ways, each twice
+    python -m benchmarks.archive --parts ways     # one process, one thread and more; two; Ray: each twice
+    python -m benchmarks.archive --parts processes --count 8 --seconds 240 --repeats 1   # the last two alone
     python -m benchmarks.archive --parts short    # --short 1000
 """
 
@@ -25,13 +26,14 @@ from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from symbolic.datasets.maps import read_maps
 
 QUESTION = "How fast are many recordings done, and in how much memory?"
-PARTS = ("ways", "short")
+PARTS = ("ways", "processes", "short")
 WAYS = {
     "one process, one thread": ["transcribe", "--threads", "1"],
     "one process": ["transcribe"],
     "--jobs {jobs}": ["transcribe", "--jobs", "{jobs}"],
     "Ray, {jobs} actors": ["transcribe.archive", "--jobs", "{jobs}"],
 }
+PROCESSES = list(WAYS)[2:]  # on two cores as many processes, with and without Ray
 SAMPLED_EVERY = 0.5  # seconds
 MODELS_MB = 150  # that a process with models has at least
 Row = dict[str, str | int | float]
@@ -99,25 +101,25 @@ def run(words: Sequence[str], folder: Path) -> tuple[float, Watch]:
     return seconds, watch
 
 
-def ways(jobs: int, count: int, seconds: float, repeats: int) -> list[Row]:
+def ways(names: Sequence[str], jobs: int, count: int, seconds: float, repeats: int) -> list[Row]:
     """Each way on the same recordings, one after the other and again; the fastest time of each counts."""
-    walls: dict[str, list[float]] = {name: [] for name in WAYS}
-    peaks: dict[str, float] = dict.fromkeys(WAYS, 0.0)
+    walls: dict[str, list[float]] = {name: [] for name in names}
+    peaks: dict[str, float] = dict.fromkeys(names, 0.0)
     with tempfile.TemporaryDirectory() as folder:
         cut_into(Path(folder), count, seconds)
         for _ in range(repeats):
-            for name, words in WAYS.items():
-                wall, watch = run([word.format(jobs=jobs) for word in words], Path(folder))
+            for name in names:
+                wall, watch = run([word.format(jobs=jobs) for word in WAYS[name]], Path(folder))
                 walls[name].append(wall)
                 peaks[name] = max(peaks[name], *(size for _, size, _ in watch.samples))
                 print(name.format(jobs=jobs), f"{wall:.1f} s", flush=True)
-    least = min(walls["one process, one thread"])
+    first = min(walls[names[0]])
     return [
         {
             "way": name.format(jobs=jobs),
             "audio_seconds": count * seconds,
             "wall_seconds": round(min(values), 2),
-            "speed": round(least / min(values), 3),
+            "speed": round(first / min(values), 3),
             "process_memory_mb": round(peaks[name]),
             "runs": repeats,
             "load_before": round(os.getloadavg()[0], 2),
@@ -158,10 +160,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--short", type=int, default=200, help="short files (default: 200)")
     args = parsed(parser, argv)
     for part in args.parts:
-        if part == "ways":
-            rows = ways(args.jobs, args.count, args.seconds, args.repeats)
-        else:
+        if part == "short":
             rows = short(args.jobs, args.short)
+        else:
+            names = PROCESSES if part == "processes" else list(WAYS)
+            rows = ways(names, args.jobs, args.count, args.seconds, args.repeats)
         for row in rows:
             print(row)
         merge_report(args.output, QUESTION, {}, [{"part": part, **row} for row in rows], ("part",))
