@@ -34,18 +34,8 @@ from symbolic.priors.surroundings import (
     surroundings,
 )
 from symbolic.priors.trees import TreeOptions, Trees
-from symbolic.training.join import (
-    JoinTraining,
-    Judged,
-    deviation,
-    fit,
-    grow,
-    judged,
-    labels,
-    main,
-    quality,
-    split,
-)
+from symbolic.training.join import JoinTraining, fit, grow, main, quality
+from symbolic.training.labelled_onsets import Judged, deviation, judged, labels, split
 
 
 def random_posteriorgram(
