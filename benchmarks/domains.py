@@ -12,13 +12,12 @@ on the renderings of 0.2.0 or earlier may know their notes, but not these instru
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from acoustic.audio import RATE_HZ, Samples
 from acoustic.chains import loudspeaker, microphone
 from acoustic.inference import load_acoustic
-from acoustic.training.renderings import HELD_OUT, PEAK, Excerpt, RenderOptions, plan, player
+from acoustic.training.renderings import HELD_OUT, Excerpt, RenderOptions, plan, sound_of
 from benchmarks.development import rounded
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from benchmarks.tuning import interval
@@ -76,8 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     transcriber = Transcriber(decoder=preset("threshold"), prior=None)
     for instrument in args.instruments:
         items = excerpts(instrument, args.count, args.seconds)
-        audios = [player(item.piano, item.tuning).render(item.notes, item.touch) for item in items]
-        audios = [PEAK * audio / max(float(np.abs(audio).max(initial=0.0)), 1e-6) for audio in audios]
+        audios = [sound_of(item) for item in items]
         for chain, change in CHAINS.items():
             for name, listener in zip(args.models, models, strict=True):
                 found, noticed = [], 0

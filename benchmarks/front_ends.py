@@ -23,10 +23,10 @@ from types import ModuleType
 import numpy as np
 
 from acoustic import audio
-from acoustic.audio import RATE_HZ, Samples
+from acoustic.audio import RATE_HZ
 from acoustic.frontends import basic_pitch as front_end
 from acoustic.frontends.basic_pitch import BasicPitch
-from acoustic.training.renderings import HELD_OUT, PEAK, Excerpt, player
+from acoustic.training.renderings import HELD_OUT, sound_of
 from benchmarks.development import rounded
 from benchmarks.domains import OTHER, excerpts
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
@@ -140,7 +140,7 @@ def instrument_rows(count: int = 8, seconds: float = 40.0) -> list[Row]:
     listen, rows = BasicPitch(), list[Row]()
     for instrument in INSTRUMENTS:
         items = excerpts(instrument, count, seconds)
-        heard = [listen(rendered(item), rate=RATE_HZ) for item in items]
+        heard = [listen(sound_of(item), rate=RATE_HZ) for item in items]
         each = {}
         for prior in (PRIOR, AUTO):
             transcriber = Transcriber(prior=prior)
@@ -156,12 +156,6 @@ def instrument_rows(count: int = 8, seconds: float = 40.0) -> list[Row]:
         row: Row = {"notes": instrument, "group": kind, "pieces": len(items)}
         rows.append(row | {name: round(float(value), 4) for name, value in values.items()})
     return rows
-
-
-def rendered(item: Excerpt) -> Samples:
-    """An excerpt on its instrument, at a peak that is the same for all."""
-    audio = player(item.piano, item.tuning).render(item.notes, item.touch)
-    return np.asarray(PEAK * audio / max(float(np.abs(audio).max(initial=0.0)), 1e-6))
 
 
 ROWS: dict[str, Callable[[], list[Row]]] = {

@@ -19,7 +19,7 @@ from acoustic import augmentation, chains, instruments, rendering, soundfonts
 from acoustic.audio import RATE_HZ, Samples, read_audio
 from acoustic.inference import load_acoustic
 from acoustic.training import renderings
-from acoustic.training.renderings import HELD_OUT, PEAK, Excerpt, player
+from acoustic.training.renderings import HELD_OUT, Excerpt, sound_of
 from benchmarks import robustness
 from benchmarks.development import posteriorgram_key
 from benchmarks.domains import CHAINS, excerpts
@@ -96,8 +96,7 @@ def _recorded(recording: Recording, change: Callable[[Samples], Samples]) -> Sam
 
 
 def _rendered(item: Excerpt, change: Callable[[Samples, int], Samples], number: int) -> Samples:
-    audio = player(item.piano, item.tuning).render(item.notes, item.touch)
-    return change(PEAK * audio / max(float(np.abs(audio).max(initial=0.0)), 1e-6), number)
+    return change(sound_of(item), number)
 
 
 def _notes(item: Excerpt) -> Notes:

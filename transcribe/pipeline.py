@@ -194,7 +194,8 @@ class Transcriber(Checked):
         damage: Damage | None = None,
     ) -> Transcription:
         settings = settings_of(posteriorgram, self._given_settings(), self.frontend, self._loaded_model)
-        # A join knows the mistakes of its model in pianos; of what is none any prior of notes knows more.
+        # The join of `piano` knows its mistakes in pianos; of what is none the prior of notes knows more.
+        # Whether it is one cannot be told of a front end's probabilities, for which there are settings.
         doubtful = self._is_doubtful(posteriorgram, notice) and settings is None
         prior = self._load_prior("" if doubtful else posteriorgram.model, planes_of(posteriorgram))
         options, track = self._options(settings, prior), self._track(settings, posteriorgram.model)

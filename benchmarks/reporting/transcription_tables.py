@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from benchmarks.reporting.form import read_report
-from benchmarks.reporting.markdown import markdown, rows_of, source
+from benchmarks.reporting.markdown import markdown, points, rows_of, source
 from benchmarks.reporting.published import MAPS_SYSTEMS
 
 HEADLINE = ("threshold", "beam")  # of our decoders, beside other systems
@@ -144,14 +144,13 @@ def front_end_instruments() -> str:
             row["group"],
             f3(row["prior_of_notes"]),
             f3(row["join"]),
-            f"{100 * row['gain']:+.1f} ({100 * row['gain_low']:+.1f} to {100 * row['gain_high']:+.1f})",
+            points(row, "gain"),
         ]
         for row in rows_of(report)
         if "gain" in row
     ]
-    return (
-        markdown(["instrument", "", "prior of notes", "join", "gain, points"], rows) + "\n\n" + source(report)
-    )
+    header = ["instrument", "", "prior of notes", "join", "gain, points"]
+    return markdown(header, rows) + "\n\n" + source(report)
 
 
 TABLES: dict[str, Callable[[], str]] = {
