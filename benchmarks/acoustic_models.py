@@ -31,9 +31,14 @@ SCORES = ("onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offse
           "onset_offset_velocity_f1", "frame_f1")  # fmt: skip
 
 
-def scored(recordings: Sequence[DevRecording]) -> tuple[dict[str, float], list[float], list[str]]:
-    """Average of every score by plain thresholds; onset F and composition of each recording."""
-    transcriber = Transcriber(decoder=preset("threshold"), prior=None)
+def scored(
+    recordings: Sequence[DevRecording], *, dynamics: bool = True
+) -> tuple[dict[str, float], list[float], list[str]]:
+    """Average of every score by plain thresholds; onset F and composition of each recording.
+
+    dynamics: whether velocities are corrected, of the models for which that was learnt.
+    """
+    transcriber = Transcriber(decoder=preset("threshold"), prior=None, dynamics=dynamics)
     found = [
         score(
             item.reference,
@@ -77,7 +82,9 @@ def row_of(model: str, repeats: int, *, bfloat16: bool) -> Row:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         factor, peak = pool.submit(speed, model, repeats, bfloat16=bfloat16).result()
     path = weights_path(model)
-    average, each, compositions = scored(read_development(model, cached=True, bfloat16=bfloat16))
+    recordings = read_development(model, cached=True, bfloat16=bfloat16)
+    average, each, compositions = scored(recordings)
+    as_heard, _, _ = scored(recordings, dynamics=False)
     low, high = interval(each, compositions)
     return {
         "model": path.stem,
@@ -85,6 +92,7 @@ def row_of(model: str, repeats: int, *, bfloat16: bool) -> Row:
         "parameters": sum(p.numel() for p in network.parameters()),
         "megabytes": round(path.stat().st_size / 1e6, 2),
         **{name: average[name] for name in SCORES},
+        "velocity_as_heard_f1": as_heard["onset_offset_velocity_f1"],
         "onset_f1_low": round(low, 4),
         "onset_f1_high": round(high, 4),
         "real_time_factor": round(factor, 4),

@@ -51,7 +51,7 @@ def reference() -> dict[str, Any]:
         plane[:, list(KEYS)] = drawn[name]
     decoder = preset("threshold")
     assert isinstance(decoder, Threshold)
-    transcriber = Transcriber(prior=None, decoder=decoder, onset_shift=ONSET_SHIFT)
+    transcriber = Transcriber(prior=None, decoder=decoder, onset_shift=ONSET_SHIFT, dynamics=False)
     notes = transcriber.transcribe_posteriorgram(Posteriorgram(**planes, hop=HOP, model=MODEL)).notes
     rows = zip(notes.onset, notes.offset, notes.pitch, notes.velocity, notes.confidence, strict=True)
     return {

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from symbolic.devices import device_named
+from symbolic.dynamics.model import load_dynamics, weights_path
 from symbolic.errors import NotebeamError
+from symbolic.notes import Notes
 from symbolic.pitch import pitch_at
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior, priors_with_steps_of
-from transcribe.presets import JOINS, MODEL, PRIOR, Choice
+from transcribe.presets import DYNAMICS, JOINS, MODEL, PRIOR, Choice
 
 if TYPE_CHECKING:  # the audio side is imported where audio is read: a posteriorgram needs none of it
     from acoustic.frontends.loading import Frontend
@@ -76,3 +78,8 @@ def load_fitting_prior(prior: Prior | str | PathLike[str], clock: str, device: s
     if card is None and clock == "beats":
         raise NotebeamError("Transcriber.prior", "a prior without a card", "its divisions of the beat")
     return prior
+
+
+def with_dynamics(notes: Notes, model: str) -> Notes:
+    """The notes, their velocities corrected if that was learnt for the acoustic model of this name."""
+    return load_dynamics(weights_path(DYNAMICS[model])).corrected(notes) if model in DYNAMICS else notes

@@ -19,7 +19,7 @@ from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
 from symbolic.priors.surroundings import PLANES, planes_of
 from transcribe.doubt import warning
-from transcribe.models import DEVICES, fitting_prior, load_fitting_prior, load_listener
+from transcribe.models import DEVICES, fitting_prior, load_fitting_prior, load_listener, with_dynamics
 from transcribe.options import decoder_options, in_blocks, onset_shift_of, settings_of, track_options
 from transcribe.outputs import POSTERIORGRAM
 from transcribe.posteriorgrams import between, read_posteriorgram
@@ -46,6 +46,7 @@ FIELD_TYPES: dict[str, tuple[Any, str]] = {
     "track": (TrackOptions | None, "TrackOptions, or None"),
     "settings": (Settings | str | PathLike | None, "Settings, their file, or None"),
     "bfloat16": (bool | None, "True, False, or None"),
+    "dynamics": (bool, "True or False"),
 }
 
 
@@ -82,6 +83,8 @@ class Transcriber(Checked):
     # Of the acoustic model: twice as fast, a little less exact; None: where the processor multiplies it
     bfloat16: bool | None = None
     tuning: float | None = None  # Hz of A4; None: estimated, within half a semitone of 440
+    # Whether velocities are corrected by the notes around (symbolic.dynamics); else they stay as heard
+    dynamics: bool = True
     onset_shift: float | None = None  # seconds added to every onset; None: that of the acoustic model's card
     start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
     stop: float | None = None  # seconds
@@ -204,7 +207,10 @@ class Transcriber(Checked):
                 assert prior is not None
                 return self._decoded_at_beats(posteriorgram, prior, settings, track, place)
             decoding = decode(posteriorgram, prior, in_blocks(options, posteriorgram))
-            notes, *others = (track_notes(one, posteriorgram, track) for one in asked_for(decoding, options))
+            notes, *others = (
+                self._with_dynamics(track_notes(one, posteriorgram, track), posteriorgram)
+                for one in asked_for(decoding, options)
+            )
             beats = None if self.beats is None else self._beats(notes, posteriorgram, place, damage)
         return Transcription(notes, posteriorgram, decoding, beats, tuple(others))
 
@@ -225,8 +231,15 @@ class Transcriber(Checked):
         assert beats is not None
         options = self._options(settings)
         decoding = decode_at_beats(posteriorgram, prior, options, beats, played)
-        notes, *others = (notes_at_beats(one, posteriorgram, track) for one in asked_for(decoding, options))
+        notes, *others = (
+            self._with_dynamics(notes_at_beats(one, posteriorgram, track), posteriorgram)
+            for one in asked_for(decoding, options)
+        )
         return Transcription(notes, posteriorgram, decoding, beats, tuple(others))
+
+    def _with_dynamics(self, notes: Notes, posteriorgram: Posteriorgram) -> Notes:
+        known = self.dynamics and posteriorgram.velocity is not None
+        return with_dynamics(notes, posteriorgram.model) if known else notes
 
     def _beats(
         self, notes: Notes, posteriorgram: Posteriorgram, place: str, damage: Damage | None = None

@@ -29,6 +29,8 @@ JOINS = {
     "piano": Join("evidence-join/piano", 4),
     "basic-pitch": Join("evidence-join/basic-pitch", 1),
 }
+# Whose weights correct the velocities of an acoustic model's notes (symbolic.dynamics); of others they stay.
+DYNAMICS = {"piano": "piano", "piano-small": "piano"}
 METHOD = "beam"
 TRACK = TrackOptions(frame_threshold=0.3, offset_threshold=0.8)
 

@@ -22,8 +22,8 @@ from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior, StepEvidence
 from symbolic.priors.surroundings import PLANES, Onsets, number_count, surroundings
-from symbolic.priors.trees import TreeOptions, Trees
 from symbolic.state import State
+from symbolic.trees import TreeOptions, Trees
 
 FLOOR = 0.01  # of a system that is sure of silence; the probability of what may have been struck
 STEP_BLOCK = 8192  # steps whose log-odds are made at once
@@ -55,6 +55,11 @@ class EvidenceJoinOptions:
             expected = f"{number_count(self.planes)}, those of {self.planes} planes"
             raise NotebeamError("EvidenceJoinOptions.inputs", self.inputs, expected)
 
+    @property
+    def tree_sizes(self) -> TreeOptions:
+        """Of the trees."""
+        return TreeOptions(count=self.trees, leaves=self.leaves, depth=self.depth)
+
 
 class EvidenceJoin(Prior):
     """Says nothing until it is `conditioned_on` the evidence."""
@@ -66,8 +71,7 @@ class EvidenceJoin(Prior):
         self.register_buffer("mean", torch.zeros(options.inputs))
         self.register_buffer("spread", torch.ones(options.inputs))
         self.networks = nn.ModuleList(_network(options) for _ in range(options.networks))
-        sizes = TreeOptions(count=options.trees, leaves=options.leaves, depth=options.depth)
-        self.trees = Trees(sizes) if options.trees else None
+        self.trees = Trees(options.tree_sizes) if options.trees else None
         self.trust = nn.Parameter(torch.ones(options.networks))  # in the acoustic model's own log-odds
 
     mean: Tensor

@@ -22,7 +22,7 @@ from symbolic.priors.base import PriorCard
 from symbolic.priors.evidence_join import FLOOR, EvidenceJoin, EvidenceJoinOptions
 from symbolic.priors.loading import save_prior
 from symbolic.priors.surroundings import log_odds_count
-from symbolic.priors.trees import Trees
+from symbolic.training.boosting import Growth, grow
 from symbolic.training.labelled_onsets import STEP, Judged, check_alike, model_of, read, split
 
 
@@ -80,39 +80,9 @@ def fit(data: Sequence[Judged], options: JoinTraining) -> EvidenceJoin:
         optimizer.step()
         schedule.step()
     if join.trees is not None:
-        grow(join.trees, inputs, struck, options)
+        growth = Growth(options.tree_rate, options.leaf_size, options.tree_inputs, options.seed)
+        grow(join.trees, options.sizes.tree_sizes, inputs, struck > 0, growth)
     return join.eval()
-
-
-def grow(trees: Trees, inputs: Tensor, struck: Tensor, options: JoinTraining) -> None:
-    """Fill the trees in: gradient boosting of the log-odds (Friedman 2001), by scikit-learn's histograms."""
-    from sklearn.ensemble import HistGradientBoostingClassifier  # slow to import: only fitting needs it
-
-    sizes = options.sizes
-    model = HistGradientBoostingClassifier(
-        learning_rate=options.tree_rate,
-        max_iter=sizes.trees,
-        max_leaf_nodes=sizes.leaves,
-        max_depth=sizes.depth,
-        min_samples_leaf=options.leaf_size,
-        l2_regularization=5.0,
-        max_features=options.tree_inputs,
-        max_bins=64,
-        early_stopping=False,
-        random_state=options.seed,
-    )
-    model.fit(inputs.numpy().astype(np.float32), struck.numpy() > 0)
-    trees.start.fill_(float(np.ravel(model._baseline_prediction)[0]))
-    for number, (tree,) in enumerate(model._predictors):
-        nodes = tree.nodes
-        place, count = torch.arange(len(nodes)), len(nodes)
-        leaf = torch.from_numpy(nodes["is_leaf"].astype(bool))
-        for name, column in (("below", "left"), ("above", "right")):
-            following = torch.from_numpy(nodes[column].astype(np.int64))
-            getattr(trees, name)[number, :count] = torch.where(leaf, place, following).short()
-        trees.feature[number, :count] = torch.from_numpy(nodes["feature_idx"].astype(np.int16))
-        trees.limit[number, :count] = torch.from_numpy(nodes["num_threshold"].astype(np.float32))
-        trees.value[number, :count] = torch.from_numpy(nodes["value"].astype(np.float32))
 
 
 def _batches(count: int, options: JoinTraining) -> Iterator[Tensor]:

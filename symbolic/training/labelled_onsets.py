@@ -8,7 +8,7 @@ The folder holds NAME.npz, posteriorgrams, NAME.tsv, the notes, and `recordings.
 composition and instrument, by which recordings are held out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ STEP = 0.04  # seconds
 TOLERANCE = 0.06  # seconds between a note and the onset that is its own
 WIDE = 0.1  # seconds within which a recording's deviation is looked for
 LIST = "recordings.csv"
+DESCRIBED = ("name", "composition", "instrument")  # of its columns, those that must be there
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +59,18 @@ def judged(posteriorgram: Posteriorgram, notes: Notes, floor: float = FLOOR, **d
 
 
 def labels(onsets: Onsets, notes: Notes) -> NDArray[np.float32]:
-    """(N,) 1 for the most probable onset within 60 ms of each note, the recording's deviation taken off."""
-    late = deviation(onsets, notes)
+    """(N,) 1 for the onset of each note (`own_onsets`)."""
     result = np.zeros(len(onsets.key), dtype=np.float32)
+    own = own_onsets(onsets, notes)
+    result[own[own >= 0]] = 1.0
+    return result
+
+
+def own_onsets(onsets: Onsets, notes: Notes) -> NDArray[np.int64]:
+    """(M,) the most probable onset within 60 ms of each note, the deviation taken off; -1: none."""
+    late = deviation(onsets, notes)
     order, line = _line(onsets.key, onsets.time - late)
-    _, wanted = _line(notes.pitch - LOWEST, notes.onset)
+    back, wanted = _line(notes.pitch - LOWEST, notes.onset)
     first = np.searchsorted(line, wanted - TOLERANCE)
     stop = np.searchsorted(line, wanted + TOLERANCE, side="right")
     prob = np.append(onsets.prob[order], -1.0)
@@ -70,7 +78,9 @@ def labels(onsets: Onsets, notes: Notes) -> NDArray[np.float32]:
     for ahead in range(1, int((stop - first).max(initial=0))):
         at = np.minimum(first + ahead, len(prob) - 1)
         best = np.where((at < stop) & (prob[at] > prob[best]), at, best)
-    result[order[best[first < stop]]] = 1.0
+    result = np.full(len(notes), -1)
+    found = first < stop
+    result[back[found]] = order[best[found]]
     return result
 
 
@@ -94,21 +104,26 @@ def _line(key: NDArray[np.int64], time: NDArray[np.float64]) -> tuple[NDArray[np
     return order, np.asarray(key[order] * 86_400.0 + time[order])
 
 
-def read(folder: Path, floor: float = FLOOR) -> Iterator[Judged]:
-    """Every posteriorgram of the list that is there, with its notes.
+def recordings(folder: Path) -> Iterator[tuple[Posteriorgram, Notes, Mapping[str, str]]]:
+    """Every posteriorgram of the list that is there, with its notes, and its row of the list.
 
     Raises:
         NotebeamError: no list, or none of it is there.
     """
-    rows, count = read_table(folder / LIST, ("name", "composition", "instrument")), 0
+    rows, count = read_table(folder / LIST, DESCRIBED), 0
     for row in rows:
         path = folder / f"{row['name']}.npz"
         if path.exists():
             count += 1
-            described = {key: row[key] for key in ("name", "composition", "instrument")}
-            yield judged(Posteriorgram.load(path), read_tsv(path.with_suffix(".tsv")), floor, **described)
+            yield Posteriorgram.load(path), read_tsv(path.with_suffix(".tsv")), row
     if not count:
         raise NotebeamError(str(folder), "no posteriorgram of the list", "NAME.npz, each with NAME.tsv")
+
+
+def read(folder: Path, floor: float = FLOOR) -> Iterator[Judged]:
+    """The onsets of `recordings`, labelled; the same errors."""
+    for posteriorgram, notes, row in recordings(folder):
+        yield judged(posteriorgram, notes, floor, **{name: row[name] for name in DESCRIBED})
 
 
 def check_alike(data: Sequence[Judged]) -> None:

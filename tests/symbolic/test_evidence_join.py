@@ -33,9 +33,10 @@ from symbolic.priors.surroundings import (
     planes_of,
     surroundings,
 )
-from symbolic.priors.trees import TreeOptions, Trees
-from symbolic.training.join import JoinTraining, fit, grow, main, quality
+from symbolic.training.boosting import Growth, grow
+from symbolic.training.join import JoinTraining, fit, main, quality
 from symbolic.training.labelled_onsets import Judged, deviation, judged, labels, split
+from symbolic.trees import TreeOptions, Trees
 
 
 def random_posteriorgram(
@@ -323,9 +324,10 @@ def test_trees_are_those_that_were_grown() -> None:
     draw = np.random.default_rng(0)
     inputs = draw.normal(size=(600, 298)).astype(np.float16).astype(np.float32)
     struck = inputs[:, 3] * inputs[:, 5] + 0.3 * draw.normal(size=600) > 0
-    options = JoinTraining(trees=12, leaf_size=10, tree_inputs=1.0)
-    trees = Trees(TreeOptions(count=12))
-    grow(trees, torch.from_numpy(inputs), torch.from_numpy(struck), options)
+    sizes = TreeOptions(count=12)
+    trees = Trees(sizes)
+    growth = Growth(leaf_size=10, inputs=1.0)
+    grow(trees, sizes, torch.from_numpy(inputs), torch.from_numpy(struck), growth)
     model = HistGradientBoostingClassifier(
         learning_rate=0.12, max_iter=12, max_leaf_nodes=20, max_depth=8, min_samples_leaf=10,
         l2_regularization=5.0, max_bins=64, early_stopping=False, random_state=0,

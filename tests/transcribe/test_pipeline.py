@@ -247,11 +247,24 @@ def test_the_pipelines_hmm_is_the_decoders_with_its_transitions() -> None:
 def test_onsets_are_shifted_by_the_card_of_the_model_or_as_told() -> None:
     posteriorgram = ideal(MUSIC, hop=HOP)
     ours = replace(posteriorgram, model=MODEL)
-    other, own = alone(posteriorgram).notes, alone(ours).notes
+    other, own = alone(posteriorgram).notes, alone(ours, dynamics=False).notes
     shift = read_card(weights_path(MODEL).with_suffix(".json")).onset_shift
     np.testing.assert_allclose(own.onset, other.onset + shift)
     np.testing.assert_allclose(alone(ours, onset_shift=0.03).notes.onset, other.onset + 0.03)
     np.testing.assert_allclose(own.velocity, other.velocity)
+
+
+def test_velocities_of_our_models_are_corrected_and_nothing_else() -> None:
+    played = notes(
+        *((0.2 * step, 0.2 * step + 0.1, 60 + step % 5, 40 + 40 * (step % 2)) for step in range(1, 30))
+    )
+    for model, corrected in (("piano", True), ("piano-small", True), ("piano-free", False), ("other", False)):
+        heard = replace(ideal(played), model=model)
+        own, other = (alone(heard, dynamics=dynamics).notes for dynamics in (True, False))
+        assert (own.velocity != other.velocity).any() == corrected
+        assert_same_notes(replace(own, velocity=other.velocity), other, seconds=0.0)
+    without = alone(replace(ideal(played), model="piano", velocity=None)).notes
+    assert set(without.velocity.tolist()) == {64}
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, posteriorgram: Posteriorgram, **options: Any) -> str:

@@ -1,6 +1,6 @@
 """Boosted regression trees as tensors: numbers in, a sum of leaves out.
 
-Is: the evaluation of trees that were grown elsewhere (symbolic.training.join).
+Is: the evaluation of trees that were grown elsewhere (symbolic.training.boosting).
 Is not: their growth.
 """
 
