@@ -1,8 +1,9 @@
 """How well does each acoustic model transcribe with plain thresholds, and what does it cost?
 
-Is: every score on the development recordings with one setting for all of them and all models, parameters,
-real-time factor, memory and start-up of that model alone. `--write-cards` puts the scores on the cards.
-Is not: the decoders (benchmarks.transcription) or the whole command (benchmarks.command).
+Is: every score on the development recordings with one setting for all of them and all models, and onset F of
+the command's own decoder behind each; parameters, real-time factor, memory and start-up of that model alone.
+`--write-cards` puts the scores on the cards.
+Is not: all decoders (benchmarks.transcription) or the whole command (benchmarks.command).
 """
 
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from itertools import product
 from multiprocessing import get_context
 
@@ -32,13 +34,9 @@ SCORES = ("onset_f1", "onset_f1_aligned", "onset_f1_aligned_100ms", "onset_offse
 
 
 def scored(
-    recordings: Sequence[DevRecording], *, dynamics: bool = True
+    recordings: Sequence[DevRecording], transcriber: Transcriber
 ) -> tuple[dict[str, float], list[float], list[str]]:
-    """Average of every score by plain thresholds; onset F and composition of each recording.
-
-    dynamics: whether velocities are corrected, of the models for which that was learnt.
-    """
-    transcriber = Transcriber(decoder=preset("threshold"), prior=None, dynamics=dynamics)
+    """Average of every score; onset F and composition of each recording."""
     found = [
         score(
             item.reference,
@@ -83,8 +81,10 @@ def row_of(model: str, repeats: int, *, bfloat16: bool) -> Row:
         factor, peak = pool.submit(speed, model, repeats, bfloat16=bfloat16).result()
     path = weights_path(model)
     recordings = read_development(model, cached=True, bfloat16=bfloat16)
-    average, each, compositions = scored(recordings)
-    as_heard, _, _ = scored(recordings, dynamics=False)
+    threshold = Transcriber(decoder=preset("threshold"), prior=None)
+    average, each, compositions = scored(recordings, threshold)
+    as_heard, _, _ = scored(recordings, replace(threshold, dynamics=False))
+    default, _, _ = scored(recordings, Transcriber(model=model))
     low, high = interval(each, compositions)
     return {
         "model": path.stem,
@@ -93,6 +93,8 @@ def row_of(model: str, repeats: int, *, bfloat16: bool) -> Row:
         "megabytes": round(path.stat().st_size / 1e6, 2),
         **{name: average[name] for name in SCORES},
         "velocity_as_heard_f1": as_heard["onset_offset_velocity_f1"],
+        "default_onset_f1_aligned": default["onset_f1_aligned"],
+        "default_onset_f1_aligned_100ms": default["onset_f1_aligned_100ms"],
         "onset_f1_low": round(low, 4),
         "onset_f1_high": round(high, 4),
         "real_time_factor": round(factor, 4),
