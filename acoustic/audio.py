@@ -4,6 +4,7 @@ Is: opening, mixing down, resampling and checking of audio files.
 Is not: spectra (features) or chunking for the network (inference).
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -81,9 +82,13 @@ def read_blocks(
 
     Raises:
         DamagedRecording: at the end, after all that can be read, of a recording that is cut or damaged.
-        NotebeamError: no such file, not audio, without samples, or with NaN or infinite samples.
+        NotebeamError: no such file, not audio, without samples, or with NaN or infinite samples; not
+            0 <= `start` < `stop`.
     """
     import soxr
+
+    if not 0 <= start < math.inf or not start < (math.inf if stop is None else stop):
+        raise NotebeamError("start, stop", (start, stop), "seconds, 0 <= start < stop")
 
     stream: soxr.ResampleStream | None = None
     stream_hz, found, mixer = 0, False, Mixer()

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acoustic.audio import LOUDEST, DamagedRecording, Samples, duration, part_done, read_blocks
+from acoustic.audio import LOUDEST, RATES_HZ, DamagedRecording, Samples, duration, part_done, read_blocks
 from acoustic.calibration import Scaling
 from acoustic.channels import CANCELLED, Mixer
 from acoustic.features import frame_count, margin_samples, spectra
@@ -151,8 +151,9 @@ def mono_samples(samples: npt.ArrayLike, rate: float, rate_hz: int, notice: Call
     """(S,) the channels as one at `rate_hz`."""
     import soxr
 
-    expected = "samples a second, 1000 to 1000000"
-    if not 1000 <= real(rate, "rate", expected) <= 1e6:
+    low, high = RATES_HZ
+    expected = f"samples a second, {low} to {high}"
+    if not low <= real(rate, "rate", expected) <= high:
         raise NotebeamError("rate", rate, expected)
     try:
         given = np.asarray(samples)
@@ -162,6 +163,8 @@ def mono_samples(samples: npt.ArrayLike, rate: float, rate_hz: int, notice: Call
         raise NotebeamError("samples", str(given.dtype), "floating-point samples, full scale 1")
     if given.ndim not in (1, 2) or not given.size:
         raise NotebeamError("samples", given.shape, "samples (S,) or (S, channels), at least one")
+    if given.ndim == 2 and given.shape[1] > len(given):
+        raise NotebeamError("samples", given.shape, "(S, channels); (channels, S) is its transpose")
     block = given.astype(np.float32).reshape(len(given), -1)
     if not np.isfinite(block).all() or (peak := float(np.abs(block).max())) > LOUDEST:
         found = f"up to {peak:.0f}" if np.isfinite(block).all() else "NaN or infinite"

@@ -83,7 +83,7 @@ def row_of(model: str, repeats: int, *, bfloat16: bool) -> Row:
     recordings = read_development(model, cached=True, bfloat16=bfloat16)
     threshold = Transcriber(decoder=preset("threshold"), prior=None)
     average, each, compositions = scored(recordings, threshold)
-    as_heard, _, _ = scored(recordings, replace(threshold, dynamics=False))
+    uncorrected, _, _ = scored(recordings, replace(threshold, dynamics=False))
     default, _, _ = scored(recordings, Transcriber(model=model))
     low, high = interval(each, compositions)
     return {
@@ -92,7 +92,7 @@ def row_of(model: str, repeats: int, *, bfloat16: bool) -> Row:
         "parameters": sum(p.numel() for p in network.parameters()),
         "megabytes": round(path.stat().st_size / 1e6, 2),
         **{name: average[name] for name in SCORES},
-        "velocity_as_heard_f1": as_heard["onset_offset_velocity_f1"],
+        "network_velocity_f1": uncorrected["onset_offset_velocity_f1"],
         "default_onset_f1_aligned": default["onset_f1_aligned"],
         "default_onset_f1_aligned_100ms": default["onset_f1_aligned_100ms"],
         "onset_f1_low": round(low, 4),

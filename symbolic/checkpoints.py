@@ -12,6 +12,16 @@ if TYPE_CHECKING:  # torch takes seconds, and the acoustic package imports this 
     from torch import Tensor
 
 
+def check_weights_path(path: Path, place: str) -> None:
+    """Refuse a path that weights cannot be written to, before they are made; their card lies beside it.
+
+    Raises:
+        NotebeamError: it does not end in .safetensors.
+    """
+    if path.suffix != ".safetensors":
+        raise NotebeamError(place, str(path), "a path that ends in .safetensors")
+
+
 def write_tensors(
     path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[str, str] | None = None
 ) -> None:

@@ -70,6 +70,12 @@ def path_of(value: Any, place: str, expected: str = "a path") -> str:
     return path
 
 
+def one_of(value: Any, words: Collection[str], place: str) -> None:
+    """Refuse all but these words."""
+    if not isinstance(value, str) or value not in words:
+        raise NotebeamError(place, brief(value), f"one of {', '.join(words)}")
+
+
 def brief(value: Any) -> object:
     """A value as an error shows it: itself, or its type where it takes more than a glance."""
     if value is None or isinstance(value, str | bytes | Real):
@@ -102,8 +108,7 @@ class Checked:
         self._check(name, expected, holds=low <= value <= high and isfinite(value))
 
     def _check_word(self, name: str, words: Collection[str]) -> None:
-        value = getattr(self, name)
-        self._check(name, f"one of {', '.join(words)}", holds=isinstance(value, str) and value in words)
+        one_of(getattr(self, name), words, f"{type(self).__name__}.{name}")
 
     def _check_count(self, name: str, low: int, high: int | None = None) -> None:
         """A whole number, low <= number <= high."""

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from symbolic.checks import one_of
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
 from symbolic.midi import Seconds, check_beats, parsed
@@ -41,6 +42,7 @@ def read_drums(path: str | os.PathLike[str], part: Literal["drums", "all"] = "dr
 
     Of two strokes on one drum at a tick the louder stays. No stroke at all is an error.
     """
+    one_of(part, ("drums", "all"), "read_drums(part)")
     score = parsed(path)
     columns = [track.notes.numpy() for track in score.tracks if part == "all" or track.is_drum]
     onset, length, pitch, velocity = (

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from symbolic.checks import one_of
 from symbolic.errors import NotebeamError
 from symbolic.files import read_bytes
 from symbolic.midi_mending import all_tracks, closed, is_whole, mended
@@ -45,6 +46,9 @@ def read_midi(
     >>> nb.read_midi("one.mid").pitch.tolist()
     [60]
     """
+    one_of(pedal, ("extend", "keys"), "read_midi(pedal)")
+    if isinstance(tracks, str):
+        raise NotebeamError("read_midi(tracks)", tracks, f"a collection of names: [{tracks!r}]")
     score = parsed(path)
     chosen = [track for track in score.tracks if tracks is None or track.name in tracks]
     missing = sorted(set(tracks or ()) - {track.name for track in chosen})

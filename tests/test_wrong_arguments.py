@@ -150,6 +150,11 @@ def test_no_public_name_is_left_out() -> None:
         (lambda: nb.Clock.frames("x", 3), r"Clock\.frames\(count\): got 'x', expected an integer >= 0"),
         (lambda: nb.Clock.frames(3, "x"), r"Clock\.frames\(hop\): got 'x', expected seconds > 0"),
         (lambda: nb.read_midi(3), r"path: got 3, expected a path, of a MIDI file"),
+        (
+            lambda: nb.read_midi("a.mid", pedal="down"),
+            r"read_midi\(pedal\): got 'down', expected one of",
+        ),
+        (lambda: nb.read_midi("a.mid", tracks="Piano"), r"read_midi\(tracks\): got 'Piano', expected a coll"),
         (lambda: nb.load_prior(None), r"load_prior: got None, expected a prior's name or the path"),
         (lambda: nb.load_acoustic("piano", "tpu"), r"load_acoustic\(device\): got 'tpu', expected a device"),
         (

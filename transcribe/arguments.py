@@ -51,8 +51,13 @@ def build_parser(
     program: str = "transcribe",
     description: str = "Recorded polyphonic music to notes: audio in, MIDI out.",
     epilog: str = EPILOG,
+    *,
+    one_machine: bool = True,
 ) -> argparse.ArgumentParser:
-    """The command's parser; see the groups for what belongs together."""
+    """The command's parser; see the groups for what belongs together.
+
+    one_machine: whether this machine's cores bound the jobs beside each other.
+    """
     parser = argparse.ArgumentParser(
         prog=program,
         description=description,
@@ -67,7 +72,7 @@ def build_parser(
     _add_outputs(parser.add_argument_group("outputs (with several inputs every PATH is a folder)"))
     _add_models(parser.add_argument_group("models"))
     _add_notes(parser.add_argument_group("notes"))
-    _add_running(parser.add_argument_group("running"))
+    _add_running(parser.add_argument_group("running"), workers if one_machine else count)
     return parser
 
 
@@ -133,15 +138,15 @@ def _add_notes(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_running(group: argparse._ArgumentGroup) -> None:
+def _add_running(group: argparse._ArgumentGroup, jobs: Callable[[str], int]) -> None:
     group.add_argument("--device", choices=DEVICES, help="where the models run (default: auto)")
     group.add_argument(
         "--bfloat16",
         action=argparse.BooleanOptionalAction,
-        help="half the digits, twice as fast (default: where the processor has them)",
+        help="16-bit numbers, twice as fast (default: where the processor multiplies them)",
     )
     group.add_argument("--threads", type=workers, metavar="N", help="CPU threads of the acoustic model")
-    group.add_argument("--jobs", type=workers, metavar="N", help="inputs done beside each other (default: 1)")
+    group.add_argument("--jobs", type=jobs, metavar="N", help="inputs done beside each other (default: 1)")
     group.add_argument("--shard", type=shard, metavar="I/N", help="every N-th input only, from the I-th on")
     group.add_argument("--report", type=Path, metavar="FILE", help="add a line of JSON for each input")
     group.add_argument("--resume", action="store_true", help="skip what the report says is done")

@@ -66,7 +66,7 @@ def beats_of(
         try:
             return track_beats(notes)
         except NotebeamError as error:
-            fault = NotebeamError(f"{place}: beats", f"{len(notes)} notes", "more, or given beats")
+            fault = NotebeamError(f"{place}: beats", error.value, error.expected)
             if damage is None:
                 raise fault from error
             damage(fault)

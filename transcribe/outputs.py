@@ -65,7 +65,12 @@ class Job:
     @property
     def is_done(self) -> bool:
         """Every output is there."""
-        return all(state_of(path) is not None for path in self.outputs)
+        return self.is_written and all(state_of(path) is not None for path in self.alternatives)
+
+    @property
+    def is_written(self) -> bool:
+        """Every output is there but for alternatives, of which a search may have fewer than asked for."""
+        return all(state_of(path) is not None for path in self.outputs if path not in self.alternatives)
 
 
 @dataclass(frozen=True)

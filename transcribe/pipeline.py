@@ -83,7 +83,7 @@ class Transcriber(Checked):
     # Of the acoustic model: twice as fast, a little less exact; None: where the processor multiplies it
     bfloat16: bool | None = None
     tuning: float | None = None  # Hz of A4; None: estimated, within half a semitone of 440
-    # Whether velocities are corrected by the notes around (symbolic.dynamics); else they stay as heard
+    # Whether velocities are corrected by the notes around (symbolic.dynamics); else the acoustic model's own
     dynamics: bool = True
     onset_shift: float | None = None  # seconds added to every onset; None: that of the acoustic model's card
     start: float = 0.0  # seconds; what lies before is not read, the times stay the recording's
@@ -158,11 +158,12 @@ class Transcriber(Checked):
                 raise NotebeamError("transcribe(rate)", None, "samples a second, in Hz, of samples")
             posteriorgram = self._acoustic_model()(audio, rate=rate, notice=notice)
             self._is_doubtful(posteriorgram, notice)  # all of it, not only from `start` to `stop`
-            return self.transcribe_posteriorgram(posteriorgram)
+            place = posteriorgram.source
+            return self._decoded(between(posteriorgram, self.start, self.stop, place), place, damage=damage)
         path = Path(audio)
         if path.suffix.lower() == POSTERIORGRAM:
             part = between(read_posteriorgram(path), self.start, self.stop, str(path))
-            return self._decoded(part, str(path), damage=damage)
+            return self._decoded(part, str(path), notice, damage)
         posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage, notice)
         return self._decoded(posteriorgram, str(path), notice, damage)
 
@@ -199,7 +200,7 @@ class Transcriber(Checked):
         settings = settings_of(posteriorgram, self._given_settings(), self.frontend, self._loaded_model)
         # The join of `piano` knows its mistakes in pianos; of what is none the prior of notes knows more.
         # Whether it is one cannot be told of a front end's probabilities, for which there are settings.
-        doubtful = self._is_doubtful(posteriorgram, notice) and settings is None
+        doubtful = settings is None and self._is_doubtful(posteriorgram, notice)
         prior = self._load_prior("" if doubtful else posteriorgram.model, planes_of(posteriorgram))
         options, track = self._options(settings, prior), self._track(settings, posteriorgram.model)
         with one_thread():

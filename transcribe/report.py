@@ -30,6 +30,7 @@ LIBRARIES = ("notebeam", "torch", "numpy")
 RUNNING = frozenset(
     "inputs manifest jobs address shard report resume skip_existing threads quiet debug version".split()
 )
+READ = frozenset("beats model prior settings".split())  # options that may be files, and are read
 
 
 class End(Enum):
@@ -104,7 +105,7 @@ class Report:
         """Whether an input was done by these versions with these options, and has not changed since."""
         entry = self.lines.get(name_of(job.source), {})
         wanted = {"status": End.WHOLE.value, "file": state_of(job.source), **self.settings}
-        return job.is_done and all(entry.get(key) == value for key, value in wanted.items())
+        return job.is_written and all(entry.get(key) == value for key, value in wanted.items())
 
     def add(self, outcome: Outcome) -> None:
         """Write a line, whole, before the next input."""
@@ -145,12 +146,17 @@ def versions() -> dict[str, str]:
 
 
 def options_of(args: argparse.Namespace) -> dict[str, str]:
-    """The options that were given and change what comes out; of a file also its size and time."""
-    given = {key: value for key, value in vars(args).items() if value not in (None, False)}
-    return {key: _named(value) for key, value in sorted(given.items()) if key not in RUNNING}
+    """The options that were given and change what comes out; of files that are read also size and time."""
+    # No flag that is off is one; but 0 is a number, and of --bfloat16 there is a --no-bfloat16.
+    given = {
+        key: value
+        for key, value in sorted(vars(args).items())
+        if value is not None and (value is not False or key == "bfloat16") and key not in RUNNING
+    }
+    return {key: _with_state(value) if key in READ else f"{value}" for key, value in given.items()}
 
 
-def _named(value: object) -> str:
+def _with_state(value: object) -> str:
     state = state_of(str(value)) if os.path.isfile(str(value)) else None
     return f"{value}" if state is None else f"{value} {state}"
 

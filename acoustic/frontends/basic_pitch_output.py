@@ -32,13 +32,7 @@ STRIDE_SAMPLES = WINDOW_SAMPLES - 2 * EDGE * HOP_SAMPLES  # between windows, as 
 KEYS = ("note", "onset")
 SAVED = "basic_pitch_model_output"  # the array of `--save-model-outputs`, a pickled dict
 LARGEST = 1 << 30  # bytes of it
-# All that a pickled dict of arrays calls; numpy 1 and 2.
-_CALLED = {
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-}
+_ARRAY = object()  # what a pickle calls numpy.ndarray: called, it would take any memory that a file claims
 
 
 def frame_times(count: int) -> npt.NDArray[np.float64]:
@@ -88,13 +82,29 @@ def read_basic_pitch(path: str | PathLike[str]) -> Posteriorgram:
     return basic_pitch_posteriorgram(output, source=str(path))
 
 
+def _empty(kind: object, shape: tuple[int, ...], _: bytes) -> npt.NDArray[Any]:
+    """What numpy's pickles begin with: an array without elements, whose bytes follow."""
+    if kind is not _ARRAY or shape != (0,):
+        raise pickle.UnpicklingError("a pickle that makes an array without its bytes")
+    return np.empty(0, dtype=np.int8)
+
+
+# All that a pickled dict of arrays calls; numpy 1 and 2.
+_CALLED = {
+    ("numpy.core.multiarray", "_reconstruct"): _empty,
+    ("numpy._core.multiarray", "_reconstruct"): _empty,
+    ("numpy", "ndarray"): _ARRAY,
+    ("numpy", "dtype"): np.dtype,
+}
+
+
 class _Arrays(pickle.Unpickler):
     """Unpickles plain arrays in plain containers, and calls nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _CALLED:
             raise pickle.UnpicklingError(f"a pickle that calls {module}.{name}")
-        return super().find_class(module, name)
+        return _CALLED[module, name]
 
 
 def _unpickled(path: str | PathLike[str]) -> Mapping[str, Any]:

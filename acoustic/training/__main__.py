@@ -22,7 +22,7 @@ from acoustic.training.loop import LoopOptions, Training
 from acoustic.training.renderings import rendered
 from acoustic.training.starting import began_as, begin_with
 from acoustic.training.teaching import TaughtClips, TeacherOptions, load_teacher
-from symbolic.checkpoints import write_json
+from symbolic.checkpoints import check_weights_path, write_json
 from symbolic.config import options_from, read_toml
 from symbolic.datasets.maps import read_maps
 from symbolic.errors import NotebeamError
@@ -175,8 +175,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(args: argparse.Namespace) -> None:
-    if args.output is not None and args.output.suffix != ".safetensors":
-        raise NotebeamError("--output", str(args.output), "a path that ends in .safetensors")
+    if args.output is not None:
+        check_weights_path(args.output, "--output")
     table = read_toml(args.config)
     folder = args.run or Path("runs") / args.config.stem
     folder.mkdir(parents=True, exist_ok=True)

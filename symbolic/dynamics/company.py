@@ -1,10 +1,10 @@
 """What the notes around a note tell of its velocity.
 
-Is: numbers of each note of a transcription, from onsets, pitches, confidences and the velocities as heard.
+Is: numbers of each note of a transcription, from onsets, pitches, confidences and estimated velocities.
 Is not: what follows from them (dynamics.model), which is learnt.
 
-A velocity is heard through the partials of everything that sounds, and so is uncertain by more than the notes
-of a chord or a phrase differ; their mean is not. Which mean tells most is left to the model: of the chord, of
+A velocity is estimated through the partials of everything that sounds, with more error than the notes of a
+chord or a phrase differ by; their mean has less. Which mean tells most is left to the model: of the chord, of
 the last half second, of the same key, of the voice around the pitch.
 """
 

@@ -31,7 +31,7 @@ class Dynamics(nn.Module):
 
     @torch.inference_mode()
     def corrected(self, notes: Notes) -> Notes:
-        """The notes with likelier velocities; the mean of all stays, for how loud it was nobody heard.
+        """The notes with likelier velocities; the mean of all stays: absolute loudness is unknown.
 
         Notes from elsewhere than the acoustic model that it was fitted to may get worse.
         """

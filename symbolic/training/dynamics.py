@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from symbolic.beats.network import BeatCard, save_network
+from symbolic.checkpoints import check_weights_path
 from symbolic.console import outcome
 from symbolic.decoding.evidence import evidence_of, frames_clock
 from symbolic.dynamics.company import company, relative_level
@@ -51,11 +52,11 @@ class DynamicsTraining:
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class FoundNotes:
     """Notes of one recording that were found and played."""
 
     inputs: NDArray[np.float32]  # (n, F) company of each
-    heard: NDArray[np.float64]  # (n,) level as heard, of the mean of the recording
+    level: NDArray[np.float64]  # (n,) velocity / 127 as the model has it, of the mean of the recording
     played: NDArray[np.float64]  # (n,) as played, likewise
     spread: float  # of the levels of all that was played: its loudest less its softest
     name: str = ""
@@ -63,7 +64,7 @@ class Heard:
     instrument: str = ""
 
 
-def heard(posteriorgram: Posteriorgram, notes: Notes, **described: str) -> Heard | None:
+def found_notes(posteriorgram: Posteriorgram, notes: Notes, **described: str) -> FoundNotes | None:
     """What is learnt from one recording; None: too few notes, or all as loud."""
     if posteriorgram.velocity is None:
         raise NotebeamError(f"posteriorgram of {posteriorgram.source}", "no velocities", "the velocity plane")
@@ -72,14 +73,14 @@ def heard(posteriorgram: Posteriorgram, notes: Notes, **described: str) -> Heard
     velocity = np.rint(127 * level).clip(1, 127)
     order = np.lexsort((onsets.key, onsets.time))  # as `Notes` has them
     found = Notes.make(
-        onsets.time, onsets.time + STEP, pitch_of(onsets.key), velocity, onsets.prob, place="heard"
+        onsets.time, onsets.time + STEP, pitch_of(onsets.key), velocity, onsets.prob, place="notes found"
     )
     own = own_onsets(onsets, notes)
     place = np.argsort(order)[own[own >= 0]]
     if len(place) < FEWEST or len(np.unique(notes.velocity)) < 2:
         return None
     played = notes.velocity[own >= 0] / 127.0
-    return Heard(
+    return FoundNotes(
         company(found)[place],
         relative_level(found)[place],
         played - played.mean(),
@@ -88,16 +89,16 @@ def heard(posteriorgram: Posteriorgram, notes: Notes, **described: str) -> Heard
     )
 
 
-def read(folder: Path) -> Iterator[Heard]:
+def read(folder: Path) -> Iterator[FoundNotes]:
     """Every recording of the list that is there and is learnt from."""
     for posteriorgram, notes, row in recordings(folder):
         if row.get("chain", AS_IT_IS) == AS_IT_IS and not row["name"].startswith(RENDERED):
-            found = heard(posteriorgram, notes, **{name: row[name] for name in DESCRIBED})
+            found = found_notes(posteriorgram, notes, **{name: row[name] for name in DESCRIBED})
             if found is not None:
                 yield found
 
 
-def fit(data: Sequence[Heard], options: DynamicsTraining) -> Dynamics:
+def fit(data: Sequence[FoundNotes], options: DynamicsTraining) -> Dynamics:
     """A model of these recordings, least squares."""
     if not data:
         raise NotebeamError("fit(data)", "no recording with velocities", "notes to learn from")
@@ -109,7 +110,7 @@ def fit(data: Sequence[Heard], options: DynamicsTraining) -> Dynamics:
     return model.eval()
 
 
-def share_right(level: NDArray[np.float64], part: Heard) -> float:
+def share_right(level: NDArray[np.float64], part: FoundNotes) -> float:
     """Share of notes whose level is within a tenth of the spread of what was played, after a linear fit.
 
     As mir_eval judges velocities (Hawthorne et al. 2018), here of the notes found alone.
@@ -119,12 +120,12 @@ def share_right(level: NDArray[np.float64], part: Heard) -> float:
     return float((np.abs(fitted - part.played) <= 0.1 * part.spread).mean())
 
 
-def _scores(data: Sequence[Heard], model: Dynamics) -> str:
-    before = np.mean([share_right(part.heard, part) for part in data])
+def _scores(data: Sequence[FoundNotes], model: Dynamics) -> str:
+    before = np.mean([share_right(part.level, part) for part in data])
     with torch.inference_mode():
         levels = [model.trees(torch.from_numpy(part.inputs)).numpy().astype(np.float64) for part in data]
     after = np.mean([share_right(level, part) for level, part in zip(levels, data, strict=True)])
-    return f"velocities right: {before:.3f} as heard, {after:.3f} corrected"
+    return f"velocities right: {before:.3f} estimated, {after:.3f} corrected"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -134,22 +135,26 @@ def main(argv: list[str] | None = None) -> int:
         "--posteriorgrams", type=Path, required=True, help="folder of acoustic.training.posteriorgrams"
     )
     parser.add_argument(
-        "--hold-out", type=int, metavar="N", help="score, and don't write: on every N-th composition"
+        "--hold-out-every", type=int, metavar="N", help="score, and don't write: on every N-th composition"
     )
     parser.add_argument("--trees", type=int, default=given.trees)
     parser.add_argument("--seed", type=int, default=given.seed)
     parser.add_argument("-o", "--output", type=Path, help=".safetensors to write")
     args = parser.parse_args(argv)
-    if (args.output is None) == (args.hold_out is None):
-        parser.error("either -o or --hold-out")
+    if (args.output is None) == (args.hold_out_every is None):
+        parser.error("either -o or --hold-out-every")
+    if args.hold_out_every is not None and args.hold_out_every < 2:
+        parser.error("--hold-out-every: expected 2 or more")
     training = DynamicsTraining(trees=args.trees, seed=args.seed)
     return outcome("symbolic.training.dynamics", lambda: _run(args, training))
 
 
 def _run(args: argparse.Namespace, training: DynamicsTraining) -> None:
+    if args.output is not None:
+        check_weights_path(args.output, "--output")
     data = list(read(args.posteriorgrams))
-    if args.hold_out:
-        apart = set(sorted({part.composition for part in data})[:: args.hold_out])
+    if args.output is None:
+        apart = set(sorted({part.composition for part in data})[:: args.hold_out_every])
         held = [part for part in data if part.composition in apart]
         data = [part for part in data if part.composition not in apart]
         sys.stdout.write(f"{len(data)} recordings to learn from, {len(held)} held out\n")

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from symbolic.checkpoints import check_weights_path
 from symbolic.console import outcome
 from symbolic.errors import NotebeamError
 from symbolic.priors.base import PriorCard
@@ -170,6 +171,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace, training: JoinTraining) -> None:
+    if args.output is not None:
+        check_weights_path(args.output, "--output")
     data = []
     for part in read(args.posteriorgrams, args.floor):
         data.append(part)

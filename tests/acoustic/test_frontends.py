@@ -106,10 +106,18 @@ class Evil:
         return print, ("called",)
 
 
+class Claim:
+    """An array of 10^12 bytes that the file does not have."""
+
+    def __reduce__(self) -> Any:
+        return np.ndarray, ((10**12,), np.dtype(np.int8))
+
+
 @pytest.mark.parametrize(
     ("saved", "message"),
     [
         ({"note": Evil(), "onset": np.zeros((3, 88))}, "a pickle that calls builtins.print"),
+        ({"note": Claim(), "onset": np.zeros((3, 88))}, "got .* not callable"),
         ([1, 2], "expected basic-pitch's saved output: a dict of plain arrays"),
         ({"note": np.zeros((3, 88))}, "onset: got 'no array of floats'"),
         ({"note": np.zeros((3, 88)), "onset": "a"}, "onset: got 'no array of floats'"),

@@ -95,6 +95,14 @@ def test_a_part_of_a_recording_keeps_its_times(tmp_path: Path) -> None:
     assert all(plane is not None for plane in planes)
 
 
+@pytest.mark.parametrize(("start", "stop"), [(-1.0, None), (np.nan, None), (1.0, 1.0), (0.0, -2.0)])
+def test_a_part_that_is_none_is_refused(tmp_path: Path, start: float, stop: float | None) -> None:
+    path = tmp_path / "noise.wav"
+    soundfile.write(path, noise(16_000), 16_000, subtype="FLOAT")
+    with pytest.raises(NotebeamError, match=r"start, stop: got .*, expected seconds, 0 <= start < stop"):
+        Listener(small_network(), "small").file(path, start=start, stop=stop)
+
+
 def test_a_card_s_scalings_are_applied_and_a_loaded_model_is_fused(tmp_path: Path) -> None:
     network, path = small_network(), tmp_path / "noise.wav"
     soundfile.write(path, noise(16_000), 16_000, subtype="FLOAT")
@@ -202,6 +210,7 @@ def test_samples_at_any_rate_and_a_file_are_heard_alike(tmp_path: Path) -> None:
     ("samples", "rate", "message"),
     [
         (np.zeros(0), 16_000, r"samples: got \(0,\)"),
+        (np.zeros((2, 16_000)), 16_000, r"samples: got \(2, 16000\), expected \(S, channels\); "),
         (np.zeros((2, 2, 2)), 16_000, r"samples: got \(2, 2, 2\)"),
         (np.array([0.0, np.nan]), 16_000, "samples: got 'NaN or infinite'"),
         (np.array([0.0, 1e4]), 16_000, "samples: got 'up to 10000'"),

@@ -17,7 +17,7 @@ from symbolic.errors import NotebeamError
 from symbolic.notes import Notes, write_tsv
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.training.boosting import Growth, grow
-from symbolic.training.dynamics import DynamicsTraining, fit, heard, read, share_right
+from symbolic.training.dynamics import DynamicsTraining, FoundNotes, fit, found_notes, read, share_right
 from symbolic.trees import TreeOptions, Trees
 
 
@@ -91,7 +91,7 @@ def test_no_notes_and_one() -> None:
 
 
 def phrases(seed: int, noise: float) -> tuple[Notes, Notes]:
-    """Notes as played, swelling and fading, and as heard."""
+    """Notes as played, swelling and fading, and as estimated."""
     draw = np.random.default_rng(seed)
     notes = random_notes(300, seed, seconds=60.0)
     curve = 64 + 25 * np.sin(notes.onset / 3 + draw.uniform(0, 6))
@@ -108,9 +108,7 @@ def learnt(seeds: range, noise: float) -> Dynamics:
         level = played.velocity / 127
         part = module.company(found), relative_level(found), level - level.mean(), float(np.ptp(level))
         parts.append(part)
-    from symbolic.training.dynamics import Heard
-
-    return fit([Heard(*part) for part in parts], DynamicsTraining(trees=60, leaf_size=20))
+    return fit([FoundNotes(*part) for part in parts], DynamicsTraining(trees=60, leaf_size=20))
 
 
 def test_a_fit_hears_phrases_through_noise() -> None:
@@ -143,7 +141,7 @@ def test_trees_of_numbers_are_those_that_were_grown() -> None:
 
 
 def posteriorgram_of(played: Notes, found: Notes, late: float = 0.0) -> Posteriorgram:
-    """Peaks of 0.9 where notes begin, so much late, with the velocities as heard."""
+    """Peaks of 0.9 where notes begin, so much late, with the estimated velocities."""
     frames = round(played.onset[-1] / 0.02) + 20
     onset, velocity = np.zeros((2, frames, 88), dtype=np.float32)
     row, key = np.rint((played.onset + late) / 0.02).astype(int), played.pitch - 21
@@ -162,14 +160,14 @@ def apart(notes: Notes) -> Notes:
 
 
 def test_notes_found_are_matched_with_those_played() -> None:
-    """Late by 40 ms all of them; what was heard stands beside what was played."""
+    """Late by 40 ms all of them; estimates stand beside what was played."""
     played = apart(random_notes(300, seed=3, seconds=60.0))
-    part = heard(posteriorgram_of(played, played, late=0.04), played)
+    part = found_notes(posteriorgram_of(played, played, late=0.04), played)
     assert part is not None
     assert len(part.played) == len(played)
-    np.testing.assert_allclose(part.heard, part.played, atol=1e-6)
-    assert share_right(part.heard, part) == 1.0
-    assert share_right(part.heard[::-1].copy(), part) < 0.5
+    np.testing.assert_allclose(part.level, part.played, atol=1e-6)
+    assert share_right(part.level, part) == 1.0
+    assert share_right(part.level[::-1].copy(), part) < 0.5
 
 
 def test_learnt_from_are_recordings_as_they_are(tmp_path: Path) -> None:
@@ -204,17 +202,20 @@ def test_the_command(tmp_path: Path) -> None:
     better = load_dynamics(weights).corrected(found)
     before, after = (np.abs(one.velocity - played.velocity).mean() for one in (found, better))
     assert after < before
-    done = run("--posteriorgrams", str(tmp_path), "--trees", "30", "--hold-out", "2")
+    done = run("--posteriorgrams", str(tmp_path), "--trees", "30", "--hold-out-every", "2")
     before, after = (float(word) for word in done.stdout.split() if word.startswith("0."))
     assert after > before
     assert run("--posteriorgrams", str(tmp_path / "none"), "-o", str(weights)).returncode == 1
+    wrong = run("--posteriorgrams", str(tmp_path), "-o", str(tmp_path / "ear.json"))
+    assert (wrong.returncode, "ends in .safetensors" in wrong.stderr) == (1, True)
+    assert run("--posteriorgrams", str(tmp_path), "--hold-out-every", "0").returncode == 2
 
 
 def test_a_posteriorgram_without_velocities_is_refused() -> None:
     played, found = phrases(0, noise=5)
     silent = replace(posteriorgram_of(played, found), velocity=None)
     with pytest.raises(NotebeamError, match="no velocities"):
-        heard(silent, played)
+        found_notes(silent, played)
 
 
 def test_the_weights_that_ship() -> None:

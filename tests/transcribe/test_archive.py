@@ -246,6 +246,18 @@ def test_resume_does_what_is_not_done_or_was_done_otherwise(music: Path) -> None
     # Another version did it: its line in the report is no longer this run's.
     report.write_text(report.read_text().replace('"torch": "', '"torch": "0.'))
     assert done_again("--min-note", "50") == every
+    # A 0 is a number, and an option that is switched off is one.
+    assert done_again("--note-penalty", "0") == every
+    assert done_again("--onset-shift", "0") == every
+    assert done_again("--no-bfloat16") == every
+
+
+def test_a_report_knows_an_output_that_it_was_told_the_name_of(music: Path) -> None:
+    report = music / "r.jsonl"
+    words = [str(music / "music" / "1.npz"), "-o", str(music / "one.mid"), "-q", "--report", str(report)]
+    for _ in range(2):
+        assert main([*words, "--resume"]) == 0
+    assert len(lines_of(report)) == 1
 
 
 def test_a_report_that_a_crash_has_cut_goes_on(music: Path, capsys: pytest.CaptureFixture[str]) -> None:

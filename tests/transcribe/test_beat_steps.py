@@ -271,6 +271,14 @@ def test_another_systems_posteriorgram_at_beats() -> None:
     assert_same_notes(replace(found, onset=found.onset - 0.1), notes, seconds=0.03)
 
 
+def test_too_few_notes_in_samples_are_reported_and_the_notes_stay() -> None:
+    faults: list[NotebeamError] = []
+    transcriber = Transcriber(model="piano-small", prior=None, beats="auto")
+    result = transcriber(np.zeros(16_000), rate=16_000, damage=faults.append)
+    assert result.beats is None and len(faults) == 1
+    assert str(faults[0]).startswith("samples: beats: got '0 moments")
+
+
 @pytest.mark.parametrize("score", [False, True])
 def test_too_few_notes_for_beats_are_written_without_bars(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], *, score: bool
@@ -282,17 +290,18 @@ def test_too_few_notes_for_beats_are_written_without_bars(
     assert main([str(tmp_path / "c.npz"), *asked, "-q", "--report", str(report)]) == 1
     without = "the notes are written without bars" + (", and there is no score" if score else "")
     assert capsys.readouterr().err == (
-        f"transcribe: {tmp_path}/c.npz: beats: got '3 notes', expected more, or given beats; {without}\n"
+        f"transcribe: {tmp_path}/c.npz: beats: got '3 moments at which notes begin', "
+        f"expected 8 at least, or beats that are given; {without}\n"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.mid", "c.npz", "r.jsonl"]
     assert_same_notes(read_midi(tmp_path / "c.mid"), few, seconds=0.03)
     line = json.loads(report.read_text())
     assert (line["status"], line["notes"], line["beats_a_bar"]) == ("damaged", 3, None)
     # From Python, where nobody is told, it is an error; and a prior that counts in beats can do nothing.
-    with pytest.raises(NotebeamError, match="beats: got '3 notes'"):
+    with pytest.raises(NotebeamError, match="beats: got '3 moments"):
         Transcriber(beats="auto", prior=None).transcribe_posteriorgram(ideal(few))
     assert main([str(tmp_path / "c.npz"), "--clock", "beats", "--prior", "rnn-nade/jsb"]) == 1
-    assert "beats: got '3 notes', expected more, or given beats\n" in capsys.readouterr().err
+    assert "expected 8 at least, or beats that are given\n" in capsys.readouterr().err
 
 
 def test_beats_outside_the_recording_write_nothing(

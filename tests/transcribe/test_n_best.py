@@ -107,6 +107,26 @@ def test_folders_processes_and_what_is_done(music: Path, capsys: pytest.CaptureF
     assert (music / "out" / "b.2.mid").exists()
 
 
+def test_too_few_alternatives_are_not_looked_for_again(music: Path) -> None:
+    """By a report, which knows how many were asked for."""
+    report = music / "r.jsonl"
+    words = [
+        str(music / "a.npz"),
+        *WORDS,
+        "-q",
+        "--temperature",
+        "0.001",
+        "--report",
+        str(report),
+        "--resume",
+    ]
+    for _ in range(2):
+        assert main([*words, "--n-best", "3"]) == 0
+    assert len(report.read_text().splitlines()) == 1
+    assert main([*words, "--n-best", "2"]) == 0
+    assert len(report.read_text().splitlines()) == 2
+
+
 def test_an_input_that_would_get_such_a_name_keeps_its_suffix(music: Path) -> None:
     in_doubt().save(music / "a.2.npz")
     assert main([str(music), "-o", str(music / "out"), *WORDS, "--n-best", "2", "-q"]) == 0

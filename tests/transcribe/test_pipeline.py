@@ -281,7 +281,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, posteriorgram: Posteriorgram, **optio
 
 
 def test_a_join_is_for_whole_posteriorgrams_of_its_acoustic_model_alone(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """By default; where it cannot be used the prior of notes is."""
     held = np.zeros_like(ideal(MUSIC).frame)
@@ -292,7 +292,13 @@ def test_a_join_is_for_whole_posteriorgrams_of_its_acoustic_model_alone(
     assert asked(monkeypatch, replace(ours, model="piano-small")) == PRIOR
     onset = np.zeros_like(held)
     onset[5::10, 30:35] = 0.5  # as of strings: every strike is in doubt
-    assert asked(monkeypatch, replace(ours, onset=onset)) == PRIOR
+    strings = replace(ours, onset=onset)
+    assert asked(monkeypatch, strings) == PRIOR
+    notices: list[str] = []
+    for name, posteriorgram in (("strings", strings), ("piano", ours), ("other", replace(strings, model=""))):
+        posteriorgram.save(tmp_path / f"{name}.npz")
+        Transcriber()(tmp_path / f"{name}.npz", notice=notices.append)
+    assert len(notices) == 1 and "piano" in notices[0]  # of another system's it cannot be told
     # Numbers that somebody chose are for a prior of notes.
     assert asked(monkeypatch, ours, decoder=Beam(prior_weight=0.1)) == PRIOR
     assert asked(monkeypatch, ours, decoder=Choice(weight=0.1)) == PRIOR

@@ -22,9 +22,8 @@ example:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = build_parser(
-        "python -m transcribe.archive", "Recordings to notes, by all machines of a Ray cluster.", EPILOG
-    )
+    description = "Recordings to notes, by all machines of a Ray cluster."
+    parser = build_parser("python -m transcribe.archive", description, EPILOG, one_machine=False)
     parser.add_argument("--address", metavar="ADDRESS", help="of the cluster (default: RAY_ADDRESS, if any)")
     args = parser.parse_args(argv)
     missing = [name for name in NEEDED if find_spec(name) is None]
