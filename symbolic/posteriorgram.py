@@ -53,7 +53,7 @@ class Posteriorgram:
     hop: float = field(kw_only=True)  # seconds
     start: float = 0.0  # seconds, time of frame 0's centre
     lowest: int = LOWEST  # MIDI pitch of column 0
-    duration: float = 0.0  # seconds, length of the recording
+    duration: float = 0.0  # seconds, length of the recording; 0: up to the end of the last frame
     source: str = ""  # the recording
     model: str = ""  # the acoustic model's name
     held: NDArray[np.float32] | None = None  # (T, 88) the key is down, whatever the pedal lets sound
@@ -68,6 +68,7 @@ class Posteriorgram:
         for name, plane in planes.items():
             object.__setattr__(self, name, plane)
         object.__setattr__(self, "lowest", LOWEST)
+        object.__setattr__(self, "duration", self.duration or self.start + self.hop * self.count)
 
     @property
     def count(self) -> int:
