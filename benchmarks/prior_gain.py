@@ -18,6 +18,7 @@ import numpy as np
 from acoustic import augmentation, chains, instruments, rendering, soundfonts
 from acoustic.audio import RATE_HZ, Samples, read_audio
 from acoustic.inference import load_acoustic
+from acoustic.loading import list_models
 from acoustic.training import renderings
 from acoustic.training.renderings import HELD_OUT, Excerpt, sound_of
 from benchmarks import robustness
@@ -103,10 +104,10 @@ def _notes(item: Excerpt) -> Notes:
     return item.notes
 
 
-def read_condition(condition: Condition) -> list[Clip]:
-    """Its posteriorgrams, computed once for each version of weights and code."""
-    listener = load_acoustic(MODEL, bfloat16=True)
-    key = posteriorgram_key(MODEL, listener, SOUND)
+def read_condition(condition: Condition, model: str = MODEL) -> list[Clip]:
+    """Its posteriorgrams by that acoustic model, computed once for each version of weights and code."""
+    listener = load_acoustic(model, bfloat16=True)
+    key = posteriorgram_key(model, listener, SOUND)
     folder = datasets.cache_folder() / "posteriorgrams" / f"{key}-gain" / condition.name.replace(" ", "-")
     folder.mkdir(parents=True, exist_ok=True)
     clips = []
@@ -192,21 +193,26 @@ def _mean(scores: Sequence[Scores], name: str) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("prior_gain", __doc__)
-    parser.add_argument("--join", default=JOINS[MODEL].name, help="name or file of the join's weights")
+    parser.add_argument("--model", choices=list_models(), default=MODEL, help=f"(default: {MODEL})")
+    parser.add_argument("--join", help="name or file of the join's weights (default: that of the model)")
     parser.add_argument("--instruments", nargs="*", default=[*HELD_OUT, "timgm-guitar"])
     parser.add_argument("--count", type=int, default=8, help="performances on each instrument")
     parser.add_argument("--seconds", type=float, default=40.0, help="of each, at most")
     parser.add_argument("--only", nargs="+", metavar="CONDITION", help="names of conditions")
     parser.add_argument("--listen", action="store_true", help="keep the posteriorgrams, and no more")
     args = parsed(parser, argv)
+    if args.join is None:
+        if args.model not in JOINS:
+            parser.error(f"--join: expected one, as none was fitted to {args.model}")
+        args.join = JOINS[args.model].name
     rows: list[Row] = []
     for condition in conditions(args.instruments, args.count, args.seconds):
         if args.only and condition.name not in args.only:
             continue
-        clips = read_condition(condition)
+        clips = read_condition(condition, args.model)
         rows += [] if args.listen else rows_of(condition, clips, args.join)
     if not args.listen:
-        settings = {"model": MODEL, "join": args.join, "prior of notes": PRIOR, "precision": "bfloat16"}
+        settings = {"model": args.model, "join": args.join, "prior of notes": PRIOR, "precision": "bfloat16"}
         settings |= {"thresholds": list(THRESHOLDS), "interval": "95 %, paired bootstrap over compositions"}
         settings |= {"performances": args.count, "seconds": args.seconds}
         question = "What is a prior worth, on real recordings and on pianos left out of training?"

@@ -13,7 +13,16 @@ THRESHOLD = "best threshold"  # with its number in a row
 
 def prior_gain() -> str:
     """Every decoder on real recordings, and the gain of the join over each."""
-    report = read_report("prior_gain")
+    return _on_real_recordings("prior_gain")
+
+
+def prior_gain_small() -> str:
+    """The same behind `piano-small`."""
+    return _on_real_recordings("prior_gain_small")
+
+
+def _on_real_recordings(name: str) -> str:
+    report = read_report(name)
     header = ["recordings", "decoder", "onset F, deviation removed", "and 100 ms", "plain", "+ offset"]
     header += ["the join's gain", "at 100 ms", "real-time factor of decoding"]
     rows = [
@@ -87,6 +96,7 @@ def _gain(row: dict[str, float], name: str) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "prior_gain": prior_gain,
+    "prior_gain_small": prior_gain_small,
     "prior_domains": prior_domains,
     "confidence": confidence,
 }
