@@ -123,7 +123,14 @@ class KeywisePrior(Prior):
 
     @torch.no_grad()
     def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
-        past = self.past(state)
+        return self._drawn(self.past(state), generator, temperature)
+
+    @torch.no_grad()
+    def draws(self, state: State, generator: torch.Generator, count: int) -> Tensor:
+        return self._drawn(self.past(state).repeat_interleave(count, 0), generator, 1.0)
+
+    def _drawn(self, past: Tensor, generator: torch.Generator, temperature: float) -> Tensor:
+        """(N, visible) steps drawn after each past (N, D', U)."""
         every = torch.sigmoid(self.outside / temperature).expand(len(past), -1)
         drawn = self._by_plane(torch.bernoulli(every, generator=generator))
         drawn[:, :, self.low : self.high] = self.sample_inside(past, generator, temperature).transpose(1, 2)
