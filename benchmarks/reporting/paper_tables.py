@@ -15,7 +15,7 @@ SETS = {
     "jsb": "JSB chorales",
 }
 CONDITIONS = ("clean", "pink 10 dB", "pink 0 dB", "pink -10 dB", "white 0 dB", "room")
-BEST = "lstm-conv-nade"
+BEST = "lstm-conv-nade+cache"
 
 
 def paper_matched() -> str:
@@ -26,7 +26,7 @@ def paper_matched() -> str:
     lines = [
         [
             f"{decoder}, {prior}" if prior else decoder,
-            *(_both(_found(rows, decoder, prior)) for rows in sets.values()),
+            *(_both(rows, decoder, prior) for rows in sets.values()),
         ]
         for decoder, prior in keys
     ]
@@ -76,7 +76,10 @@ def _curve_cell(rows: list[Row] | None) -> str:
     return f"{_percent(hmm['bay'])}, {_percent(beam['bay'])} ({gain})"
 
 
-def _both(row: Row) -> str:
+def _both(rows: list[Row], decoder: str, prior: str) -> str:
+    if (decoder, prior) not in [(row["decoder"], row["prior"]) for row in rows]:
+        return ""
+    row = _found(rows, decoder, prior)
     return f"{_percent(row['bay'])}, {_percent(row['acc12'])}"
 
 
