@@ -10,6 +10,7 @@ from benchmarks.lib import classic_audio
 from benchmarks.lib.classic_audio import chosen, condition, notes_of_piece, step_clock
 from benchmarks.lib.decoder_trials import Counts, Pieces, best_of, count, gain, searched, tuned_search
 from benchmarks.paper_experiment import _crossing, done, main
+from benchmarks.reporting import paper_tables
 from symbolic.decoding.evidence import Evidence, sounding_evidence
 from symbolic.decoding.options import Beam, Greedy, Threshold
 from symbolic.evaluation.accuracy import bay_accuracy
@@ -123,3 +124,22 @@ def test_what_the_report_has_is_not_measured_again(tmp_path: Path) -> None:
     assert done(output) == {("jsb", "room")}
     assert main(["-o", str(output), "--sets", "jsb", "--conditions", "room"]) == 0
     assert len(json.loads(output.read_text())["rows"]) == 1
+
+
+def test_conditions_of_an_earlier_run_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    earlier = {"acoustic_model": "small-1", "piano": "upright"}
+    cells = {"bay": 0.5, "valid_bay": 0.5, "gain_bay": 0.1, "gain_bay_low": 0.0, "gain_bay_high": 0.2}
+    runs = (
+        ({"condition": "clean"}, paper_tables.BEST),
+        ({"condition": "room"} | earlier, paper_tables.EARLIER_BEST),
+    )
+    rows = [
+        {"set": "jsb", "decoder": decoder, "prior": prior} | cells | run
+        for run, best in runs
+        for decoder, prior in (("hmm tuned", ""), ("beam", best))
+    ]
+    report = {"rows": rows, "command": "c", "commit": "a", "date": "d", "machine": "m"}
+    monkeypatch.setattr(paper_tables, "read_report", lambda name: report)
+    table = paper_tables.paper_curve()
+    assert "| clean |" in table and "| room ‡ |" in table
+    assert "‡: measured earlier, the upright heard by small-1, the beam with lstm-conv-nade." in table

@@ -20,7 +20,7 @@ CURVES = (
     ("threshold", "", "threshold", "0.6"),
     ("hmm tuned", "", "HMM, tuned", "tab:orange"),
     ("beam", "rnn-nade", "beam, RNN-NADE", "tab:green"),
-    ("beam", "lstm-conv-nade", "beam, LSTM-ConvNADE", "tab:blue"),
+    ("beam", "lstm-conv-nade+cache", "beam, LSTM-ConvNADE with cache", "tab:blue"),
 )
 
 

@@ -15,7 +15,9 @@ SETS = {
     "jsb": "JSB chorales",
 }
 CONDITIONS = ("clean", "pink 10 dB", "pink 0 dB", "pink -10 dB", "white 0 dB", "room")
-BEST = "lstm-conv-nade"
+BEST = "lstm-conv-nade+cache"
+# Rows that name an acoustic model of their own are of an earlier run, whose best prior was this one.
+EARLIER, EARLIER_BEST = "acoustic_model", "lstm-conv-nade"
 
 
 def paper_matched() -> str:
@@ -26,7 +28,7 @@ def paper_matched() -> str:
     lines = [
         [
             f"{decoder}, {prior}" if prior else decoder,
-            *(_both(_found(rows, decoder, prior)) for rows in sets.values()),
+            *(_both(rows, decoder, prior) for rows in sets.values()),
         ]
         for decoder, prior in keys
     ]
@@ -60,23 +62,32 @@ def paper_gains() -> str:
 def paper_curve() -> str:
     """HMM, beam and gain over kinds and levels of noise."""
     header = ["accuracy %: HMM, beam (gain, 95 % interval)", *SETS.values()]
-    lines = []
+    lines, notes = [], set[str]()
     for condition in CONDITIONS:
         sets = _by_set(condition)
         if sets:
-            lines.append([condition, *(_curve_cell(sets.get(name)) for name in SETS)])
-    return markdown(header, lines) + "\n\n" + _source(*CONDITIONS)
+            first = next(iter(sets.values()))[0]
+            label = f"{condition} ‡" if EARLIER in first else condition
+            lines.append([label, *(_curve_cell(sets.get(name)) for name in SETS)])
+            if EARLIER in first:
+                heard = f"the {first['piano']} heard by {first[EARLIER]}"
+                notes.add(f"‡: measured earlier, {heard}, the beam with {EARLIER_BEST}.")
+    return "\n\n".join([markdown(header, lines), *sorted(notes), _source(*CONDITIONS)])
 
 
 def _curve_cell(rows: list[Row] | None) -> str:
     if rows is None:
         return ""
-    hmm, beam = _hmm(rows), _found(rows, "beam", BEST)
+    best = EARLIER_BEST if any(EARLIER in row for row in rows) else BEST
+    hmm, beam = _hmm(rows), _found(rows, "beam", best)
     gain = f"**{100 * beam['gain_bay']:+.1f}**, {_interval(beam, 'bay')}"
     return f"{_percent(hmm['bay'])}, {_percent(beam['bay'])} ({gain})"
 
 
-def _both(row: Row) -> str:
+def _both(rows: list[Row], decoder: str, prior: str) -> str:
+    if (decoder, prior) not in [(row["decoder"], row["prior"]) for row in rows]:
+        return ""
+    row = _found(rows, decoder, prior)
     return f"{_percent(row['bay'])}, {_percent(row['acc12'])}"
 
 

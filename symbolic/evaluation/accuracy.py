@@ -67,8 +67,9 @@ def expected_accuracies(
         for batch, mask in padded_batches(rolls):
             state = prior.initial_state(len(batch))
             for t in range(batch.shape[1]):
-                live = mask[:, t].nonzero()[:, 0].repeat_interleave(samples)
-                tally.add(prior.sample(select(state, live), generator), batch[live, t])
+                live = mask[:, t].nonzero()[:, 0]
+                drawn = prior.draws(select(state, live), generator, samples)
+                tally.add(drawn, batch[live, t].repeat_interleave(samples, 0))
                 state = prior.advance(state, batch[:, t])
     return tally.result()
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import SharedRows
 from symbolic.posteriorgram import Posteriorgram
-from symbolic.state import State, hypotheses, where
+from symbolic.state import State, hypotheses, select, where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,14 @@ class Prior(nn.Module, ABC):
     @abstractmethod
     def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         """(N, D) 0/1 next steps drawn from the prior, one for each hypothesis."""
+
+    def draws(self, state: State, generator: torch.Generator, count: int) -> Tensor:
+        """(N * count, D) so many `sample`s for each hypothesis, those of one beside each other.
+
+        This default repeats the state. Models override it by a form that asks once what all draws share.
+        """
+        every = torch.arange(hypotheses(state), device=next(iter(state.values())).device)
+        return self.sample(select(state, every.repeat_interleave(count)), generator)
 
     def conditioned_on(
         self, posteriorgrams: Sequence[Posteriorgram], steps: Sequence[StepEvidence]

@@ -57,13 +57,23 @@ class Biaxial(PitchSharedPrior):
         back = order.argsort(1)
         return logits[torch.arange(clips, device=back.device)[:, None], back].transpose(1, 2)
 
-    def sample_inside(self, past: Tensor, generator: torch.Generator, temperature: float) -> Tensor:
-        state, drawn = self.note.initial_state(len(past)), []
-        below = past.new_zeros(len(past), self.options.planes)
+    def sample_inside(
+        self, past: Tensor, generator: torch.Generator, temperature: float, count: int
+    ) -> Tensor:
+        size, planes = len(past), self.options.planes
+        state, drawn = self.note.initial_state(size), []
+        below, owner = past.new_zeros(size, planes), torch.arange(size * count, device=past.device) // count
+        whose = torch.arange(size, device=past.device)  # past of each row
+        value = 1 << torch.arange(planes, device=past.device)
         for key in range(past.shape[1]):  # each key's chance hangs on the draw before
-            state = self.note.step(torch.cat([past[:, key], below], 1), state)
+            state = self.note.step(torch.cat([past[whose, key], below], 1), state)
             prob = torch.sigmoid(self.head(self.note.output(state)) / temperature)
-            below = torch.bernoulli(prob, generator=generator)
-            below = below * below[:, :1]  # only what sounds is struck
-            drawn.append(below)
+            bits = torch.bernoulli(prob[owner], generator=generator)
+            bits = bits * bits[:, :1]  # only what sounds is struck
+            drawn.append(bits)
+            # As in KeywisePrior.sample_inside: draws that are alike so far share a row.
+            code = (owner << planes) + (bits.long() * value).sum(1)
+            different, owner = torch.unique(code, return_inverse=True)
+            state, whose = select(state, different >> planes), whose[different >> planes]
+            below = (different[:, None] // value % 2).to(past)
         return torch.stack(drawn, 1)

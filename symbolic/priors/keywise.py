@@ -123,10 +123,20 @@ class KeywisePrior(Prior):
 
     @torch.no_grad()
     def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
-        past = self.past(state)
-        every = torch.sigmoid(self.outside / temperature).expand(len(past), -1)
+        return self._drawn(self.past(state), generator, temperature)
+
+    @torch.no_grad()
+    def draws(self, state: State, generator: torch.Generator, count: int) -> Tensor:
+        return self._drawn(self.past(state), generator, count=count)
+
+    def _drawn(
+        self, past: Tensor, generator: torch.Generator, temperature: float = 1.0, count: int = 1
+    ) -> Tensor:
+        """(N * count, visible) steps drawn after each past (N, D', U)."""
+        every = torch.sigmoid(self.outside / temperature).expand(len(past) * count, -1)
         drawn = self._by_plane(torch.bernoulli(every, generator=generator))
-        drawn[:, :, self.low : self.high] = self.sample_inside(past, generator, temperature).transpose(1, 2)
+        inside = self.sample_inside(past, generator, temperature, count)
+        drawn[:, :, self.low : self.high] = inside.transpose(1, 2)
         # Only what sounds is struck.
         drawn[:, 1:] *= drawn[:, :1]
         return drawn.flatten(1)
@@ -138,25 +148,37 @@ class KeywisePrior(Prior):
         flat = self._score(rolls[mask], past, generator)
         return spread(flat, mask), after
 
-    def sample_inside(self, past: Tensor, generator: torch.Generator, temperature: float) -> Tensor:
-        """(N, D', P) the keys in range of a step, drawn from the lowest up; past (N, D', U)."""
-        count, keys = past.shape[:2]
-        drawn = past.new_zeros(count, keys, self.planes)
-        last = torch.full((count, 1), -1, device=past.device)  # the highest key on so far
-        live = torch.arange(count, device=past.device)  # steps that are not finished
+    def sample_inside(
+        self, past: Tensor, generator: torch.Generator, temperature: float, count: int
+    ) -> Tensor:
+        """(N * count, D', P) the keys in range of steps, drawn from the lowest up after each past (N, D', U).
+
+        Draws that are alike so far share a row, which the net sees once.
+        """
+        size, keys = past.shape[:2]
+        drawn = past.new_zeros(size * count, keys, self.planes)
+        live = torch.arange(size * count, device=past.device)  # draws that are not finished
+        owner = live // count  # row of each of them
+        rows, row_past = past.new_zeros(size, keys, self.planes), past
+        last = torch.full((size, 1), -1, device=past.device)  # the highest key on so far
         above = torch.arange(keys, device=past.device)
-        # One pass finds the next key on of every step, as in estimators.nade.nade_sample.
+        # One pass finds the next key on of every draw, as in estimators.nade.nade_sample.
         while live.numel():
-            logits = self.step_logits(drawn[live], past[live]) / temperature
+            logits = self.step_logits(rows, row_past) / temperature
             off = torch.where(above > last, -F.softplus(logits[..., 0]), 0.0).cumsum(1)
             uniform = torch.rand(len(live), 1, generator=generator, dtype=off.dtype, device=off.device)
-            silent = (off > uniform.log()).sum(1)
+            silent = (off[owner] > uniform.log()).sum(1)
             found = silent < keys
-            live, next_on = live[found], silent[found]
-            prob = torch.sigmoid(logits[found, next_on])
+            live, owner, next_on = live[found], owner[found], silent[found]
+            prob = torch.sigmoid(logits[owner, next_on])
             prob[:, 0] = 1.0
-            drawn[live, next_on] = torch.bernoulli(prob, generator=generator)
-            last = next_on[:, None]
+            bits = torch.bernoulli(prob, generator=generator)
+            drawn[live, next_on] = bits
+            # A row of the next pass: the row before, the key that is on now, and whether it is struck.
+            code = (owner * keys + next_on) * 2 + bits[:, -1].long()
+            different, owner = torch.unique(code, return_inverse=True)
+            row_past, last = row_past[different // (2 * keys)], (different // 2 % keys)[:, None]
+            rows = drawn[live.new_empty(len(different)).scatter_(0, owner, live)]  # any draw that has it
         return drawn
 
     def inside(self, step: Tensor) -> Tensor:

@@ -126,10 +126,20 @@ class PieceCache(Prior):
 
     def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         guess, length = self.guess(state)
-        chance = self.weight(length)
-        again = torch.rand(len(guess), generator=generator, device=generator.device).to(chance) < chance
+        again = self._again(length, generator)
         drawn = self.prior.sample(_without_own(state), generator, temperature)
         return torch.where(again[:, None], guess.to(drawn), drawn)
+
+    def draws(self, state: State, generator: torch.Generator, count: int) -> Tensor:
+        guess, length = (values.repeat_interleave(count, 0) for values in self.guess(state))
+        again = self._again(length, generator)
+        drawn = self.prior.draws(_without_own(state), generator, count)
+        return torch.where(again[:, None], guess.to(drawn), drawn)
+
+    def _again(self, length: Tensor, generator: torch.Generator) -> Tensor:
+        """(N,) whether a draw is the guess, after stretches of so many steps."""
+        chance = self.weight(length)
+        return torch.rand(len(chance), generator=generator, device=generator.device).to(chance) < chance
 
 
 def weight_of(length: Tensor, offset: float | Tensor, slope: float | Tensor) -> Tensor:

@@ -60,6 +60,10 @@ class RecurrentPrior(Prior):
     def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         return self.estimator.sample(self.step_biases(state), generator, temperature)
 
+    @torch.no_grad()
+    def draws(self, state: State, generator: torch.Generator, count: int) -> Tensor:
+        return self.estimator.sample(self.step_biases(state).repeat_interleave(count, 0), generator)
+
     def chunk_log_prob(
         self, state: State, rolls: Tensor, mask: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:

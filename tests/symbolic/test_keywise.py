@@ -74,6 +74,8 @@ def test_two_planes_and_a_range_of_keys_are_a_distribution(model: str) -> None:
     draws = 20_000
     many = select(state, torch.zeros(draws, dtype=torch.long))
     samples = prior.sample(many, torch.Generator().manual_seed(0))
+    one = {name: values[:1] for name, values in many.items()}
+    assert_close(prior.draws(one, torch.Generator().manual_seed(0), len(samples)), samples)
     index = (samples @ 2.0 ** torch.arange(7, -1, -1, dtype=torch.float64)).long()
     seen = torch.bincount(index, minlength=256) / draws
     prob = log_prob.exp()

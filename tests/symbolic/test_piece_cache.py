@@ -96,6 +96,8 @@ def test_drawn_steps_follow_the_probabilities() -> None:
     for step in roll[:24]:
         state = cache.advance(state, step.expand(4000, -1))
     drawn = cache.sample(state, torch.Generator().manual_seed(2))
+    fewer = {name: values[:400] for name, values in state.items()}
+    assert torch.equal(cache.draws(fewer, torch.Generator().manual_seed(2), 10), drawn)
     every = torch.tensor(list(itertools.product((0.0, 1.0), repeat=3)))
     one = {name: values[:1] for name, values in state.items()}
     expected = cache.log_prob(one, every[None])[0].exp()

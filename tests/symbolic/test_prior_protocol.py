@@ -110,6 +110,15 @@ def test_samples_come_as_often_as_they_are_probable(model: str) -> None:
     assert ((seen - prob).abs() < 5 * (prob * (1 - prob) / draws).sqrt() + 1e-9).all()
 
 
+@pytest.mark.parametrize("model", sorted(set(ALONE) - REAL))  # weights so large throw real steps off
+def test_draws_are_samples_of_the_repeated_state(model: str) -> None:
+    prior, generator = small_prior(model), torch.Generator()
+    state = prior.advance(prior.initial_state(3), random_rolls(1, 3, 6)[0])
+    together = prior.draws(state, generator.manual_seed(0), 4)
+    repeated = select(state, torch.arange(3).repeat_interleave(4))
+    assert_close(together, prior.sample(repeated, generator.manual_seed(0)))
+
+
 def test_select_permutes_and_repeats(model: str) -> None:
     prior, rolls = small_prior(model), random_rolls(3, 4, 6)
     state = prior.initial_state(3)
