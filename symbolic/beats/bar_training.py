@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from symbolic.beats.bars import FEATURES, PITCH_CLASSES, BarNetwork, beat_features
 from symbolic.beats.chords import chords_of
 from symbolic.beats.excerpts import UNKNOWN, Piece, played_otherwise
-from symbolic.beats.network import BARS, follow, load_network, save_network
+from symbolic.beats.network import BARS, follow, load_networks, save_network
 from symbolic.beats.search import find_beats
 from symbolic.beats.tempo import load_tempo_network
 from symbolic.beats.tracker import Tracker
@@ -181,7 +181,7 @@ def train(folder: Path, options: BarOptions, training: Sequence[Piece], valid: S
     begun, draw = time.process_time(), np.random.default_rng(options.seed)
     network, averaged = BarNetwork(options.channels, options.dropout), BarNetwork(options.channels).eval()
     averaged.load_state_dict(network.state_dict())
-    tracker = Tracker(load_network(), load_tempo_network(), averaged)
+    tracker = Tracker(load_networks(), load_tempo_network(), averaged)
     write_json(folder / "config.json", asdict(options))
     begin_log(folder, 0)
     annotated = [bars_at_annotated(piece, tracker) for piece in valid]

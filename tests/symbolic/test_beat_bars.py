@@ -34,7 +34,7 @@ from symbolic.beats.bars import (
 )
 from symbolic.beats.chords import chords_of
 from symbolic.beats.excerpts import UNKNOWN, Piece
-from symbolic.beats.network import BARS, load_network, read_chords, weights_path
+from symbolic.beats.network import BARS, load_networks, read_chords, weights_path
 from symbolic.beats.tracker import shipped_tracker
 from symbolic.beats.tracking import bars_of, track_beats
 from symbolic.datasets.asap import Annotation
@@ -68,7 +68,7 @@ def test_features_say_what_is_struck_at_each_beat() -> None:
     piece = dance(3, 0.5)
     chords = chords_of(piece.notes)
     times = np.append(piece.beats.times, piece.beats.times[-1] + 5)  # nothing is struck at the last
-    features = beat_features(times, chords, read_chords(load_network(), chords))
+    features = beat_features(times, chords, read_chords(load_networks(), chords))
     assert features.shape == (len(times), FEATURES) and np.isfinite(features).all()
     assert features[:, 0].tolist() == [1.0] * (len(times) - 1) + [0.0]
     assert features[:6, 1].tolist() == [0.5, 0.75, 0.75] * 2  # two notes, three, three; in fours
@@ -148,7 +148,7 @@ def test_few_beats_have_bars_too() -> None:
         features = beat_features(
             piece.beats.times[:count],
             chords_of(piece.notes),
-            read_chords(load_network(), chords_of(piece.notes)),
+            read_chords(load_networks(), chords_of(piece.notes)),
         )
         downbeat, bar = read_bars(load_bar_network(), features)
         assert downbeat.shape == (count,)
