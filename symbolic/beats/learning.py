@@ -44,7 +44,7 @@ class LearningOptions:
     kernel: int = 3  # chords
     hidden: int = 64  # units of the LSTM, each way
     dropout: float = 0.2
-    steps: int = 2500  # over all resumed parts
+    steps: int = 1800  # over all resumed parts; of more the loss on validation pieces rises
     batch_size: int = 24  # excerpts
     seconds: float = 60.0  # of an excerpt at most,
     chords: int = 400  # of which so many at most

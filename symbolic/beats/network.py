@@ -18,7 +18,7 @@ from symbolic.files import read_json
 
 Network = TypeVar("Network", bound=nn.Module)
 
-MEMBERS = ("piano", "piano-1", "piano-2")  # networks of beats, alike but for their seed, which are averaged
+MEMBERS = ("piano", "piano-1", "piano-2")  # networks of beats, of seeds 0 and on, which are averaged
 TEMPI = 32  # classes of the time between two beats
 SHORTEST_BEAT, LONGEST_BEAT = 0.15, 2.6  # seconds between beats; 3 % and 1 % of ASAP's lie beyond
 CLASS = float(np.log(LONGEST_BEAT / SHORTEST_BEAT)) / TEMPI  # logarithm of a class' last time by its first
@@ -108,8 +108,13 @@ def read_chords(networks: Sequence[BeatNetwork], chords: Chords) -> Readings:
     return Readings(chords.time, tempo=logits["tempo"].log_softmax(dim=1).numpy(), **alone)
 
 
+def member(what: str, seed: int) -> str:
+    """What the network of a seed is called, among those that are averaged."""
+    return f"{what}-{seed}" if seed else what
+
+
 def weights_path(name: str = "piano") -> Path:
-    """The weights that come with the package: of beats (MEMBERS), "tempo" or "bars"."""
+    """The weights that come with the package: of beats (MEMBERS), "tempo" or of bars (bars.MEMBERS)."""
     return Path(__file__).parent / "weights" / f"{name}.safetensors"
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolic.beats.bars import BarNetwork, beat_features, load_bar_network, read_bars
+from symbolic.beats.bars import BarNetwork, beat_features, load_bar_networks, read_bars
 from symbolic.beats.chords import Chords
 from symbolic.beats.network import BeatNetwork, Readings, load_networks, read_chords
 from symbolic.beats.search import COSTS, Costs, find_downbeats
@@ -20,7 +20,7 @@ class Tracker:
 
     beats: Sequence[BeatNetwork]  # whose answers are averaged
     tempo: TempoNetwork
-    bars: BarNetwork
+    bars: Sequence[BarNetwork]  # likewise
 
     def read(self, chords: Chords) -> Readings:
         """What is said of chords: the tempo by its own network, all else by those of beats."""
@@ -37,4 +37,4 @@ class Tracker:
 @lru_cache(maxsize=1)
 def shipped_tracker() -> Tracker:
     """The networks that come with the package, loaded once."""
-    return Tracker(load_networks(), load_tempo_network(), load_bar_network())
+    return Tracker(load_networks(), load_tempo_network(), load_bar_networks())

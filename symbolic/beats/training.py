@@ -9,7 +9,7 @@ from typing import Any
 
 from symbolic.beats.excerpts import Piece
 from symbolic.beats.learning import CHECKPOINT, Learning, LearningOptions
-from symbolic.beats.network import BeatCard, save_network
+from symbolic.beats.network import BeatCard, member, save_network
 from symbolic.checkpoints import write_json
 from symbolic.console import RESUMABLE, outcome
 from symbolic.datasets.asap import read_annotation, read_asap
@@ -34,19 +34,24 @@ def card_of(
         options={"channels": float(training["channels"])},
         data=DATA,
         licence=LICENCE,
-        command=f"python -m symbolic.beats.{module} -o FOLDER",
+        command=f"python -m symbolic.beats.{module} -o FOLDER --seed {training['seed']}",
         training={key: float(value) for key, value in training.items()},
         scores={f"valid_{key}" if key in losses else key: value for key, value in row.items()},
     )
 
 
 def run(module: str, doc: str | None, argv: Sequence[str] | None, train: Callable[..., None]) -> int:
-    """A command that trains, by `train(folder, pieces, validation pieces)`; the exit code."""
+    """A command that trains, by `train(folder, seed, pieces, validation pieces)`; the exit code."""
     parser = argparse.ArgumentParser(prog=f"python -m symbolic.beats.{module}", description=doc)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the run")
+    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    return outcome(f"symbolic.beats.{module}", lambda: train(args.output, pieces("train"), pieces("valid")))
+
+    def work() -> None:
+        train(args.output, args.seed, pieces("train"), pieces("valid"))
+
+    return outcome(f"symbolic.beats.{module}", work)
 
 
 def train(folder: Path, options: LearningOptions, *, resume: bool) -> None:
@@ -57,7 +62,7 @@ def train(folder: Path, options: LearningOptions, *, resume: bool) -> None:
         NotebeamError: nothing to resume from, or of another run.
     """
     learning = Learning(options, pieces("train"), pieces("valid"))
-    name = f"piano-{options.seed}" if options.seed else "piano"  # as MEMBERS are called
+    name = member("piano", options.seed)
     if resume:
         learning.resume(folder / CHECKPOINT)
     write_json(folder / "config.json", asdict(options))

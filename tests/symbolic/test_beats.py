@@ -12,7 +12,16 @@ from symbolic.beats.chords import FEATURES, NEAR, PROMINENT, SPANS, chords_of
 from symbolic.beats.excerpts import Piece, example, excerpt
 from symbolic.beats.key import key_signature
 from symbolic.beats.learning import CHECKPOINT, Learning, LearningOptions
-from symbolic.beats.network import BARS, MEMBERS, Readings, tempo_class, weights_path
+from symbolic.beats.network import (
+    BARS,
+    MEMBERS,
+    BeatNetwork,
+    Readings,
+    load_networks,
+    read_chords,
+    tempo_class,
+    weights_path,
+)
 from symbolic.beats.prominence import changes
 from symbolic.beats.search import FRAME, Costs, _best_chain, find_beats, find_downbeats
 from symbolic.beats.tracking import bars_of, track_beats
@@ -269,6 +278,25 @@ def test_given_beats_stay_and_get_bars() -> None:
 def test_too_few_notes_have_no_beat() -> None:
     with pytest.raises(NotebeamError, match=r"beats: got '3 moments at which notes begin', expected 8"):
         track_beats(Notes.make([0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [60, 62, 64], [64] * 3))
+
+
+def test_the_answers_are_means_of_the_networks() -> None:
+    chords, networks = chords_of(march()), load_networks()
+    alone = [read_chords([network], chords) for network in networks]
+    both = read_chords(networks, chords)
+    assert len(alone) == len(MEMBERS)
+    assert both.beat == pytest.approx(np.mean([one.beat for one in alone], axis=0), abs=1e-4)
+    assert both.downbeat == pytest.approx(np.mean([one.downbeat for one in alone], axis=0), abs=1e-4)
+    assert np.abs(alone[0].beat - both.beat).max() > 0.01  # no network is another's copy
+
+
+def test_what_a_network_says_depends_on_far_chords_both_ways() -> None:
+    network, features = BeatNetwork(blocks=1).eval(), torch.zeros(1, 60, FEATURES)
+    plain = network(features)["beat"]
+    for changed, looked_at in ((0, 59), (59, 0)):
+        other = features.clone()
+        other[0, changed] = 1.0
+        assert network(other)["beat"][0, looked_at] != plain[0, looked_at]
 
 
 def test_the_weights_are_small() -> None:
