@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from symbolic.beats.chords import Chords
 from symbolic.beats.network import BARS, Block, Readings, loaded, weights_path
 
-MEMBERS = ("bars", "bars-1", "bars-2", "bars-3")  # networks of seeds 0 and on, which are averaged
+MEMBERS = ("bars", "bars-1", "bars-2", "bars-3")  # networks that are averaged
 NEAR = 0.08  # seconds from a beat to its chord
 EARLY = 0.04  # seconds before a beat at which what belongs to it begins
 LAGS = (1, 2, 3, 4, 6, 8)  # beats, to which a beat is compared

@@ -170,11 +170,9 @@ def train(folder: Path, options: TempoOptions, training: Sequence[Piece], valid:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
-
-    def work(folder: Path, seed: int, *splits: Sequence[Piece]) -> None:
-        train(folder, TempoOptions(seed=seed), *splits)
-
-    return run("tempo_training", __doc__, argv, work)
+    return run(
+        "tempo_training", __doc__, argv, lambda folder, *splits: train(folder, TempoOptions(), *splits)
+    )
 
 
 if __name__ == "__main__":

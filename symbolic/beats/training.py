@@ -34,24 +34,19 @@ def card_of(
         options={"channels": float(training["channels"])},
         data=DATA,
         licence=LICENCE,
-        command=f"python -m symbolic.beats.{module} -o FOLDER --seed {training['seed']}",
+        command=f"python -m symbolic.beats.{module} -o FOLDER",
         training={key: float(value) for key, value in training.items()},
         scores={f"valid_{key}" if key in losses else key: value for key, value in row.items()},
     )
 
 
 def run(module: str, doc: str | None, argv: Sequence[str] | None, train: Callable[..., None]) -> int:
-    """A command that trains, by `train(folder, seed, pieces, validation pieces)`; the exit code."""
+    """A command that trains, by `train(folder, pieces, validation pieces)`; the exit code."""
     parser = argparse.ArgumentParser(prog=f"python -m symbolic.beats.{module}", description=doc)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the run")
-    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-
-    def work() -> None:
-        train(args.output, args.seed, pieces("train"), pieces("valid"))
-
-    return outcome(f"symbolic.beats.{module}", work)
+    return outcome(f"symbolic.beats.{module}", lambda: train(args.output, pieces("train"), pieces("valid")))
 
 
 def train(folder: Path, options: LearningOptions, *, resume: bool) -> None:

@@ -121,10 +121,12 @@ def test_a_batch_is_padded_by_what_is_unknown() -> None:
 
 def test_training_learns_bars_of_dances(tmp_path: Path) -> None:
     pieces = [dance(bar, 0.5, seed=seed) for bar in BARS for seed in range(2)]
-    options = BarOptions(versions=1, steps=40, batch_size=8, beats=64, validation_steps=20, ema=0.9)
+    options = BarOptions(
+        members=2, versions=1, steps=40, batch_size=8, beats=64, validation_steps=20, ema=0.9
+    )
     train(tmp_path, options, pieces, [dance(bar, 0.6, seed=9) for bar in BARS])
     tracker = shipped_tracker()
-    (network,) = load_bar_networks([tmp_path / "bars.safetensors"])
+    network, other = load_bar_networks([tmp_path / f"{name}.safetensors" for name in MEMBERS[:2]])
     held_out = [
         [at(dance(bar, 0.6, seed=9), tracker) for bar in BARS] for at in (bars_at_annotated, bars_at_found)
     ]
@@ -132,7 +134,12 @@ def test_training_learns_bars_of_dances(tmp_path: Path) -> None:
     assert scores["downbeat"] < 0.3 < validated(BarNetwork().eval(), *held_out)["downbeat"]
     assert scores["loss"] == pytest.approx(scores["downbeat"] + scores["downbeat_found"])
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert scores["loss"] == pytest.approx(min(row["loss"] for row in rows), abs=1e-3)
+    assert scores["loss"] == pytest.approx(min(row["loss"] for row in rows if not row["member"]), abs=1e-3)
+    first, second, both = (
+        read_bars(some, held_out[0][0].features)[0] for some in ([network], [other], [network, other])
+    )
+    assert both == pytest.approx((first + second) / 2, abs=1e-4)
+    assert np.abs(first - second).max() > 0.01
     assert json.loads((tmp_path / "config.json").read_text())["steps"] == 40
 
 
