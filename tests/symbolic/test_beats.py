@@ -291,9 +291,10 @@ def test_the_answers_are_means_of_the_networks() -> None:
 
 
 def test_what_a_network_says_depends_on_far_chords_both_ways() -> None:
-    network, features = BeatNetwork(blocks=1).eval(), torch.zeros(1, 60, FEATURES)
+    torch.manual_seed(0)
+    network, features = BeatNetwork(blocks=1).eval(), torch.zeros(1, 9, FEATURES)
     plain = network(features)["beat"]
-    for changed, looked_at in ((0, 59), (59, 0)):
+    for changed, looked_at in ((0, 8), (8, 0)):  # the convolutions reach 2 chords
         other = features.clone()
         other[0, changed] = 1.0
         assert network(other)["beat"][0, looked_at] != plain[0, looked_at]
