@@ -23,10 +23,10 @@ from symbolic.beats.tracker import shipped_tracker
 from symbolic.datasets.asap import Annotation, read_annotation, read_asap
 
 BY_BEATS: Mapping[str, Sequence[float]] = {
-    "tempo_change": (1.0, 1.5, 2.0, 3.0),
-    "beat": (0.5, 1.0, 1.5),
-    "silent_beat": (2.0, 3.0, 4.0),
-    "tempo": (0.0, 0.15, 0.3, 0.5, 0.7, 1.0),
+    "tempo_change": (0.5, 1.0, 1.5, 2.0, 3.0),
+    "beat": (0.25, 0.5, 0.75, 1.0),
+    "silent_beat": (2.0, 3.0, 4.0, 5.0),
+    "tempo": (0.3, 0.5, 0.7, 0.9, 1.2),
 }
 BY_DOWNBEATS: Mapping[str, Sequence[float]] = {
     "bar_change": (0.1, 0.25, 0.5, 1.0, 2.0, 4.0),  # below, bars of any length follow each other
@@ -60,11 +60,11 @@ class Downbeats:
     """The mean F-measure of downbeats at beats that are found once."""
 
     def __init__(self, items: Sequence[Item], costs: Costs) -> None:
-        network = shipped_tracker().bars
+        networks = shipped_tracker().bars
         self.truth = [item.downbeats for item in items]
         self.times = [find_beats(item.readings, costs) for item in items]
         self.read = [
-            read_bars(network, beat_features(times, item.chords, item.readings))
+            read_bars(networks, beat_features(times, item.chords, item.readings))
             for times, item in zip(self.times, items, strict=True)
         ]
 

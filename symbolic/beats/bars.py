@@ -4,6 +4,7 @@ Dilated convolutions over beats: bars have a length in beats, whatever the tempo
 time with the beat: Durand, Bello, David and Richard, 2017).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from symbolic.beats.chords import Chords
-from symbolic.beats.network import BARS, Block, Readings, loaded, weights_path
+from symbolic.beats.network import BARS, Block, Readings, weights_path
+from symbolic.card import load_network
 
+MEMBERS = ("bars", "bars-1", "bars-2", "bars-3")  # networks that are averaged
 NEAR = 0.08  # seconds from a beat to its chord
 EARLY = 0.04  # seconds before a beat at which what belongs to it begins
 LAGS = (1, 2, 3, 4, 6, 8)  # beats, to which a beat is compared
@@ -101,17 +104,23 @@ class BarNetwork(nn.Module):
 
 @torch.inference_mode()
 def read_bars(
-    network: BarNetwork, features: NDArray[np.float32]
+    networks: Sequence[BarNetwork], features: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(N,) log-odds that beats begin a bar, and (N, len(BARS)) log-probability of a bar's beats."""
-    downbeat, bar = network(torch.from_numpy(features)[None])
-    return downbeat[0].numpy(), bar[0].log_softmax(dim=1).numpy()
+    """(N,) log-odds that beats begin a bar, and (N, len(BARS)) log-probability of a bar's beats.
+
+    Both are by means of the networks' logits.
+    """
+    answers = [network(torch.from_numpy(features)[None]) for network in networks]
+    downbeat, bar = (torch.cat(logits).mean(dim=0) for logits in zip(*answers, strict=True))
+    return downbeat.numpy(), bar.log_softmax(dim=1).numpy()
 
 
-def load_bar_network(path: Path | None = None) -> BarNetwork:
-    """The trained network, in evaluation mode.
+def load_bar_networks(paths: Sequence[Path] | None = None) -> list[BarNetwork]:
+    """Trained networks, in evaluation mode; by default those that come with the package.
 
     Raises:
         NotebeamError: weights or a card that are missing, damaged or do not fit each other.
     """
-    return loaded(BarNetwork, "bars", path or weights_path("bars"))
+    return [
+        load_network(BarNetwork, "bars", path) for path in paths or [weights_path(name) for name in MEMBERS]
+    ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from symbolic.beats.prominence import CHANGES, changes, mean_near, since_as_much
 from symbolic.notes import Notes
 
 TOGETHER = 0.03  # seconds within which notes are struck together
@@ -12,7 +13,9 @@ LONGEST, SHORTEST = 4.0, 0.01  # seconds, of gaps and lengths as the network see
 NEAR = 2.0  # seconds around a chord whose lowest note says what the bass is
 BASS = 7  # semitones above the lowest note around that still are bass
 SPANS = (2, 3, 4, 6, 8)  # chords, before and after, the time to which is told
-FEATURES = 14 + 2 * len(SPANS) + 12 + 12
+MELODY = 4  # semitones below the highest note around that still are melody
+PROMINENT = 13 + len(CHANGES)  # features of how a chord stands out
+FEATURES = 14 + 2 * len(SPANS) + PROMINENT + 12 + 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +37,14 @@ def chords_of(notes: Notes) -> Chords:
     size = np.bincount(group, minlength=count)
     length = _log(notes.offset - notes.onset)
     lowest, highest = np.minimum.reduceat(notes.pitch, first), np.maximum.reduceat(notes.pitch, first)
+    loudest = np.maximum.reduceat(notes.velocity, first)
     gaps, above = np.diff(time), lowest - _lowest_around(time, lowest)
     usual = np.exp2(2 * _log(_usual_gap(time))) * 0.25
     columns = [
         _log(np.append(LONGEST, gaps)),
         _log(np.append(gaps, LONGEST)),
         size / 4,
-        np.maximum.reduceat(notes.velocity, first) / 64 - 1,
+        loudest / 64 - 1,
         np.add.reduceat(notes.velocity, first) / size / 64 - 1,
         (lowest - 60) / 24,
         (highest - 60) / 24,
@@ -55,8 +59,29 @@ def chords_of(notes: Notes) -> Chords:
     chroma, bass = np.zeros((2, count, 12))
     chroma[group, notes.pitch % 12] = 1
     bass[np.arange(count), lowest % 12] = 1
+    columns += _prominence(time, lowest, highest, loudest, size)
+    columns += [2 * likeness - 1 for likeness in changes(time, chroma)]
     features = np.concatenate([np.stack(columns, axis=1), chroma, bass], axis=1)
     return Chords(time, features.astype(np.float32))
+
+
+def _prominence(
+    time: NDArray[np.float64],
+    lowest: NDArray[np.int64],
+    highest: NDArray[np.int64],
+    loudest: NDArray[np.int64],
+    size: NDArray[np.int64],
+) -> list[NDArray[np.float64]]:
+    """(C,) each: how chords stand out by height, loudness and number of notes."""
+    below = -highest - _lowest_around(time, -highest)
+    rises = [np.asarray(column, dtype=np.float64) for column in (-lowest, highest, loudest, size)]
+    return [
+        below / 12,
+        *(_log(gap) for gap in _gaps_between(time, below <= MELODY)),
+        (rises[2] - mean_near(rises[2], time, NEAR)) / 24,
+        (rises[3] - mean_near(rises[3], time, NEAR)) / 2,
+        *(_log(gap) for rise in rises for gap in since_as_much(time, rise)),
+    ]
 
 
 def groups_of(onset: NDArray[np.float64]) -> NDArray[np.int64]:

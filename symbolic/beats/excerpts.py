@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolic.beats.chords import Chords, chords_of
-from symbolic.beats.network import BARS, HEADS, LONGEST_BEAT, SHORTEST_BEAT, tempo_class
+from symbolic.beats.network import BARS, HEADS, LONGEST_BEAT, PLACES, SHORTEST_BEAT, tempo_class
 from symbolic.datasets.asap import Annotation
 from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, LOWEST
@@ -108,6 +108,8 @@ def example(chords: Chords, beats: Annotation) -> Example:
     plausible = (lengths > SHORTEST_BEAT) & (lengths < LONGEST_BEAT)
     targets["tempo"][inside] = np.where(plausible, tempo_class(lengths), UNKNOWN)
     targets["thirds"][inside] = beats.thirds[under_way]
+    place = (time[inside] - times[under_way]) / lengths
+    targets["place"][inside] = (PLACES * place).round().astype(np.int64) % PLACES
     first = np.flatnonzero(beats.downbeat)
     size = np.diff(np.append(first, len(times)))
     bar = np.searchsorted(first, under_way, side="right") - 1

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.safetensors"
 EXPECTED = "a checkpoint to resume from"
-WEIGHTS = {"beat": 1.0, "downbeat": 0.5, "tempo": 0.1, "bar": 0.1, "thirds": 0.05}
+WEIGHTS = {"beat": 1.0, "downbeat": 0.5, "tempo": 0.1, "bar": 0.1, "thirds": 0.05, "place": 0.1}
 WARM_UP = 50  # steps
 SLOTS = ("step", "exp_avg", "exp_avg_sq")  # what the optimiser keeps of a parameter
 
@@ -40,10 +40,11 @@ class LearningOptions:
     """What learns, on how much, how long and how fast."""
 
     channels: int = 64
-    blocks: int = 8  # dilated by 1, 2, 4, ...
+    blocks: int = 4  # dilated by 1, 2, 4, ...
     kernel: int = 3  # chords
+    hidden: int = 64  # units of the LSTM, each way
     dropout: float = 0.2
-    steps: int = 1000  # over all resumed parts; of more the loss on validation pieces rises
+    steps: int = 1800  # over all resumed parts; of more the loss on validation pieces rises
     batch_size: int = 24  # excerpts
     seconds: float = 60.0  # of an excerpt at most,
     chords: int = 400  # of which so many at most
@@ -58,9 +59,10 @@ class LearningOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least("learning", self, channels=1, blocks=1, kernel=1, steps=1, batch_size=1, chords=1, seed=0)
+        at_least("learning", self, channels=1, blocks=1, kernel=1, hidden=1, steps=1, batch_size=1)
         at_least("learning", self, dropout=0, ema=0, learning_rate=0, clip_norm=0, weight_decay=0)
         at_least("learning", self, decay_steps=1, validation_steps=1, validation_seconds=1, seconds=1)
+        at_least("learning", self, chords=1, seed=0)
         at_most("learning", self, dropout=0.9, ema=0.99999, steps=10**9, seed=2**31)
 
     def network(self) -> BeatNetwork:
@@ -70,7 +72,7 @@ class LearningOptions:
     @property
     def shape(self) -> dict[str, int]:
         """What the weights depend on."""
-        return {name: int(getattr(self, name)) for name in ("channels", "blocks", "kernel")}
+        return {name: int(getattr(self, name)) for name in ("channels", "blocks", "kernel", "hidden")}
 
 
 @dataclass(kw_only=True)

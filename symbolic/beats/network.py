@@ -1,7 +1,7 @@
-"""The network of beats: convolutions over chords, a head for each question; its weights' file."""
+"""The network of beats: convolutions and an LSTM over chords, a head for each question; its weights' file."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,30 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from symbolic.beats.chords import FEATURES, Chords
-from symbolic.checkpoints import read_tensors, shapes_of, write_json, write_tensors
-from symbolic.config import options_from
-from symbolic.files import read_json
+from symbolic.card import load_network
 
 Network = TypeVar("Network", bound=nn.Module)
 
+MEMBERS = ("piano", "piano-1", "piano-2")  # networks of beats, of seeds 0 and on, which are averaged
 TEMPI = 32  # classes of the time between two beats
 SHORTEST_BEAT, LONGEST_BEAT = 0.15, 2.6  # seconds between beats; 3 % and 1 % of ASAP's lie beyond
 CLASS = float(np.log(LONGEST_BEAT / SHORTEST_BEAT)) / TEMPI  # logarithm of a class' last time by its first
 BARS = (2, 3, 4)  # beats a bar
-HEADS = {"beat": 1, "downbeat": 1, "tempo": TEMPI, "bar": len(BARS), "thirds": 1}
-
-
-@dataclass(frozen=True)
-class BeatCard:
-    """What belongs to the weights."""
-
-    name: str
-    options: dict[str, float]
-    data: str
-    licence: str
-    command: str
-    training: dict[str, float] = field(default_factory=dict)  # its options in full
-    scores: dict[str, float] = field(default_factory=dict)
+PLACES = 12  # of a chord within its beat: those of halves, thirds and quarters are among them
+HEADS = {"beat": 1, "downbeat": 1, "tempo": TEMPI, "bar": len(BARS), "thirds": 1, "place": PLACES}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,20 +36,26 @@ class Readings:
 
 
 class BeatNetwork(nn.Module):
-    """Dilated convolutions over chords (after Davies and Böck, 2019), a linear head for each question."""
+    """Dilated convolutions over chords (after Davies and Böck, 2019), over them an LSTM both ways (after Liu,
+    Kong, Morfi and Benetos, 2022), a linear head for each question to both."""
 
-    def __init__(self, channels: int = 64, blocks: int = 8, kernel: int = 3, dropout: float = 0.0) -> None:
+    def __init__(
+        self, channels: int = 64, blocks: int = 4, kernel: int = 3, hidden: int = 64, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.first = nn.Conv1d(FEATURES, channels, kernel, padding=kernel // 2)
         self.blocks = nn.Sequential(*(Block(channels, kernel, 2**row, dropout / 2) for row in range(blocks)))
-        self.dropout = nn.Dropout(dropout)
-        self.heads = nn.ModuleDict({name: nn.Linear(channels, size) for name, size in HEADS.items()})
+        self.channel_dropout, self.dropout = nn.Dropout1d(dropout), nn.Dropout(dropout)
+        self.lstm = nn.LSTM(channels, hidden, bidirectional=True, batch_first=True)
+        width = channels + 2 * hidden
+        self.heads = nn.ModuleDict({name: nn.Linear(width, size) for name, size in HEADS.items()})
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
         """Logits (B, C, size) of each head, of features (B, C, FEATURES)."""
-        hidden = self.blocks(F.gelu(self.first(features.transpose(1, 2)))).transpose(1, 2)
-        hidden = self.dropout(F.gelu(hidden))
-        return {name: head(hidden).float() for name, head in self.heads.items()}
+        near = F.gelu(self.blocks(F.gelu(self.first(features.transpose(1, 2)))))
+        far, _ = self.lstm(self.channel_dropout(near).transpose(1, 2))
+        both = self.dropout(torch.cat([near.transpose(1, 2), far], dim=2))
+        return {name: head(both).float() for name, head in self.heads.items()}
 
 
 class Block(nn.Module):
@@ -91,49 +84,37 @@ def tempo_class(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 @torch.inference_mode()
-def read_chords(network: BeatNetwork, chords: Chords) -> Readings:
-    """The network's answers about each chord."""
-    logits = {name: values[0] for name, values in network(torch.from_numpy(chords.features)[None]).items()}
+def read_chords(networks: Sequence[BeatNetwork], chords: Chords) -> Readings:
+    """The answers about each chord: means of the networks' logits."""
+    features = torch.from_numpy(chords.features)[None]
+    answers = [network(features) for network in networks]
+    logits = {name: torch.stack([one[name][0] for one in answers]).mean(dim=0) for name in HEADS}
     alone = {name: logits[name][:, 0].numpy() for name in ("beat", "downbeat")}
     return Readings(chords.time, tempo=logits["tempo"].log_softmax(dim=1).numpy(), **alone)
 
 
+def member(what: str, seed: int) -> str:
+    """What the network of a seed is called, among those that are averaged."""
+    return f"{what}-{seed}" if seed else what
+
+
 def weights_path(name: str = "piano") -> Path:
-    """The weights that come with the package: of beats ("piano"), "tempo" or "bars"."""
+    """The weights that come with the package: of beats (MEMBERS), "tempo" or of bars (bars.MEMBERS)."""
     return Path(__file__).parent / "weights" / f"{name}.safetensors"
 
 
-def load_network(path: Path | None = None) -> BeatNetwork:
-    """The trained network, in evaluation mode.
+def load_networks(paths: Sequence[Path] | None = None) -> list[BeatNetwork]:
+    """Trained networks, in evaluation mode; by default those that come with the package.
 
     Raises:
         NotebeamError: weights or a card that are missing, damaged or do not fit each other.
     """
-    return loaded(BeatNetwork, "beats", path or weights_path())
-
-
-def loaded(kind: Callable[..., Network], what: str, path: Path) -> Network:
-    """A network of weights of `what`, by the options on their card; errors as of `load_network`."""
-    card = read_card(path.with_suffix(".json"))
-    network = kind(**{name: int(value) for name, value in card.options.items()})
-    stored, _ = read_tensors(path, f"weights of {what} as safetensors", shapes_of(network.state_dict()))
-    network.load_state_dict(stored)
-    return network.eval()
+    return [
+        load_network(BeatNetwork, "beats", path) for path in paths or [weights_path(name) for name in MEMBERS]
+    ]
 
 
 def follow(average: nn.Module, network: nn.Module, kept: float) -> None:
     """Move an average of weights towards a network's; `kept` is the part that stays."""
     for mean, now in zip(average.parameters(), network.parameters(), strict=True):
         mean.data.lerp_(now.data, 1 - kept)
-
-
-def save_network(network: nn.Module, card: BeatCard, path: Path) -> None:
-    """Weights of any of the networks and, beside them, their card."""
-    write_tensors(path, network.state_dict(), {"model": card.name})
-    write_json(path.with_suffix(".json"), asdict(card))
-
-
-def read_card(path: Path) -> BeatCard:
-    """The card of weights."""
-    content = read_json(path, "the card (JSON) that belongs beside the weights of beats")
-    return options_from(BeatCard, content, f"{path}: card")

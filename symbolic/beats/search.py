@@ -21,10 +21,10 @@ class Costs:
 
     beat: float = 0.5  # given to every beat: what the network doubts is rather a beat than a gap
     silent_beat: float = 3.0  # of a beat where nothing is struck
-    tempo_change: float = 1.0  # of a tempo e times as fast or slow
+    tempo_change: float = 1.5  # of a tempo e times as fast or slow
     tempo: float = 0.5  # factor on the network's log-probability of the tempo, beyond an even one's
     bar_change: float = 0.1  # of another number of beats in the next bar
-    bar: float = 0.0  # factor on the network's log-probability of a number of beats a bar
+    bar: float = 0.05  # factor on the network's log-probability of a number of beats a bar
 
 
 COSTS = Costs()

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from symbolic.beats.chords import Chords
-from symbolic.beats.network import TEMPI, Readings, loaded, weights_path
+from symbolic.beats.network import TEMPI, Readings, weights_path
 from symbolic.beats.tempogram import BELOW, CHANNELS, CLASSES, tempogram_of
+from symbolic.card import load_network
 
 KERNEL = 27  # classes: an octave and a fifth, a third of a tempo, to either side
 LAST_KERNEL = 9
@@ -65,4 +66,4 @@ def load_tempo_network(path: Path | None = None) -> TempoNetwork:
     Raises:
         NotebeamError: weights or a card that are missing, damaged or do not fit each other.
     """
-    return loaded(TempoNetwork, "tempo", path or weights_path("tempo"))
+    return load_network(TempoNetwork, "tempo", path or weights_path("tempo"))

@@ -1,6 +1,6 @@
 """`python -m symbolic.beats.tempo_training -o FOLDER`: train the network of tempo on ASAP's training pieces.
 
-It reads what the network of beats says, which is therefore trained first (symbolic.beats.training).
+It reads what the networks of beats say, which are therefore trained first (symbolic.beats.training).
 """
 
 import logging
@@ -17,10 +17,11 @@ from torch.nn import functional as F
 
 from symbolic.beats.chords import chords_of
 from symbolic.beats.excerpts import UNKNOWN, Example, Piece, example, excerpt
-from symbolic.beats.network import TEMPI, BeatNetwork, follow, load_network, read_chords, save_network
+from symbolic.beats.network import TEMPI, BeatNetwork, follow, load_networks, read_chords
 from symbolic.beats.tempo import TempoNetwork
 from symbolic.beats.tempogram import WINDOW, tempogram_of
 from symbolic.beats.training import card_of, run
+from symbolic.card import save_network
 from symbolic.checkpoints import write_json
 from symbolic.config import at_least, at_most
 from symbolic.runlog import add_to_log, begin_log
@@ -66,10 +67,10 @@ class Windows:
         return Windows(self.pictures[which], self.tempo[which], self.thirds[which])
 
 
-def windows_of(item: Example, network: BeatNetwork) -> Windows:
+def windows_of(item: Example, networks: Sequence[BeatNetwork]) -> Windows:
     """All windows of an example in whose middle the tempo is known."""
     chords = item.chords
-    tempogram = tempogram_of(chords, read_chords(network, chords))
+    tempogram = tempogram_of(chords, read_chords(networks, chords))
     rows, tempi, thirds = [], [], []
     for row, middle in enumerate(tempogram.time):
         near = (np.abs(chords.time - middle) < MIDDLE) & (item.targets["tempo"] != UNKNOWN)
@@ -94,13 +95,15 @@ def joined(parts: Iterable[Windows]) -> Windows:
     return Windows(torch.cat(pictures), torch.cat(tempo), torch.cat(thirds))
 
 
-def played(training: Sequence[Piece], network: BeatNetwork, options: TempoOptions) -> Iterator[Windows]:
+def played(
+    training: Sequence[Piece], networks: Sequence[BeatNetwork], options: TempoOptions
+) -> Iterator[Windows]:
     """Some windows of every performance, again and again otherwise."""
     for version in range(options.versions):
         for number, piece in enumerate(training):
             draw = np.random.default_rng((options.seed, version, number))
             length = float(piece.notes.onset[-1] - piece.notes.onset[0])
-            found = windows_of(excerpt(piece, length + 1, draw), network)
+            found = windows_of(excerpt(piece, length + 1, draw), networks)
             chosen = draw.permutation(len(found.thirds))[: options.windows]
             yield found.rows(torch.from_numpy(chosen))
 
@@ -125,7 +128,7 @@ def train(folder: Path, options: TempoOptions, training: Sequence[Piece], valid:
     """Train. In `folder` lie the weights that were best on the validation pieces, their card, the config in
     full (config.json) and a log of validations (log.jsonl)."""
     torch.manual_seed(options.seed)
-    begun, beats = time.process_time(), load_network()
+    begun, beats = time.process_time(), load_networks()
     network, averaged = TempoNetwork(options.channels, options.dropout), TempoNetwork(options.channels).eval()
     averaged.load_state_dict(network.state_dict())
     write_json(folder / "config.json", asdict(options))
@@ -163,7 +166,7 @@ def train(folder: Path, options: TempoOptions, training: Sequence[Piece], valid:
         if scores["tempo"] < best:
             best = scores["tempo"]
             card = card_of("tempo", "tempo_training", asdict(options), row, ("tempo", "thirds"))
-            save_network(averaged, card, folder / "tempo.safetensors")
+            save_network(averaged, card, folder / "tempo.safetensors", half=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,14 +1,15 @@
-"""The three networks that beats are read by, together: of beats, of their tempo, of bars."""
+"""The networks that beats are read by, together: of beats, of their tempo, of bars."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolic.beats.bars import BarNetwork, beat_features, load_bar_network, read_bars
+from symbolic.beats.bars import BarNetwork, beat_features, load_bar_networks, read_bars
 from symbolic.beats.chords import Chords
-from symbolic.beats.network import BeatNetwork, Readings, load_network, read_chords
+from symbolic.beats.network import BeatNetwork, Readings, load_networks, read_chords
 from symbolic.beats.search import COSTS, Costs, find_downbeats
 from symbolic.beats.tempo import TempoNetwork, load_tempo_network, read_tempo
 
@@ -17,12 +18,12 @@ from symbolic.beats.tempo import TempoNetwork, load_tempo_network, read_tempo
 class Tracker:
     """The networks, and what they say of chords, one at least, and of beats."""
 
-    beats: BeatNetwork
+    beats: Sequence[BeatNetwork]  # whose answers are averaged
     tempo: TempoNetwork
-    bars: BarNetwork
+    bars: Sequence[BarNetwork]  # likewise
 
     def read(self, chords: Chords) -> Readings:
-        """What is said of chords: the tempo by its own network, all else by that of beats."""
+        """What is said of chords: the tempo by its own network, all else by those of beats."""
         readings = read_chords(self.beats, chords)
         return replace(readings, tempo=read_tempo(self.tempo, chords, readings))
 
@@ -36,4 +37,4 @@ class Tracker:
 @lru_cache(maxsize=1)
 def shipped_tracker() -> Tracker:
     """The networks that come with the package, loaded once."""
-    return Tracker(load_network(), load_tempo_network(), load_bar_network())
+    return Tracker(load_networks(), load_tempo_network(), load_bar_networks())

@@ -9,13 +9,15 @@ from typing import Any
 
 from symbolic.beats.excerpts import Piece
 from symbolic.beats.learning import CHECKPOINT, Learning, LearningOptions
-from symbolic.beats.network import BeatCard, save_network
+from symbolic.beats.network import member
+from symbolic.card import Card, save_network
 from symbolic.checkpoints import write_json
 from symbolic.console import RESUMABLE, outcome
 from symbolic.datasets.asap import read_annotation, read_asap
 from symbolic.runlog import begin_log
 
 LICENCE = "CC BY-NC-SA 4.0, as ASAP, on which they were trained"
+COMMAND = "python -m symbolic.beats.training -o FOLDER"
 DATA = "ASAP, performances of its training compositions; transposed, stretched, notes lost and shifted"
 
 
@@ -26,9 +28,9 @@ def pieces(split: str) -> list[Piece]:
 
 def card_of(
     name: str, module: str, training: Mapping[str, Any], row: Mapping[str, float], losses: Sequence[str]
-) -> BeatCard:
+) -> Card:
     """Of weights that another command here trained; of `row`, the `losses` are of validation pieces."""
-    return BeatCard(
+    return Card(
         name=name,
         options={"channels": float(training["channels"])},
         data=DATA,
@@ -56,6 +58,7 @@ def train(folder: Path, options: LearningOptions, *, resume: bool) -> None:
         NotebeamError: nothing to resume from, or of another run.
     """
     learning = Learning(options, pieces("train"), pieces("valid"))
+    name = member("piano", options.seed)
     if resume:
         learning.resume(folder / CHECKPOINT)
     write_json(folder / "config.json", asdict(options))
@@ -63,20 +66,20 @@ def train(folder: Path, options: LearningOptions, *, resume: bool) -> None:
 
     def keep(scores: Mapping[str, float]) -> None:
         figures = {
-            name if name == "training" else f"valid_{name}": round(value, 4) for name, value in scores.items()
+            key if key == "training" else f"valid_{key}": round(value, 4) for key, value in scores.items()
         }
         progress = learning.progress
         figures |= {"best_step": progress.step, "processor_minutes": round(progress.minutes, 1)}
-        card = BeatCard(
-            name="piano",
-            options={name: float(value) for name, value in options.shape.items()},
+        card = Card(
+            name=name,
+            options={key: float(value) for key, value in options.shape.items()},
             data=DATA,
             licence=LICENCE,
-            command=f"python -m symbolic.beats.training -o FOLDER --steps {progress.step}",
-            training={name: float(value) for name, value in asdict(options).items()},
+            command=f"{COMMAND} --seed {options.seed} --steps {progress.step}",
+            training={key: float(value) for key, value in asdict(options).items()},
             scores=figures,
         )
-        save_network(learning.averaged, card, folder / "piano.safetensors")
+        save_network(learning.averaged, card, folder / f"{name}.safetensors", half=True)
 
     learning.run(folder, keep)
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from symbolic.beats.network import loaded
+from symbolic.card import load_network
 from symbolic.dynamics.company import company
 from symbolic.notes import Notes
 from symbolic.trees import TreeOptions, Trees
@@ -57,4 +57,4 @@ def load_dynamics(path: Path) -> Dynamics:
     Raises:
         NotebeamError: weights or a card that are missing, damaged or do not fit each other.
     """
-    return loaded(Dynamics, "dynamics", path)
+    return load_network(Dynamics, "dynamics", path)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from symbolic.beats.network import BeatCard, save_network
+from symbolic.card import Card, save_network
 from symbolic.checkpoints import check_weights_path
 from symbolic.console import outcome
 from symbolic.decoding.evidence import evidence_of, frames_clock
@@ -161,7 +161,7 @@ def _run(args: argparse.Namespace, training: DynamicsTraining) -> None:
         sys.stdout.write(_scores(held, fit(data, training)) + "\n")
         return
     model = args.output.stem
-    card = BeatCard(
+    card = Card(
         name=model,
         options={"trees": training.trees, "leaves": training.leaves, "depth": training.depth},
         data=f"{len(data)} posteriorgrams of the acoustic model {model} (acoustic.training.posteriorgrams): "

@@ -24,17 +24,18 @@ from symbolic.beats.bars import (
     AROUND,
     FEATURES,
     LAGS,
+    MEMBERS,
     PITCH_CLASSES,
     BarNetwork,
     _likeness,
     _running_mean,
     beat_features,
-    load_bar_network,
+    load_bar_networks,
     read_bars,
 )
 from symbolic.beats.chords import chords_of
 from symbolic.beats.excerpts import UNKNOWN, Piece
-from symbolic.beats.network import BARS, load_network, read_chords, weights_path
+from symbolic.beats.network import BARS, load_networks, read_chords, weights_path
 from symbolic.beats.tracker import shipped_tracker
 from symbolic.beats.tracking import bars_of, track_beats
 from symbolic.datasets.asap import Annotation
@@ -68,7 +69,7 @@ def test_features_say_what_is_struck_at_each_beat() -> None:
     piece = dance(3, 0.5)
     chords = chords_of(piece.notes)
     times = np.append(piece.beats.times, piece.beats.times[-1] + 5)  # nothing is struck at the last
-    features = beat_features(times, chords, read_chords(load_network(), chords))
+    features = beat_features(times, chords, read_chords(load_networks(), chords))
     assert features.shape == (len(times), FEATURES) and np.isfinite(features).all()
     assert features[:, 0].tolist() == [1.0] * (len(times) - 1) + [0.0]
     assert features[:6, 1].tolist() == [0.5, 0.75, 0.75] * 2  # two notes, three, three; in fours
@@ -120,9 +121,12 @@ def test_a_batch_is_padded_by_what_is_unknown() -> None:
 
 def test_training_learns_bars_of_dances(tmp_path: Path) -> None:
     pieces = [dance(bar, 0.5, seed=seed) for bar in BARS for seed in range(2)]
-    options = BarOptions(versions=1, steps=40, batch_size=8, beats=64, validation_steps=20, ema=0.9)
+    options = BarOptions(
+        members=2, versions=1, steps=40, batch_size=8, beats=64, validation_steps=20, ema=0.9
+    )
     train(tmp_path, options, pieces, [dance(bar, 0.6, seed=9) for bar in BARS])
-    network, tracker = load_bar_network(tmp_path / "bars.safetensors"), shipped_tracker()
+    tracker = shipped_tracker()
+    network, other = load_bar_networks([tmp_path / f"{name}.safetensors" for name in MEMBERS[:2]])
     held_out = [
         [at(dance(bar, 0.6, seed=9), tracker) for bar in BARS] for at in (bars_at_annotated, bars_at_found)
     ]
@@ -130,7 +134,12 @@ def test_training_learns_bars_of_dances(tmp_path: Path) -> None:
     assert scores["downbeat"] < 0.3 < validated(BarNetwork().eval(), *held_out)["downbeat"]
     assert scores["loss"] == pytest.approx(scores["downbeat"] + scores["downbeat_found"])
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert scores["loss"] == pytest.approx(min(row["loss"] for row in rows), abs=1e-3)
+    assert scores["loss"] == pytest.approx(min(row["loss"] for row in rows if not row["member"]), abs=1e-3)
+    first, second, both = (
+        read_bars(some, held_out[0][0].features)[0] for some in ([network], [other], [network, other])
+    )
+    assert both == pytest.approx((first + second) / 2, abs=1e-4)
+    assert np.abs(first - second).max() > 0.01
     assert json.loads((tmp_path / "config.json").read_text())["steps"] == 40
 
 
@@ -148,9 +157,9 @@ def test_few_beats_have_bars_too() -> None:
         features = beat_features(
             piece.beats.times[:count],
             chords_of(piece.notes),
-            read_chords(load_network(), chords_of(piece.notes)),
+            read_chords(load_networks(), chords_of(piece.notes)),
         )
-        downbeat, bar = read_bars(load_bar_network(), features)
+        downbeat, bar = read_bars(load_bar_networks(), features)
         assert downbeat.shape == (count,)
         assert np.exp(bar).sum(axis=1) == pytest.approx(np.ones(count), abs=1e-5)
 
@@ -194,8 +203,8 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     card["options"]["channels"] = 33
     (tmp_path / "other.json").write_text(json.dumps(card))
     with pytest.raises(NotebeamError, match=r"shape|tensor"):
-        load_bar_network(tmp_path / "other.safetensors")
+        load_bar_networks([tmp_path / "other.safetensors"])
 
 
 def test_the_weights_of_bars_are_small() -> None:
-    assert weights_path("bars").stat().st_size < 200_000
+    assert sum(weights_path(name).stat().st_size for name in MEMBERS) < 400_000

@@ -9,7 +9,7 @@ import torch
 
 from symbolic.beats.chords import Chords, chords_of
 from symbolic.beats.excerpts import Piece
-from symbolic.beats.network import TEMPI, Readings, load_network, tempo_class, weights_path
+from symbolic.beats.network import TEMPI, Readings, load_networks, tempo_class, weights_path
 from symbolic.beats.tempo import TempoNetwork, load_tempo_network
 from symbolic.beats.tempo_training import TempoOptions, joined, train, validated, windows_of
 from symbolic.beats.tempogram import (
@@ -123,7 +123,7 @@ def marches() -> list[Piece]:
 def test_training_learns_the_tempo_of_marches(tmp_path: Path) -> None:
     options = TempoOptions(versions=4, batch_size=8, learning_rate=0.01, ema=0.8)
     train(tmp_path, options, marches(), marches()[::3])
-    found, beats = load_tempo_network(tmp_path / "tempo.safetensors"), load_network()
+    found, beats = load_tempo_network(tmp_path / "tempo.safetensors"), load_networks()
     held_out = [windows_of(item, beats) for item in _whole(marches()[::3])]
     torch.manual_seed(0)
     fresh = validated(TempoNetwork(options.channels).eval(), held_out)
@@ -145,7 +145,7 @@ def _whole(pieces: list[Piece]) -> list:
 def test_targets_are_the_tempo_of_the_middle() -> None:
     piece = marches()[3]
     beats = np.diff(piece.beats.times)[0]
-    windows = windows_of(_whole([piece])[0], load_network())
+    windows = windows_of(_whole([piece])[0], load_networks())
     assert set(windows.tempo.argmax(dim=1).tolist()) == set(tempo_class(np.array([beats])).tolist())
     assert not windows.thirds.any()
 

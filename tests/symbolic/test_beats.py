@@ -8,11 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from symbolic.beats.chords import FEATURES, NEAR, SPANS, chords_of
+from symbolic.beats.chords import FEATURES, NEAR, PROMINENT, SPANS, chords_of
 from symbolic.beats.excerpts import Piece, example, excerpt
 from symbolic.beats.key import key_signature
 from symbolic.beats.learning import CHECKPOINT, Learning, LearningOptions
-from symbolic.beats.network import BARS, Readings, tempo_class, weights_path
+from symbolic.beats.network import (
+    BARS,
+    MEMBERS,
+    BeatNetwork,
+    Readings,
+    load_networks,
+    read_chords,
+    tempo_class,
+    weights_path,
+)
+from symbolic.beats.prominence import changes
 from symbolic.beats.search import FRAME, Costs, _best_chain, find_beats, find_downbeats
 from symbolic.beats.tracking import bars_of, track_beats
 from symbolic.datasets.asap import Annotation
@@ -119,6 +129,13 @@ def test_targets_are_what_the_annotation_says() -> None:
     half = int(tempo_class(np.array([0.5]))[0])
     assert targets["tempo"].tolist() == [half] * 4 + [-1]
     assert targets["bar"].tolist() == [0, 0, 0, 0, -1]  # two beats a bar, the first of the classes
+    assert targets["place"].tolist() == [
+        0,
+        6,
+        0,
+        0,
+        -1,
+    ]  # 1.26 is 6.24 twelfths after the beat at 1, 2.02 near one
 
 
 def test_an_excerpt_is_transposed_and_stretched_with_its_beats() -> None:
@@ -142,13 +159,43 @@ def test_spans_and_the_lowest_note_around_are_those_of_a_plain_loop() -> None:
     lowest = [min(pitch[(onset >= a) & (onset <= a + 0.03)]) for a in time]
     around = [min(low for at, low in zip(time, lowest, strict=True) if abs(at - a) <= NEAR) for a in time]
     assert chords.features[:, 7] * 12 == pytest.approx(np.array(lowest) - around)
-    columns = chords.features[:, FEATURES - 24 - 2 * len(SPANS) : FEATURES - 24].T
+    columns = chords.features[:, 14 : 14 + 2 * len(SPANS)].T
     wanted = []
     for span in SPANS:
         before = [time[row] - time[row - span] if row >= span else 4.0 for row in range(count)]
         after = [time[row + span] - time[row] if row + span < count else 4.0 for row in range(count)]
         wanted += [before, after]
     assert columns == pytest.approx(np.log2(np.clip(wanted, 0.01, 4.0) / 0.25) / 2, abs=1e-5)
+
+
+def test_prominence_is_that_of_a_plain_loop() -> None:
+    draw = np.random.default_rng(0)
+    onset, pitch = np.sort(draw.uniform(0, 12, 40)), draw.integers(30, 90, 40)
+    velocity = draw.integers(20, 100, 40)
+    chords = chords_of(Notes.make(onset, onset + 0.1, pitch, velocity))
+    start = FEATURES - 24 - PROMINENT
+    found = chords.features[:, start : start + PROMINENT].T
+    rows = [np.flatnonzero((onset >= a) & (onset <= a + 0.03)) for a in chords.time]
+    loudest = np.array([velocity[row].max() for row in rows])
+    near = [np.abs(chords.time - a) <= NEAR for a in chords.time]
+    accent = [loud - loudest[some].mean() for loud, some in zip(loudest, near, strict=True)]
+    assert found[3] == pytest.approx(np.array(accent) / 24, abs=1e-5)
+    for column, value in ((5, [-pitch[row].min() for row in rows]), (9, loudest.tolist())):
+        for at, time in enumerate(chords.time):
+            past = zip(chords.time[:at], value[:at], strict=True)
+            gaps = [time - other for other, as_much in past if as_much >= value[at]]
+            wanted = np.log2(np.clip(min(gaps, default=4.0), 0.01, 4.0) / 0.25) / 2
+            assert found[column, at] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_change_of_harmony_is_a_small_cosine() -> None:
+    chroma = np.zeros((6, 12))
+    chroma[:3, 0] = chroma[3:, 7] = 1  # C three times, G three times
+    half, whole, _ = changes(np.arange(6) * 0.4, chroma)
+    # One chord before, two from each on: before the first nothing, at the third C against C and G.
+    assert half == pytest.approx([0, 1, 1 / np.sqrt(2), 0, 1, 1])
+    # Of two before (C, C) and three from it on: (C, G, G) has the cosine 1 / sqrt(5).
+    assert whole[2] == pytest.approx(1 / np.sqrt(5))
 
 
 SMALL = LearningOptions(
@@ -233,5 +280,25 @@ def test_too_few_notes_have_no_beat() -> None:
         track_beats(Notes.make([0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [60, 62, 64], [64] * 3))
 
 
+def test_the_answers_are_means_of_the_networks() -> None:
+    chords, networks = chords_of(march()), load_networks()
+    alone = [read_chords([network], chords) for network in networks]
+    both = read_chords(networks, chords)
+    assert len(alone) == len(MEMBERS)
+    assert both.beat == pytest.approx(np.mean([one.beat for one in alone], axis=0), abs=1e-4)
+    assert both.downbeat == pytest.approx(np.mean([one.downbeat for one in alone], axis=0), abs=1e-4)
+    assert np.abs(alone[0].beat - both.beat).max() > 0.01  # no network is another's copy
+
+
+def test_what_a_network_says_depends_on_far_chords_both_ways() -> None:
+    torch.manual_seed(0)
+    network, features = BeatNetwork(blocks=1).eval(), torch.zeros(1, 9, FEATURES)
+    plain = network(features)["beat"]
+    for changed, looked_at in ((0, 8), (8, 0)):  # the convolutions reach 2 chords
+        other = features.clone()
+        other[0, changed] = 1.0
+        assert network(other)["beat"][0, looked_at] != plain[0, looked_at]
+
+
 def test_the_weights_are_small() -> None:
-    assert weights_path().stat().st_size < 600_000
+    assert sum(weights_path(name).stat().st_size for name in MEMBERS) < 1_000_000
