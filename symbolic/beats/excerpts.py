@@ -12,6 +12,7 @@ from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, LOWEST
 
 NEAR = 0.06  # seconds that a beat's chord may lie off it
+HYMNS = 0.15  # of excerpts: what is struck at beats alone, as chorales are, of which ASAP has none
 GHOSTS = (-12, 12, 19)  # semitones from a note to one that was only heard in it
 UNKNOWN = -1  # of a target: no loss
 
@@ -49,12 +50,14 @@ def excerpt(piece: Piece, seconds: float, draw: np.random.Generator) -> Example:
 def played_otherwise(piece: Piece, seconds: float, draw: np.random.Generator) -> Piece:
     """About so many seconds from anywhere in the piece, transposed, played otherwise and made less exact.
 
-    The tempo is another throughout and wavers. As in a transcription notes are lost, or added in octaves,
+    The tempo is another throughout and wavers. Some lose all that is struck between beats. As in a transcription notes are lost, or added in octaves,
     shifted by about 10 ms, and their ends and velocities are guesses.
     """
     notes, beats = piece.notes, piece.beats
     start = draw.uniform(notes.onset[0], max(notes.onset[0] + 0.1, notes.onset[-1] - seconds / 2))
     rows = np.flatnonzero((notes.onset >= start) & (notes.onset < start + seconds))
+    if draw.random() < HYMNS:
+        rows = rows[_near(notes.onset[rows], beats.times)]
     rows = rows[draw.random(len(rows)) > draw.uniform(0, 0.06)]
     knots = np.arange(start - 40, start + seconds + 40, 4.0)
     pace = 2 ** (draw.uniform(-0.4, 0.4) + draw.normal(0, 0.12, len(knots)))
@@ -86,6 +89,12 @@ def played_otherwise(piece: Piece, seconds: float, draw: np.random.Generator) ->
         beats.fifths[near],
     )
     return Piece(Notes.make(onset[kept], stop[kept], pitch[kept], velocity[kept]), changed)
+
+
+def _near(onset: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(N,) whether a beat of `times`, increasing, one at least, is near."""
+    after = np.searchsorted(times, onset).clip(max=len(times) - 1)
+    return np.asarray(np.minimum(np.abs(times[after] - onset), np.abs(onset - times[after - 1])) <= NEAR)
 
 
 def example(chords: Chords, beats: Annotation) -> Example:
