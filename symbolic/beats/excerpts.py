@@ -51,8 +51,8 @@ def played_otherwise(piece: Piece, seconds: float, draw: np.random.Generator) ->
     """About so many seconds from anywhere in the piece, transposed, played otherwise and made less exact.
 
     The tempo is another throughout and wavers. Some lose all that is struck between beats. As in a
-    transcription notes are lost, or added in octaves, shifted by about 10 ms, and their ends and velocities are
-    guesses.
+    transcription notes are lost, or added in octaves, shifted by about 10 ms, and their ends and velocities
+    are guesses.
     """
     notes, beats = piece.notes, piece.beats
     start = draw.uniform(notes.onset[0], max(notes.onset[0] + 0.1, notes.onset[-1] - seconds / 2))
