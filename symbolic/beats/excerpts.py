@@ -12,7 +12,6 @@ from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, LOWEST
 
 NEAR = 0.06  # seconds that a beat's chord may lie off it
-HYMNS = 0.2  # of excerpts: what is struck at beats alone, held, as in chorales, of which ASAP has none
 GHOSTS = (-12, 12, 19)  # semitones from a note to one that was only heard in it
 UNKNOWN = -1  # of a target: no loss
 
@@ -50,16 +49,12 @@ def excerpt(piece: Piece, seconds: float, draw: np.random.Generator) -> Example:
 def played_otherwise(piece: Piece, seconds: float, draw: np.random.Generator) -> Piece:
     """About so many seconds from anywhere in the piece, transposed, played otherwise and made less exact.
 
-    The tempo is another throughout and wavers. Some lose all that is struck between beats. As in a
-    transcription notes are lost, or added in octaves, shifted by about 10 ms, and their ends and velocities
-    are guesses.
+    The tempo is another throughout and wavers. As in a transcription notes are lost, or added in octaves,
+    shifted by about 10 ms, and their ends and velocities are guesses.
     """
     notes, beats = piece.notes, piece.beats
     start = draw.uniform(notes.onset[0], max(notes.onset[0] + 0.1, notes.onset[-1] - seconds / 2))
     rows = np.flatnonzero((notes.onset >= start) & (notes.onset < start + seconds))
-    is_hymn = draw.random() < HYMNS
-    if is_hymn:
-        rows = rows[_near(notes.onset[rows], beats.times)]
     rows = rows[draw.random(len(rows)) > draw.uniform(0, 0.06)]
     knots = np.arange(start - 40, start + seconds + 40, 4.0)
     pace = 2 ** (draw.uniform(-0.4, 0.4) + draw.normal(0, 0.12, len(knots)))
@@ -67,8 +62,6 @@ def played_otherwise(piece: Piece, seconds: float, draw: np.random.Generator) ->
     semitones = int(draw.integers(-5, 7))
     onset = np.interp(notes.onset[rows], knots, played) + draw.normal(0, draw.uniform(0, 0.012), len(rows))
     lasting = (notes.offset - notes.onset)[rows] * pace.mean() * 2 ** draw.normal(0, 0.2, len(rows))
-    if is_hymn:
-        lasting = np.maximum(lasting, _until_next(onset))
     stop = onset + np.maximum(0.03, lasting)
     pitch = notes.pitch[rows] + semitones
     velocity = notes.velocity[rows] * draw.uniform(0.7, 1.2) + draw.normal(0, 4, len(rows))
@@ -93,19 +86,6 @@ def played_otherwise(piece: Piece, seconds: float, draw: np.random.Generator) ->
         beats.fifths[near],
     )
     return Piece(Notes.make(onset[kept], stop[kept], pitch[kept], velocity[kept]), changed)
-
-
-def _until_next(onset: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) seconds from notes to what is struck next, but for what is struck with them; 0 after the last."""
-    line = np.append(np.sort(onset), np.inf)
-    following = line[np.searchsorted(line, onset + NEAR)]
-    return np.where(np.isfinite(following), following - onset, 0.0)
-
-
-def _near(onset: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(N,) whether a beat of `times`, increasing, one at least, is near."""
-    after = np.searchsorted(times, onset).clip(max=len(times) - 1)
-    return np.asarray(np.minimum(np.abs(times[after] - onset), np.abs(onset - times[after - 1])) <= NEAR)
 
 
 def example(chords: Chords, beats: Annotation) -> Example:

@@ -16,7 +16,8 @@ from symbolic.card import load_network
 
 Network = TypeVar("Network", bound=nn.Module)
 
-MEMBERS = ("piano", "piano-1", "piano-2")  # networks of beats, of seeds 0 and on, which are averaged
+# Networks of beats, which are averaged: of seeds 0 and on, and one without an LSTM.
+MEMBERS = ("piano", "piano-1", "piano-2", "piano-plain")
 TEMPI = 32  # classes of the time between two beats
 SHORTEST_BEAT, LONGEST_BEAT = 0.15, 2.6  # seconds between beats; 3 % and 1 % of ASAP's lie beyond
 CLASS = float(np.log(LONGEST_BEAT / SHORTEST_BEAT)) / TEMPI  # logarithm of a class' last time by its first
@@ -37,24 +38,34 @@ class Readings:
 
 class BeatNetwork(nn.Module):
     """Dilated convolutions over chords (after Davies and Böck, 2019), over them an LSTM both ways (after Liu,
-    Kong, Morfi and Benetos, 2022), a linear head for each question to both."""
+    Kong, Morfi and Benetos, 2022) unless `hidden` is 0, a linear head for each question to both."""
 
     def __init__(
-        self, channels: int = 64, blocks: int = 4, kernel: int = 3, hidden: int = 64, dropout: float = 0.0
+        self,
+        channels: int = 64,
+        blocks: int = 4,
+        kernel: int = 3,
+        hidden: int = 64,
+        dropout: float = 0.0,
+        votes: int = 1,
     ) -> None:
         super().__init__()
+        self.votes = votes  # how much it counts in an average
         self.first = nn.Conv1d(FEATURES, channels, kernel, padding=kernel // 2)
         self.blocks = nn.Sequential(*(Block(channels, kernel, 2**row, dropout / 2) for row in range(blocks)))
         self.channel_dropout, self.dropout = nn.Dropout1d(dropout), nn.Dropout(dropout)
-        self.lstm = nn.LSTM(channels, hidden, bidirectional=True, batch_first=True)
+        self.lstm = nn.LSTM(channels, hidden, bidirectional=True, batch_first=True) if hidden else None
         width = channels + 2 * hidden
         self.heads = nn.ModuleDict({name: nn.Linear(width, size) for name, size in HEADS.items()})
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
         """Logits (B, C, size) of each head, of features (B, C, FEATURES)."""
         near = F.gelu(self.blocks(F.gelu(self.first(features.transpose(1, 2)))))
-        far, _ = self.lstm(self.channel_dropout(near).transpose(1, 2))
-        both = self.dropout(torch.cat([near.transpose(1, 2), far], dim=2))
+        both = near.transpose(1, 2)
+        if self.lstm is not None:
+            far, _ = self.lstm(self.channel_dropout(near).transpose(1, 2))
+            both = torch.cat([both, far], dim=2)
+        both = self.dropout(both)
         return {name: head(both).float() for name, head in self.heads.items()}
 
 
@@ -85,10 +96,14 @@ def tempo_class(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
 
 @torch.inference_mode()
 def read_chords(networks: Sequence[BeatNetwork], chords: Chords) -> Readings:
-    """The answers about each chord: means of the networks' logits."""
+    """The answers about each chord: means of the networks' logits, by their votes."""
     features = torch.from_numpy(chords.features)[None]
+    share = torch.tensor([float(network.votes) for network in networks])
+    share = share / share.sum()
     answers = [network(features) for network in networks]
-    logits = {name: torch.stack([one[name][0] for one in answers]).mean(dim=0) for name in HEADS}
+    logits = {
+        name: torch.einsum("n,nch->ch", share, torch.cat([one[name] for one in answers])) for name in HEADS
+    }
     alone = {name: logits[name][:, 0].numpy() for name in ("beat", "downbeat")}
     return Readings(chords.time, tempo=logits["tempo"].log_softmax(dim=1).numpy(), **alone)
 
