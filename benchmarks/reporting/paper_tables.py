@@ -5,15 +5,9 @@ from typing import Any
 
 from benchmarks.reporting.form import read_report
 from benchmarks.reporting.markdown import markdown, rows_of, source
-from benchmarks.reporting.published import FRAME_ACCURACIES
+from benchmarks.reporting.published import FRAME_ACCURACIES, SET_TITLES
 
 Row = Mapping[str, Any]
-SETS = {
-    "piano_midi": "Piano-midi.de",
-    "nottingham": "Nottingham",
-    "musedata": "MuseData",
-    "jsb": "JSB chorales",
-}
 CONDITIONS = ("clean", "pink 10 dB", "pink 0 dB", "pink -10 dB", "white 0 dB", "room")
 BEST = "lstm-conv-nade"
 
@@ -21,7 +15,7 @@ BEST = "lstm-conv-nade"
 def paper_matched() -> str:
     """Every decoder where the HMM is as good as the paper's."""
     sets = _by_set("matched")
-    header = ["Bay's accuracy %, ACC12 %", *(SETS[name] for name in sets)]
+    header = ["Bay's accuracy %, ACC12 %", *(SET_TITLES[name] for name in sets)]
     keys = dict.fromkeys((row["decoder"], row["prior"]) for rows in sets.values() for row in rows)
     lines = [
         [
@@ -43,7 +37,7 @@ def paper_gains() -> str:
         paper = FRAME_ACCURACIES[name]
         lines.append(
             [
-                SETS[name],
+                SET_TITLES[name],
                 beam["heard"],
                 f"{_percent(hmm['bay'])} / {_percent(paper['hmm'])}",
                 _percent(beam["bay"]),
@@ -59,12 +53,12 @@ def paper_gains() -> str:
 
 def paper_curve() -> str:
     """HMM, beam and gain over kinds and levels of noise."""
-    header = ["accuracy %: HMM, beam (gain, 95 % interval)", *SETS.values()]
+    header = ["accuracy %: HMM, beam (gain, 95 % interval)", *SET_TITLES.values()]
     lines = []
     for condition in CONDITIONS:
         sets = _by_set(condition)
         if sets:
-            lines.append([condition, *(_curve_cell(sets.get(name)) for name in SETS)])
+            lines.append([condition, *(_curve_cell(sets.get(name)) for name in SET_TITLES)])
     return markdown(header, lines) + "\n\n" + _source(*CONDITIONS)
 
 
@@ -83,7 +77,7 @@ def _both(row: Row) -> str:
 def _by_set(condition: str) -> dict[str, list[Row]]:
     """Rows of one condition, set by set, in the paper's order."""
     rows = [row for row in rows_of(read_report("paper_experiment")) if row["condition"] == condition]
-    found = {name: [row for row in rows if row["set"] == name] for name in SETS}
+    found = {name: [row for row in rows if row["set"] == name] for name in SET_TITLES}
     return {name: rows for name, rows in found.items() if rows}
 
 
