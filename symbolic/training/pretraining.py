@@ -1,4 +1,4 @@
-"""Pre-training of a recurrence with an estimator: the estimator alone on shuffled steps, then the recurrence by cross-entropy.
+"""Pre-training: the estimator alone on shuffled steps, then the recurrence by cross-entropy.
 
 Is: both parts, which begin the run where Boulanger-Lewandowski et al. 2012 (section 4) began theirs.
 Is not: the run (training.run). Every draw is seeded, and no part goes on from a checkpoint: the result does.
