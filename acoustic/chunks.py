@@ -80,7 +80,7 @@ def _wrong_width(header: bytes) -> str:
 
 
 def _width(header: bytes) -> bytes:
-    """The bits of a sample that fill the bytes, where those that are told are no whole bytes."""
+    """The bits of a sample that fill the bytes, where those announced are no whole bytes."""
     _, channels, _, _, block, bits = struct.unpack("<HHIIHH", header.ljust(16, b"\0"))
     width = 8 * block / channels if bits % 8 and channels else 0
     return int(width).to_bytes(2, "little") if width in WIDTHS else b""
@@ -95,17 +95,17 @@ def _is_chunk(file: BinaryIO, place: int, size: int) -> bool:
 
 
 def aiff(file: BinaryIO, size: int) -> Layout:
-    place, told = 12, 0
+    place, announced = 12, 0
     while place + 8 <= size:
         name, length = bytes_at(file, place, 4), int.from_bytes(bytes_at(file, place + 4, 4), "big")
         if name == b"COMM":
-            told = _aiff_bytes(bytes_at(file, place + 8, 22), bytes_at(file, 8, 4))
+            announced = _aiff_bytes(bytes_at(file, place + 8, 22), bytes_at(file, 8, 4))
         if name == b"SSND":
             stop = place + 8 + length
             is_open = length <= 8 or is_unknown(length)
             fault = "" if is_open or stop <= size else beyond(stop, size)
-            if told and not is_open and abs(length - 8 - told) > NEAR:
-                fault = fault or f"{length - 8} bytes of sound where {told} are told"
+            if announced and not is_open and abs(length - 8 - announced) > NEAR:
+                fault = fault or f"{length - 8} bytes of sound where {announced} are announced"
             if stop > size or (length <= 8 and size > stop + 8):
                 return Layout(
                     (Part(patches={4: b"\x7f" + b"\xff" * 3, place + 4: b"\x7f" + b"\xff" * 3}),), fault

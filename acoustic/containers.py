@@ -88,8 +88,8 @@ _FLV_SIZE = re.compile(rb"\0\x08filesize\0(.{8})", re.DOTALL)  # in the metadata
 
 def _flv(file: BinaryIO, size: int) -> Layout:
     """Tags, each followed by its length; the first may hold the size of the whole."""
-    told = _FLV_SIZE.search(bytes_at(file, 0, 4096))
-    claimed = 0.0 if told is None else struct.unpack(">d", told.group(1))[0]
+    field = _FLV_SIZE.search(bytes_at(file, 0, 4096))
+    claimed = 0.0 if field is None else struct.unpack(">d", field.group(1))[0]
     place = int.from_bytes(bytes_at(file, 5, 4), "big") + 4
     while place + 11 <= size:
         head = bytes_at(file, place, 4)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from acoustic.parts import id3_length
+
 WINDOW = 1 << 20  # bytes read at once
 LONGEST = 2 * 4096  # bytes of two frames, and more
 SHORTEST = 24  # bytes of a frame
@@ -160,8 +162,7 @@ def _tag_length(window: bytes, at: int) -> int:
     """Bytes of the tag that begins here; 0: none does."""
     head = window[at : at + 32]
     if head[:3] == b"ID3" and len(head) >= 10:
-        a, b, c, d = head[6:10]
-        return 10 + ((a & 127) << 21 | (b & 127) << 14 | (c & 127) << 7 | d & 127)
+        return id3_length(head)
     if head[:8] == b"APETAGEX" and len(head) == 32:
         return (
             (64 if head[23] & 0x20 else 32)

@@ -5,7 +5,7 @@ Decoders leap over what is no packet without a word, and take a cut file for a s
 
 from typing import BinaryIO
 
-from acoustic.parts import WINDOW, Layout, beyond, bytes_at
+from acoustic.parts import WINDOW, Layout, beyond, bytes_at, id3_length
 
 OTHER = "bytes between its frames that are no audio"
 CUT = "the last frame is cut"
@@ -15,11 +15,7 @@ TS_SYNC = b"\x47"
 
 def tag_length(file: BinaryIO, place: int) -> int:
     """Bytes of an ID3 tag of version 2 that begins here; 0: none does."""
-    head = bytes_at(file, place, 10)
-    if head[:3] != b"ID3":
-        return 0
-    a, b, c, d = head[6:].ljust(4, b"\0")
-    return 10 + ((a & 127) << 21 | (b & 127) << 14 | (c & 127) << 7 | d & 127)
+    return id3_length(bytes_at(file, place, 10))
 
 
 def adts(file: BinaryIO, size: int, place: int = 0) -> Layout:

@@ -82,6 +82,14 @@ class View:
         return data
 
 
+def id3_length(head: bytes) -> int:
+    """Bytes of an ID3 tag of version 2 by its first ten; 0: it is none."""
+    if head[:3] != b"ID3":
+        return 0
+    a, b, c, d = head[6:10].ljust(4, b"\0")
+    return 10 + ((a & 127) << 21 | (b & 127) << 14 | (c & 127) << 7 | d & 127)
+
+
 def bytes_at(file: BinaryIO, place: int, count: int) -> bytes:
     """Bytes from a place on; fewer at the file's end."""
     file.seek(place)

@@ -5,15 +5,9 @@ from typing import Any
 
 from benchmarks.reporting.form import read_report
 from benchmarks.reporting.markdown import markdown, rows_of, source
-from benchmarks.reporting.published import FRAME_ACCURACIES
+from benchmarks.reporting.published import FRAME_ACCURACIES, SET_TITLES
 
 Row = Mapping[str, Any]
-SETS = {
-    "piano_midi": "Piano-midi.de",
-    "nottingham": "Nottingham",
-    "musedata": "MuseData",
-    "jsb": "JSB chorales",
-}
 CONDITIONS = ("clean", "pink 10 dB", "pink 0 dB", "pink -10 dB", "white 0 dB", "room")
 BEST = "lstm-conv-nade+cache"
 # Rows that name an acoustic model of their own are of an earlier run, whose best prior was this one.
@@ -23,7 +17,7 @@ EARLIER, EARLIER_BEST = "acoustic_model", "lstm-conv-nade"
 def paper_matched() -> str:
     """Every decoder where the HMM is as good as the paper's."""
     sets = _by_set("matched")
-    header = ["Bay's accuracy %, ACC12 %", *(SETS[name] for name in sets)]
+    header = ["Bay's accuracy %, ACC12 %", *(SET_TITLES[name] for name in sets)]
     keys = dict.fromkeys((row["decoder"], row["prior"]) for rows in sets.values() for row in rows)
     lines = [
         [
@@ -45,7 +39,7 @@ def paper_gains() -> str:
         paper = FRAME_ACCURACIES[name]
         lines.append(
             [
-                SETS[name],
+                SET_TITLES[name],
                 beam["heard"],
                 f"{_percent(hmm['bay'])} / {_percent(paper['hmm'])}",
                 _percent(beam["bay"]),
@@ -61,17 +55,17 @@ def paper_gains() -> str:
 
 def paper_curve() -> str:
     """HMM, beam and gain over kinds and levels of noise."""
-    header = ["accuracy %: HMM, beam (gain, 95 % interval)", *SETS.values()]
+    header = ["accuracy %: HMM, beam (gain, 95 % interval)", *SET_TITLES.values()]
     lines, notes = [], set[str]()
     for condition in CONDITIONS:
         sets = _by_set(condition)
         if sets:
             first = next(iter(sets.values()))[0]
             label = f"{condition} ‡" if EARLIER in first else condition
-            lines.append([label, *(_curve_cell(sets.get(name)) for name in SETS)])
+            lines.append([label, *(_curve_cell(sets.get(name)) for name in SET_TITLES)])
             if EARLIER in first:
-                heard = f"the {first['piano']} heard by {first[EARLIER]}"
-                notes.add(f"‡: measured earlier, {heard}, the beam with {EARLIER_BEST}.")
+                evidence = f"the {first['piano']} through {first[EARLIER]}"
+                notes.add(f"‡: measured earlier, {evidence}, the beam with {EARLIER_BEST}.")
     return "\n\n".join([markdown(header, lines), *sorted(notes), _source(*CONDITIONS)])
 
 
@@ -94,7 +88,7 @@ def _both(rows: list[Row], decoder: str, prior: str) -> str:
 def _by_set(condition: str) -> dict[str, list[Row]]:
     """Rows of one condition, set by set, in the paper's order."""
     rows = [row for row in rows_of(read_report("paper_experiment")) if row["condition"] == condition]
-    found = {name: [row for row in rows if row["set"] == name] for name in SETS}
+    found = {name: [row for row in rows if row["set"] == name] for name in SET_TITLES}
     return {name: rows for name, rows in found.items() if rows}
 
 

@@ -49,6 +49,14 @@ MAPS_SYSTEMS = {
     },
 }
 
+# Sets in the order of the papers.
+SET_TITLES = {
+    "piano_midi": "Piano-midi.de",
+    "nottingham": "Nottingham",
+    "musedata": "MuseData",
+    "jsb": "JSB chorales",
+}
+
 # Rows in the order of the table, with their titles.
 TITLES = {
     "random": "random",

@@ -4,14 +4,7 @@ from collections.abc import Callable
 
 from benchmarks.reporting.form import read_report
 from benchmarks.reporting.markdown import Report, markdown, rows_of, source
-from benchmarks.reporting.published import TITLES
-
-SET_TITLES = {
-    "piano_midi": "Piano-midi.de",
-    "nottingham": "Nottingham",
-    "musedata": "MuseData",
-    "jsb": "JSB chorales",
-}
+from benchmarks.reporting.published import SET_TITLES, TITLES
 
 
 def priors() -> str:

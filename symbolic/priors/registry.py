@@ -50,8 +50,10 @@ ESTIMATORS: dict[str, tuple[type[Any], Callable[[int, Any], Estimator]]] = {
 CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 
 
-def _product(kind: type[Any], estimator: str, model: Callable[[Any, Callable[[int], Any]], Prior]) -> Model:
-    """A recurrence of options `kind` times an estimator with options of its own."""
+def _with_estimator(
+    kind: type[Any], estimator: str, model: Callable[[Any, Callable[[int], Any]], Prior]
+) -> Model:
+    """A recurrence of options `kind` with an estimator that has options of its own."""
     of_estimator, build_estimator = ESTIMATORS[estimator]
     return Model(
         (kind, of_estimator),
@@ -64,12 +66,12 @@ def _rnn(cell: Cell) -> Callable[[Any, Callable[[int], Any]], Prior]:
 
 
 PRIORS: dict[str, Model] = {
-    f"{cell}-{name}": _product(RnnOptions, name, _rnn(cell)) for cell in CELLS for name in ESTIMATORS
+    f"{cell}-{name}": _with_estimator(RnnOptions, name, _rnn(cell)) for cell in CELLS for name in ESTIMATORS
 } | {
-    "rtrbm": _product(RtrbmOptions, "rbm", Rtrbm),
-    "lstm-rtrbm": _product(LstmRtrbmOptions, "rbm", Rtrbm),
-    "gaussian-rtrbm": _product(RtrbmOptions, "gaussian-rbm", Rtrbm),
-    "gaussian-lstm-rtrbm": _product(LstmRtrbmOptions, "gaussian-rbm", Rtrbm),
+    "rtrbm": _with_estimator(RtrbmOptions, "rbm", Rtrbm),
+    "lstm-rtrbm": _with_estimator(LstmRtrbmOptions, "rbm", Rtrbm),
+    "gaussian-rtrbm": _with_estimator(RtrbmOptions, "gaussian-rbm", Rtrbm),
+    "gaussian-lstm-rtrbm": _with_estimator(LstmRtrbmOptions, "gaussian-rbm", Rtrbm),
     "biaxial": Model((PitchSharedOptions,), Biaxial),
     "tp-lstm-nade": Model((PitchSharedOptions,), TpLstmNade),
     "lstm-conv-nade": Model((LstmConvNadeOptions,), LstmConvNade),

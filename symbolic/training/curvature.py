@@ -1,6 +1,6 @@
 """What Hessian-free optimisation asks of a prior: its logits and its recurrence's units, over one chunk.
 
-Is: one update by HessianFree of a product of a recurrence and independent or NADE keys.
+Is: one update by HessianFree of a recurrence with independent or NADE keys.
 Is not: the optimiser (training.hessian_free) or the loop. The cost is that of a whole chunk, the curvature
 perhaps that of its first rows alone, which costs less and matters less.
 """

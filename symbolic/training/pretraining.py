@@ -1,4 +1,4 @@
-"""Pre-training of a product: the estimator alone on shuffled steps, then the recurrence by cross-entropy.
+"""Pre-training: the estimator alone on shuffled steps, then the recurrence by cross-entropy.
 
 Is: both parts, which begin the run where Boulanger-Lewandowski et al. 2012 (section 4) began theirs.
 Is not: the run (training.run). Every draw is seeded, and no part goes on from a checkpoint: the result does.
@@ -16,8 +16,9 @@ from torch import Tensor
 
 from symbolic.errors import NotebeamError
 from symbolic.priors.recurrent import RecurrentPrior
+from symbolic.state import where
 from symbolic.training.data import augmented_roll, step_mean
-from symbolic.training.run import Run, begun
+from symbolic.training.run import Run
 from symbolic.training.stream import ChunkStream
 
 FRAMES, ORDER, AUGMENTATION = 2, 3, 4  # what a draw is for, beside the stream's own 0 and 1
@@ -96,7 +97,7 @@ def train_recurrence(run: Run, prior: RecurrentPrior) -> float:
     def objective(update: int) -> Tensor:
         nonlocal state
         chunk = stream.next()
-        state = begun(prior, state, chunk.begins)
+        state = where(chunk.begins, prior.initial_state(len(chunk.begins)), state)
         biases, after = prior.chunk_biases(state, chunk.rolls, chunk.mask, generator)
         state = {name: values.detach() for name, values in after.items()}
         logits, target = biases[:, : prior.visible], chunk.rolls[chunk.mask]

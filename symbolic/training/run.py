@@ -15,7 +15,7 @@ from symbolic.errors import NotebeamError
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
 from symbolic.priors.registry import build_prior
-from symbolic.state import State
+from symbolic.state import State, where
 from symbolic.training.config import TrainingConfig
 from symbolic.training.curvature import newton_update
 from symbolic.training.data import augmented_roll, step_mean
@@ -84,7 +84,8 @@ class Run:
         """One step of the optimiser; objective of its chunk (log-likelihood, nats) a step, and its steps."""
         loop, everything = self.config.loop, self.stream.next()
         chunk = everything.part(self.rows) if self.processes.count > 1 else everything
-        state = begun(self.prior, self.state, chunk.begins)
+        fresh = self.prior.initial_state(len(chunk.begins))
+        state = where(chunk.begins, fresh, self.state)
         if isinstance(self.optimizer, HessianFree):
             value, after = newton_update(self.optimizer, self.prior, state, chunk, loop.curvature_rows)
             self._moved(after)
@@ -142,15 +143,6 @@ class Run:
         """The limit is reached, or the validations no longer get better."""
         patience = self.config.loop.patience
         return self.share_done() >= 1 or bool(patience and self.progress.worse >= patience)
-
-
-def begun(prior: Prior, state: State, begins: Tensor) -> State:
-    """The state (B rows), without a past in the rows where `begins` (B,)."""
-    fresh = prior.initial_state(len(begins))
-    return {
-        name: torch.where(begins.view(-1, *[1] * (values.dim() - 1)), fresh[name], values)
-        for name, values in state.items()
-    }
 
 
 def begin_with(prior: Prior, config: TrainingConfig) -> None:
