@@ -142,4 +142,4 @@ def test_conditions_of_an_earlier_run_are_marked(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(paper_tables, "read_report", lambda name: report)
     table = paper_tables.paper_curve()
     assert "| clean |" in table and "| room ‡ |" in table
-    assert "‡: measured earlier, the upright heard by small-1, the beam with lstm-conv-nade." in table
+    assert "‡: measured earlier, the upright through small-1, the beam with lstm-conv-nade." in table
