@@ -4,17 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.reporting.published import SET_TITLES
 from symbolic import picture
 
 TREE = Path(__file__).resolve().parent.parent
 RESULTS = TREE / "benchmarks" / "results" / "paper_experiment.json"
 PICTURE = TREE / "docs" / "figures" / "paper_experiment.png"
-SETS = {
-    "piano_midi": "Piano-midi.de",
-    "nottingham": "Nottingham",
-    "musedata": "MuseData",
-    "jsb": "JSB chorales",
-}
 LEVELS = {"clean": "clean", "pink 10 dB": "10 dB", "pink 0 dB": "0 dB", "pink -10 dB": "-10 dB"}
 CURVES = (
     ("threshold", "", "threshold", "0.6"),
@@ -33,8 +28,8 @@ def main() -> int:
         if "acoustic_model" not in row
     }
     figure = picture.new_figure(height=3.2, width=11.0)
-    panels = figure.subplots(1, len(SETS), sharey=True)
-    for panel, (name, title) in zip(panels, SETS.items(), strict=True):
+    panels = figure.subplots(1, len(SET_TITLES), sharey=True)
+    for panel, (name, title) in zip(panels, SET_TITLES.items(), strict=True):
         for decoder, prior, label, colour in CURVES:
             there = [level for level in LEVELS if (name, level, decoder, prior) in found]
             values = [100 * found[name, level, decoder, prior]["bay"] for level in there]

@@ -11,7 +11,14 @@ target (benchmarks.padding).
 
 from dataclasses import dataclass
 
-SETS = ("piano_midi", "nottingham", "musedata", "jsb")
+# Sets in the order of the papers.
+SET_TITLES = {
+    "piano_midi": "Piano-midi.de",
+    "nottingham": "Nottingham",
+    "musedata": "MuseData",
+    "jsb": "JSB chorales",
+}
+SETS = tuple(SET_TITLES)
 
 SOURCES = {
     "BL12": "Boulanger-Lewandowski, Bengio, Vincent 2012, table 1",
@@ -47,14 +54,6 @@ MAPS_SYSTEMS = {
         "onset_offset_f1": 0.696,
         "frame_f1": 0.874,
     },
-}
-
-# Sets in the order of the papers.
-SET_TITLES = {
-    "piano_midi": "Piano-midi.de",
-    "nottingham": "Nottingham",
-    "musedata": "MuseData",
-    "jsb": "JSB chorales",
 }
 
 # Rows in the order of the table, with their titles.
