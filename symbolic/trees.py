@@ -24,7 +24,7 @@ class Trees(nn.Module):
 
     def __init__(self, options: TreeOptions) -> None:
         super().__init__()
-        self.depth = options.depth
+        self.sizes = options
         shape = (options.count, 2 * options.leaves - 1)
         self.register_buffer("feature", torch.zeros(shape, dtype=torch.int16))
         self.register_buffer("limit", torch.zeros(shape))
@@ -45,7 +45,7 @@ class Trees(nn.Module):
         """(N,) sums of the leaves to which inputs (N, F) lead."""
         tree = torch.arange(len(self.feature), device=inputs.device)
         node = torch.zeros((len(inputs), len(tree)), dtype=torch.long, device=inputs.device)
-        for _ in range(self.depth):
+        for _ in range(self.sizes.depth):
             value = inputs.gather(1, self.feature[tree, node].long())
             go_below = value <= self.limit[tree, node]
             node = torch.where(go_below, self.below[tree, node], self.above[tree, node]).long()

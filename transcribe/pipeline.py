@@ -198,7 +198,7 @@ class Transcriber(Checked):
         damage: Damage | None = None,
     ) -> Transcription:
         settings = settings_of(posteriorgram, self._given_settings(), self.frontend, self._loaded_model)
-        # The join of `piano` knows its mistakes in pianos; of what is none the prior of notes knows more.
+        # A join knows the mistakes of its model in pianos; of what is none the prior of notes knows more.
         # Whether it is one cannot be told of a front end's probabilities, for which there are settings.
         doubtful = settings is None and self._is_doubtful(posteriorgram, notice)
         prior = self._load_prior("" if doubtful else posteriorgram.model, planes_of(posteriorgram))

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,8 +12,6 @@ from torch.nn import functional as F
 
 from symbolic.beats.chords import FEATURES, Chords
 from symbolic.card import load_network
-
-Network = TypeVar("Network", bound=nn.Module)
 
 # Networks of beats, which are averaged: of seeds 0 and on, and one without an LSTM.
 MEMBERS = ("piano", "piano-1", "piano-2", "piano-plain")

@@ -26,8 +26,7 @@ class Dynamics(nn.Module):
 
     def __init__(self, trees: int = 200, leaves: int = 15, depth: int = 8) -> None:
         super().__init__()
-        self.sizes = TreeOptions(count=trees, leaves=leaves, depth=depth)
-        self.trees = Trees(self.sizes)
+        self.trees = Trees(TreeOptions(count=trees, leaves=leaves, depth=depth))
 
     @torch.inference_mode()
     def corrected(self, notes: Notes) -> Notes:

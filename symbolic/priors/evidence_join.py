@@ -55,11 +55,6 @@ class EvidenceJoinOptions:
             expected = f"{number_count(self.planes)}, those of {self.planes} planes"
             raise NotebeamError("EvidenceJoinOptions.inputs", self.inputs, expected)
 
-    @property
-    def tree_sizes(self) -> TreeOptions:
-        """Of the trees."""
-        return TreeOptions(count=self.trees, leaves=self.leaves, depth=self.depth)
-
 
 class EvidenceJoin(Prior):
     """Says nothing until it is `conditioned_on` the evidence."""
@@ -71,7 +66,8 @@ class EvidenceJoin(Prior):
         self.register_buffer("mean", torch.zeros(options.inputs))
         self.register_buffer("spread", torch.ones(options.inputs))
         self.networks = nn.ModuleList(_network(options) for _ in range(options.networks))
-        self.trees = Trees(options.tree_sizes) if options.trees else None
+        sizes = TreeOptions(count=options.trees, leaves=options.leaves, depth=options.depth)
+        self.trees = Trees(sizes) if options.trees else None
         self.trust = nn.Parameter(torch.ones(options.networks))  # in the acoustic model's own log-odds
 
     mean: Tensor

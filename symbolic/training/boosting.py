@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from symbolic.trees import TreeOptions, Trees
+from symbolic.trees import Trees
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class Growth:
     seed: int = 0
 
 
-def grow(trees: Trees, sizes: TreeOptions, inputs: Tensor, target: Tensor, growth: Growth) -> None:
+def grow(trees: Trees, inputs: Tensor, target: Tensor, growth: Growth) -> None:
     """Fill the trees in.
 
     Args:
-        trees: of those sizes.
+        trees: whose sizes bound what is grown.
         inputs: (N, F).
         target: (N,) bool, of which the log-odds are learnt; else numbers, whose mean is.
     """
@@ -36,9 +36,9 @@ def grow(trees: Trees, sizes: TreeOptions, inputs: Tensor, target: Tensor, growt
     kind = HistGradientBoostingClassifier if target.dtype == torch.bool else HistGradientBoostingRegressor
     model: Any = kind(
         learning_rate=growth.rate,
-        max_iter=sizes.count,
-        max_leaf_nodes=sizes.leaves,
-        max_depth=sizes.depth,
+        max_iter=trees.sizes.count,
+        max_leaf_nodes=trees.sizes.leaves,
+        max_depth=trees.sizes.depth,
         min_samples_leaf=growth.leaf_size,
         l2_regularization=5.0,
         max_features=growth.inputs,

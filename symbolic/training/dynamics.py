@@ -39,16 +39,13 @@ AS_IT_IS = "none"  # of the column `chain`, which a list may lack
 
 
 @dataclass(frozen=True, kw_only=True)
-class DynamicsTraining:
-    """How the trees are grown."""
+class DynamicsTraining(Growth):
+    """How many trees are grown, how large, and how."""
 
     trees: int = 200
     leaves: int = 15
     depth: int = 8
     rate: float = 0.06
-    leaf_size: int = 60  # notes, at least
-    inputs: float = 0.3  # share of the inputs that a node may ask for
-    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +102,7 @@ def fit(data: Sequence[FoundNotes], options: DynamicsTraining) -> Dynamics:
     model = Dynamics(options.trees, options.leaves, options.depth)
     inputs = torch.from_numpy(np.concatenate([part.inputs for part in data]))
     played = torch.from_numpy(np.concatenate([part.played for part in data]))
-    growth = Growth(options.rate, options.leaf_size, options.inputs, options.seed)
-    grow(model.trees, model.sizes, inputs, played, growth)
+    grow(model.trees, inputs, played, options)
     return model.eval()
 
 

@@ -82,7 +82,7 @@ def fit(data: Sequence[Judged], options: JoinTraining) -> EvidenceJoin:
         schedule.step()
     if join.trees is not None:
         growth = Growth(options.tree_rate, options.leaf_size, options.tree_inputs, options.seed)
-        grow(join.trees, options.sizes.tree_sizes, inputs, struck > 0, growth)
+        grow(join.trees, inputs, struck > 0, growth)
     return join.eval()
 
 

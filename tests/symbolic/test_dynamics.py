@@ -130,9 +130,8 @@ def test_trees_of_numbers_are_those_that_were_grown() -> None:
     draw = np.random.default_rng(0)
     inputs = draw.normal(size=(600, 20)).astype(np.float32)
     target = 5 + inputs[:, 3] * inputs[:, 5]
-    sizes = TreeOptions(count=12)
-    trees = Trees(sizes)
-    grow(trees, sizes, torch.from_numpy(inputs), torch.from_numpy(target), Growth(inputs=1.0, leaf_size=10))
+    trees = Trees(TreeOptions(count=12))
+    grow(trees, torch.from_numpy(inputs), torch.from_numpy(target), Growth(inputs=1.0, leaf_size=10))
     model = HistGradientBoostingRegressor(
         learning_rate=0.12, max_iter=12, max_leaf_nodes=20, max_depth=8, min_samples_leaf=10,
         l2_regularization=5.0, max_bins=64, early_stopping=False, random_state=0,

@@ -324,10 +324,9 @@ def test_trees_are_those_that_were_grown() -> None:
     draw = np.random.default_rng(0)
     inputs = draw.normal(size=(600, 298)).astype(np.float16).astype(np.float32)
     struck = inputs[:, 3] * inputs[:, 5] + 0.3 * draw.normal(size=600) > 0
-    sizes = TreeOptions(count=12)
-    trees = Trees(sizes)
+    trees = Trees(TreeOptions(count=12))
     growth = Growth(leaf_size=10, inputs=1.0)
-    grow(trees, sizes, torch.from_numpy(inputs), torch.from_numpy(struck), growth)
+    grow(trees, torch.from_numpy(inputs), torch.from_numpy(struck), growth)
     model = HistGradientBoostingClassifier(
         learning_rate=0.12, max_iter=12, max_leaf_nodes=20, max_depth=8, min_samples_leaf=10,
         l2_regularization=5.0, max_bins=64, early_stopping=False, random_state=0,
