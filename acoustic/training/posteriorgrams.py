@@ -9,6 +9,8 @@ transposed and played otherwise, on its pianos and on three that it never heard;
 synthesised pianos. Most are degraded by rooms, noise, filters and recording chains. Left out is what
 benchmarks.domains tests on: ASAP's test split, its instruments, and its chain of loudspeaker and webcam.
 
+`--free` leaves out ASAP and MAPS, whose licence is not for commercial use: songs, and exercises.
+
 What is there is kept, so the command goes on where it was stopped; any part of the list, from its start,
 is a good mix.
 """
@@ -16,11 +18,12 @@ is a good mix.
 import argparse
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -31,7 +34,9 @@ from acoustic.augmentation import AugmentOptions, augment
 from acoustic.frontends.loading import FRONTENDS, Frontend, load_frontend
 from acoustic.inference import Listener, load_acoustic
 from acoustic.loading import list_models
+from acoustic.training.exercises import exercise
 from acoustic.training.renderings import (
+    EXERCISES,
     PIANOS,
     Excerpt,
     RenderOptions,
@@ -83,10 +88,22 @@ class Item:
                 "chain": chain}  # fmt: skip
 
 
-def plan(count: int, seconds: float, seed: int = 0) -> list[Item]:
-    """`count` recordings of at most so many seconds, fewer where the data has no more."""
+class Source(NamedTuple):
+    """Music to be rendered."""
+
+    name: str
+    composition: str
+    notes: Notes
+
+
+def plan(count: int, seconds: float, seed: int = 0, *, free: bool = False) -> list[Item]:
+    """`count` recordings of at most so many seconds, fewer where the data has no more.
+
+    free: nothing of ASAP and MAPS.
+    """
     draw = np.random.default_rng(seed)
-    renderings, cuts = _renderings(seconds, draw), _cuts(seconds, draw)
+    renderings = _renderings(_free(seconds, draw) if free else _played(draw), seconds, draw)
+    cuts = iter(()) if free else _cuts(seconds, draw)
     items: list[Item] = []
     while len(items) < count:
         more = [*_up_to(BLOCK[0], renderings), *_up_to(BLOCK[1], cuts)]
@@ -100,31 +117,54 @@ def _up_to(count: int, items: Iterator[Item]) -> list[Item]:
     return [item for _, item in zip(range(count), items, strict=False)]
 
 
-def _renderings(seconds: float, draw: np.random.Generator) -> Iterator[Item]:
-    """Songs and performances in turn, a few on each piano."""
+def _played(draw: np.random.Generator) -> Iterator[Source]:
+    """Performances and songs in turn."""
     from symbolic.datasets.asap import read_asap
-    from symbolic.datasets.pop909 import read_pop909
 
-    given, songs = RenderOptions(), read_pop909()
-    rendered = {song.name for _, song in spread_over(songs, given.pop909)}
-    sources = [(f"pop909-{s.name}", f"pop909-{s.name}", s.notes) for s in songs if s.name not in rendered]
-    sources = [sources[i] for i in draw.permutation(len(sources))]
-    played = [p for p in read_asap() if p.split in given.splits]
+    songs = _songs(draw)
+    played = [p for p in read_asap() if p.split in RenderOptions().splits]
     performances = [
-        (f"asap-{number:03d}", f"{played[i].composer} {played[i].title}", played[i].notes)
+        Source(f"asap-{number:03d}", f"{played[i].composer} {played[i].title}", played[i].notes)
         for number, i in enumerate(draw.permutation(len(played)))
     ]
-    both = [source for pair in zip(performances, sources, strict=False) for source in pair]
+    for pair in zip(performances, songs, strict=False):
+        yield from pair
+
+
+def _free(seconds: float, draw: np.random.Generator) -> Iterator[Source]:
+    """Songs, and after every third an exercise."""
+    for number, song in enumerate(_songs(draw), start=1):
+        yield song
+        if number % 3 == 0:
+            name = f"{EXERCISES}-{number // 3:03d}"
+            yield Source(name, name, exercise(seconds, draw))
+
+
+def _songs(draw: np.random.Generator) -> list[Source]:
+    """Those that were not rendered for the acoustic model, in random order."""
+    from symbolic.datasets.pop909 import read_pop909
+
+    songs = read_pop909()
+    rendered = {song.name for _, song in spread_over(songs, RenderOptions().pop909)}
+    found = [Source(f"pop909-{s.name}", f"pop909-{s.name}", s.notes) for s in songs if s.name not in rendered]
+    return [found[i] for i in draw.permutation(len(found))]
+
+
+def _renderings(sources: Iterable[Source], seconds: float, draw: np.random.Generator) -> Iterator[Item]:
+    """A few on each piano."""
+    given = RenderOptions()
     pianos = [*PIANOS, *NEVER_HEARD * 2]
-    for number, (name, composition, notes) in enumerate(both):
+    for number, played in enumerate(sources):
         if number % (BLOCK[0] * len(pianos)) == 0:
             order = draw.permutation(len(pianos))
         piano = pianos[order[number // BLOCK[0] % len(pianos)]]
         options = replace(given, pianos=(piano,), seconds=seconds, seed=int(draw.integers(2**31)))
-        source = excerpt_of(name, notes, options, number)
+        source = excerpt_of(played.name, played.notes, options, number)
         yield _degraded(
-            Item(name=source.name, composition=composition, instrument=piano, chain=None, source=source), draw
-        )
+            Item(name=source.name, composition=played.composition, instrument=piano, chain=None,
+                 source=source),
+            draw,
+        )  # fmt: skip
 
 
 def _cuts(seconds: float, draw: np.random.Generator) -> Iterator[Item]:
@@ -240,6 +280,7 @@ def main(argv: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--count", type=int, default=240, help="recordings (default: 240)")
     parser.add_argument("--seconds", type=float, default=100.0, help="of each, at most (default: 100)")
+    parser.add_argument("--free", action="store_true", help="nothing of ASAP and MAPS: songs and exercises")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument(
@@ -255,7 +296,7 @@ def _run(args: argparse.Namespace) -> None:
         raise NotebeamError("--count, --seconds, --jobs", got, "numbers above 0")
     if args.model is not None:
         listener_named(args.model)  # said before anything is made
-    items = plan(args.count, args.seconds, args.seed)
+    items = plan(args.count, args.seconds, args.seed, free=args.free)
     write_all(items, args.model, args.output, args.seconds, args.jobs)
 
 

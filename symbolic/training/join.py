@@ -26,6 +26,13 @@ from symbolic.priors.surroundings import log_odds_count
 from symbolic.training.boosting import Growth, grow
 from symbolic.training.labelled_onsets import STEP, Judged, check_alike, model_of, read, split
 
+FREE = ("pop909-", "exercise-")  # compositions with which a join is free, too (posteriorgrams --free)
+LICENCE = "CC BY-NC-SA 4.0 (fitted to MAPS and ASAP)"
+FREE_LICENCE = (
+    "MIT, with credit to Headroom Piano by Bengt Nilsson (CC BY 4.0) and Salamander Grand Piano by Alexander "
+    "Holm (CC BY 3.0)"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class JoinTraining:
@@ -125,15 +132,17 @@ def card_of(
     name: str, data: Sequence[Judged], options: EvidenceJoinOptions, model: str, command: str
 ) -> PriorCard:
     """What is known of a fit."""
+    free = all(part.composition.startswith(FREE) for part in data)
+    music = "POP909 songs and notes drawn by chance" if free else "ASAP and POP909 performances"
     sources = (
-        f"{len(data)} posteriorgrams of the acoustic model {model} (acoustic.training.posteriorgrams): MAPS "
-        "synthesised pianos; ASAP and POP909 performances rendered on sampled pianos and soundfonts; as they "
-        "are, and through rooms, noise and recording chains"
+        f"{len(data)} posteriorgrams of the acoustic model {model} (acoustic.training.posteriorgrams): "
+        f"{'' if free else 'MAPS synthesised pianos; '}{music} rendered on sampled pianos and soundfonts; as "
+        "they are, and through rooms, noise and recording chains"
     )
     return PriorCard(
         name=name, model="evidence-join", options=asdict(options), visible=options.visible,
         clock={"kind": "frames", "hop": STEP}, plane="struck", data=sources,
-        licence="CC BY-NC-SA 4.0 (fitted to MAPS and ASAP)", command=command, acoustic_model=model,
+        licence=FREE_LICENCE if free else LICENCE, command=command, acoustic_model=model,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import soundfile
 
 from acoustic.training import posteriorgrams
 from acoustic.training.posteriorgrams import Item, main, plan, sound, write_all
-from acoustic.training.renderings import HELD_OUT, RenderOptions, spread_over
+from acoustic.training.renderings import HELD_OUT, Excerpt, RenderOptions, spread_over
 from symbolic.datasets import asap, pop909
 from symbolic.datasets.asap import Performance
 from symbolic.datasets.maps import Recording
@@ -64,6 +64,15 @@ def test_a_plan_leaves_out_what_benchmarks_test_on(music: Music) -> None:
     assert not [c for c in chains if c.loudspeaker_chance and c.microphone_chance]
     assert [c for c in chains if c.loudspeaker_chance] and [c for c in chains if c.microphone_chance]
     assert 0.1 < 1 - len(chains) / len(items) < 0.45
+
+
+def test_a_free_plan_has_nothing_of_asap_and_maps(music: Music) -> None:
+    items = plan(30, 5.0, free=True)
+    kinds = [item.composition.split("-")[0] for item in items]
+    assert set(kinds) == {"pop909", "exercise"}
+    assert 0.15 < kinds.count("exercise") / len(kinds) < 0.35
+    assert all(len(item.source.notes) for item in items if isinstance(item.source, Excerpt))
+    assert [item.row() for item in plan(10, 5.0, free=True)] == [item.row() for item in items[:10]]
 
 
 def recorded(folder: Path) -> Item:

@@ -34,7 +34,7 @@ from symbolic.priors.surroundings import (
     surroundings,
 )
 from symbolic.training.boosting import Growth, grow
-from symbolic.training.join import JoinTraining, fit, main, quality
+from symbolic.training.join import JoinTraining, card_of, fit, main, quality
 from symbolic.training.labelled_onsets import Judged, deviation, judged, labels, split
 from symbolic.trees import TreeOptions, Trees
 
@@ -400,6 +400,16 @@ def test_the_command_fits_and_writes_a_prior_that_loads(
         main(["--epochs", "1", "--trees", "0", "--posteriorgrams", str(folder), "--hold-out", "grand"]) == 0
     )
     assert "1 recordings to learn from, 1 held out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("compositions", "free"), [(("pop909-001", "exercise-002"), True), (("pop909-001", "Bach Fugue"), False)]
+)
+def test_a_join_of_songs_and_exercises_is_free(compositions: tuple[str, str], free: bool) -> None:
+    data = [judged(random_posteriorgram(50, 1), Notes.empty(), composition=name) for name in compositions]
+    card = card_of("own", data, EvidenceJoinOptions(), "own", "")
+    assert card.licence.startswith("MIT") == free
+    assert ("MAPS" in card.data) != free
 
 
 def test_recordings_without_an_onset_are_judged_too() -> None:
