@@ -34,7 +34,7 @@ def main() -> int:
         panel.set_title(title)
         panel.set_xlabel("signal above pink noise")
     panels[0].set_ylabel("frame accuracy, %")
-    panels[0].legend(frameon=False, fontsize=7, loc="upper right")
+    panels[0].legend(frameon=False, fontsize=7, loc="lower left")
     picture.save_figure(figure, PICTURE)
     return 0
 
