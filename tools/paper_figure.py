@@ -21,12 +21,7 @@ CURVES = (
 
 def main() -> int:
     rows: list[dict[str, Any]] = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"]
-    # Rows that name an acoustic model of their own are of an earlier run, which no curve mixes with this one.
-    found = {
-        (row["set"], row["condition"], row["decoder"], row["prior"]): row
-        for row in rows
-        if "acoustic_model" not in row
-    }
+    found = {(row["set"], row["condition"], row["decoder"], row["prior"]): row for row in rows}
     figure = picture.new_figure(height=3.2, width=11.0)
     panels = figure.subplots(1, len(SET_TITLES), sharey=True)
     for panel, (name, title) in zip(panels, SET_TITLES.items(), strict=True):
@@ -39,7 +34,7 @@ def main() -> int:
         panel.set_title(title)
         panel.set_xlabel("signal above pink noise")
     panels[0].set_ylabel("frame accuracy, %")
-    panels[0].legend(frameon=False, fontsize=7, loc="upper right")
+    panels[0].legend(frameon=False, fontsize=7, loc="lower left")
     picture.save_figure(figure, PICTURE)
     return 0
 

@@ -7,6 +7,7 @@ Is not: the evidence (lib.classic_audio), or the order of the experiment (benchm
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -131,43 +132,68 @@ def counted_chains(train: Sequence[Roll]) -> list[Options]:
     ]
 
 
-def searched(
-    method: type[Greedy] | type[Beam], weight: float, balance: float, centre: float
-) -> Greedy | Beam:
-    """A search with this prior weight; `balance` is the note penalty beyond what the prior charges, nats."""
-    shared = {
-        "prior_weight": round(weight, 3),
-        "note_penalty": round(balance - NOTE_NATS * weight, 3),
-        "centre": centre,
-        "floor": FLOOR,
-    }
-    if method is Greedy:
-        return Greedy(**shared)  # k = 7, all 128 sets of keys
-    return Beam(
-        width=WIDTH,
-        candidates=CANDIDATES,
-        n_best=1,
-        partition_temperatures=PARTITION_TEMPERATURES,
-        **shared,
-    )
+@dataclass(frozen=True)
+class Point:
+    """What is tuned of a search: prior weight, temperature of the evidence, and `balance`, the note penalty
+    beyond what the prior charges, in nats."""
+
+    weight: float
+    balance: float
+    temperature: float = 1.0
+
+    @classmethod
+    def of(cls, options: Options) -> "Point":
+        """Of a search's options."""
+        assert isinstance(options, Greedy | Beam)
+        balance = options.note_penalty + NOTE_NATS * options.prior_weight
+        return cls(options.prior_weight, balance, options.temperature)
+
+    def search(self, method: type[Greedy] | type[Beam], centre: float) -> Greedy | Beam:
+        """The options of such a search."""
+        shared: dict[str, Any] = {
+            "prior_weight": round(self.weight, 3),
+            "note_penalty": round(self.balance - NOTE_NATS * self.weight, 3),
+            "temperature": self.temperature,
+            "centre": centre,
+            "floor": FLOOR,
+        }
+        if method is Greedy:
+            return Greedy(**shared)  # k = 7, all 128 sets of keys
+        return Beam(
+            width=WIDTH,
+            candidates=CANDIDATES,
+            n_best=1,
+            partition_temperatures=PARTITION_TEMPERATURES,
+            **shared,
+        )
+
+
+GRID = [Point(*values) for values in product((0.125, 0.25, 0.5, 1.0), (-0.7, 0.1, 0.9))]
+
+
+def around(point: Point) -> list[Point]:
+    """A step from this point in each direction; evidence half as sure goes with half the prior."""
+    weight, balance, temperature = point.weight, point.balance, point.temperature
+    return [
+        Point(0.7 * weight, balance, temperature),
+        *(Point(weight, balance + change, temperature) for change in (-0.4, 0.4)),
+        *(
+            Point(share * weight, balance + change, 2 * temperature)
+            for share in (0.5, 1.0)
+            for change in (0.0, 0.4)
+        ),
+    ]
 
 
 def tuned_search(
     pieces: Pieces, prior: Prior, method: type[Greedy] | type[Beam], centre: float, start: Choice | None
 ) -> Choice:
-    """Weight and note penalty of a search: on a grid, or, from the choice of another search, near it."""
-    if start is None:
-        grid = product((0.15, 0.3, 0.6, 1.0), (-1.5, -0.5, 0.5))
-        return best_of(pieces, prior, [searched(method, *point, centre) for point in grid])
-    weight, balance = _point(start.options)
-    near = ((weight, balance), (0.7 * weight, balance), (weight, balance - 0.7))
-    return best_of(pieces, prior, [searched(method, *point, centre) for point in near])
-
-
-def _point(options: Options) -> tuple[float, float]:
-    """Weight and balance of a search."""
-    assert isinstance(options, Greedy | Beam)
-    return options.prior_weight, options.note_penalty + NOTE_NATS * options.prior_weight
+    """The settings of a search: the best of a grid, or the choice of another search, and of those around."""
+    points = GRID if start is None else [Point.of(start.options)]
+    first = best_of(pieces, prior, [point.search(method, centre) for point in points])
+    near = around(Point.of(first.options))
+    second = best_of(pieces, prior, [point.search(method, centre) for point in near])
+    return max(first, second, key=lambda choice: choice.valid_bay)
 
 
 def shown(options: Options) -> dict[str, float]:

@@ -10,8 +10,6 @@ from benchmarks.reporting.published import FRAME_ACCURACIES, SET_TITLES
 Row = Mapping[str, Any]
 CONDITIONS = ("clean", "pink 10 dB", "pink 0 dB", "pink -10 dB", "white 0 dB", "room")
 BEST = "lstm-conv-nade+cache"
-# Rows that name an acoustic model of their own are of an earlier run, whose best prior was this one.
-EARLIER, EARLIER_BEST = "acoustic_model", "lstm-conv-nade"
 
 
 def paper_matched() -> str:
@@ -56,24 +54,19 @@ def paper_gains() -> str:
 def paper_curve() -> str:
     """HMM, beam and gain over kinds and levels of noise."""
     header = ["accuracy %: HMM, beam (gain, 95 % interval)", *SET_TITLES.values()]
-    lines, notes = [], set[str]()
-    for condition in CONDITIONS:
-        sets = _by_set(condition)
-        if sets:
-            first = next(iter(sets.values()))[0]
-            label = f"{condition} ‡" if EARLIER in first else condition
-            lines.append([label, *(_curve_cell(sets.get(name)) for name in SET_TITLES)])
-            if EARLIER in first:
-                evidence = f"the {first['piano']} through {first[EARLIER]}"
-                notes.add(f"‡: measured earlier, {evidence}, the beam with {EARLIER_BEST}.")
-    return "\n\n".join([markdown(header, lines), *sorted(notes), _source(*CONDITIONS)])
+    conditions = {condition: _by_set(condition) for condition in CONDITIONS}
+    lines = [
+        [condition, *(_curve_cell(sets.get(name)) for name in SET_TITLES)]
+        for condition, sets in conditions.items()
+        if sets
+    ]
+    return markdown(header, lines) + "\n\n" + _source(*CONDITIONS)
 
 
 def _curve_cell(rows: list[Row] | None) -> str:
     if rows is None:
         return ""
-    best = EARLIER_BEST if any(EARLIER in row for row in rows) else BEST
-    hmm, beam = _hmm(rows), _found(rows, "beam", best)
+    hmm, beam = _hmm(rows), _found(rows, "beam", BEST)
     gain = f"**{100 * beam['gain_bay']:+.1f}**, {_interval(beam, 'bay')}"
     return f"{_percent(hmm['bay'])}, {_percent(beam['bay'])} ({gain})"
 
