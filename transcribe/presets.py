@@ -28,6 +28,7 @@ class Join:
 JOINS = {
     "piano": Join("evidence-join/piano", 4),
     "piano-small": Join("evidence-join/piano-small", 4),
+    "piano-free": Join("evidence-join/piano-free", 4),
     "basic-pitch": Join("evidence-join/basic-pitch", 1),
 }
 # Whose weights correct the velocities of an acoustic model's notes (symbolic.dynamics); of others they stay.

@@ -290,7 +290,7 @@ def test_a_join_is_for_whole_posteriorgrams_of_its_acoustic_model_alone(
     assert asked(monkeypatch, replace(ours, held=None)) == PRIOR
     assert asked(monkeypatch, replace(ours, model="oracle")) == PRIOR
     assert asked(monkeypatch, replace(ours, model="piano-small")) == JOINS["piano-small"].name
-    assert asked(monkeypatch, replace(ours, model="piano-free")) == PRIOR
+    assert asked(monkeypatch, replace(ours, model="piano-free")) == JOINS["piano-free"].name
     onset = np.zeros_like(held)
     onset[5::10, 30:35] = 0.5  # as of strings: every strike is in doubt
     strings = replace(ours, onset=onset)
