@@ -164,11 +164,8 @@ def _tag_length(window: bytes, at: int) -> int:
     if head[:3] == b"ID3" and len(head) >= 10:
         return id3_length(head)
     if head[:8] == b"APETAGEX" and len(head) == 32:
-        return (
-            (64 if head[23] & 0x20 else 32)
-            + int.from_bytes(head[12:16], "little")
-            - 32 * (head[23] & 0x20 == 0)
-        )
+        # The size is that of what follows the header, which bit 29 of the flags tells from the footer.
+        return 32 + (int.from_bytes(head[12:16], "little") if head[23] & 0x20 else 0)
     return 128 if head[:3] == b"TAG" else 0
 
 
