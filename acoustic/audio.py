@@ -6,7 +6,7 @@ Is not: spectra (features) or chunking for the network (inference).
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -85,41 +85,18 @@ def read_blocks(
         NotebeamError: no such file, not audio, without samples, or with NaN or infinite samples; not
             0 <= `start` < `stop`.
     """
-    import soxr
-
     if not 0 <= start < math.inf or not start < (math.inf if stop is None else stop):
         raise NotebeamError("start, stop", (start, stop), "seconds, 0 <= start < stop")
 
-    stream: soxr.ResampleStream | None = None
-    stream_hz, found, mixer = 0, False, Mixer()
+    found, mixer = False, Mixer()
     faults: list[str] = []
-    for native_hz, block in _native_blocks(path, start, stop, faults):
+    native = _checked(path, _native_blocks(path, start, stop, faults), faults)
+    for block in _resampled(((native_hz, mixer(block)) for native_hz, block in native), rate_hz):
         found = True
-        if faults:
-            block = _without_spikes(block)
-        if not RATES_HZ[0] <= native_hz <= RATES_HZ[1]:
-            raise NotebeamError(str(path), f"{native_hz} samples a second", f"{RATES_HZ[0]} to {RATES_HZ[1]}")
-        if not np.isfinite(block).all():
-            raise NotebeamError(str(path), "NaN or infinite samples", "finite samples")
-        peak = float(np.abs(block).max(initial=0.0))
-        if peak > LOUDEST:
-            raise NotebeamError(str(path), f"samples up to {peak:.0f}", "samples whose full scale is 1")
-        mono = mixer(block)
-        if stream is not None and native_hz != stream_hz:  # files of two rates were joined
-            yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
-            stream = None
-        if native_hz == rate_hz:
-            yield mono
-            continue
-        stream, stream_hz = stream or soxr.ResampleStream(native_hz, rate_hz, 1, dtype="float32"), native_hz
-        resampled = stream.resample_chunk(mono)
-        if len(resampled):
-            yield resampled
+        yield block
     if not found:
         why = f" ({faults[0]})" if faults else ""
         raise NotebeamError(str(path), f"no samples{why}", f"audio between {start:g} s and {_named(stop)}")
-    if stream is not None:
-        yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
     if notice is not None and mixer.taken is not None:
         notice(CANCELLED)
     if faults:
@@ -168,6 +145,43 @@ def is_audio(path: Path) -> bool:
             return looks_like_audio(file.read(64))
     except NotebeamError:
         return False
+
+
+def _checked(
+    path: Path, blocks: Iterable[tuple[int, Samples]], faults: Sequence[str]
+) -> Iterator[tuple[int, Samples]]:
+    """(rate, block) as they come, if they can be sound; once there are faults, without their spikes."""
+    for native_hz, block in blocks:
+        sound = _without_spikes(block) if faults else block
+        if not RATES_HZ[0] <= native_hz <= RATES_HZ[1]:
+            raise NotebeamError(str(path), f"{native_hz} samples a second", f"{RATES_HZ[0]} to {RATES_HZ[1]}")
+        if not np.isfinite(sound).all():
+            raise NotebeamError(str(path), "NaN or infinite samples", "finite samples")
+        peak = float(np.abs(sound).max(initial=0.0))
+        if peak > LOUDEST:
+            raise NotebeamError(str(path), f"samples up to {peak:.0f}", "samples whose full scale is 1")
+        yield native_hz, sound
+
+
+def _resampled(blocks: Iterable[tuple[int, Samples]], rate_hz: int) -> Iterator[Samples]:
+    """Blocks (S,) at `rate_hz` of (rate, block (S,)): one at least, if one comes."""
+    import soxr
+
+    stream: soxr.ResampleStream | None = None
+    stream_hz, nothing = 0, np.zeros(0, dtype=np.float32)
+    for native_hz, mono in blocks:
+        if stream is not None and native_hz != stream_hz:  # files of two rates were joined
+            yield stream.resample_chunk(nothing, last=True)
+            stream = None
+        if native_hz == rate_hz:
+            yield mono
+            continue
+        stream, stream_hz = stream or soxr.ResampleStream(native_hz, rate_hz, 1, dtype="float32"), native_hz
+        resampled = stream.resample_chunk(mono)
+        if len(resampled):
+            yield resampled
+    if stream is not None:
+        yield stream.resample_chunk(nothing, last=True)
 
 
 def _without_spikes(block: Samples) -> Samples:

@@ -84,7 +84,7 @@ def scan(file: BinaryIO, size: int, place: int) -> tuple[list[Stretch], str]:
             resumed = _next_frame(window, at + 1)
             is_last = base + len(window) >= size
             gap = window[at:resumed]
-            if found and gap.strip(b"\0") and b"TAG" not in gap[:4] and b"LYRICS" not in gap[:6]:
+            if found and _is_foreign(gap):
                 where = "at its end" if resumed is None and is_last else "between its frames"
                 fault = fault or f"bytes {where} that are no audio"
                 found[-1].stop = found[-1].stop or place
@@ -96,27 +96,37 @@ def scan(file: BinaryIO, size: int, place: int) -> tuple[list[Stretch], str]:
         if place + length > size:
             fault = fault or "the last frame is cut"
             break
-        count = (
-            next((match for match in counts if at < match.start() < at + LEADING), None) if counts else None
-        )
-        if count is not None or not found or _kind(header) != found[-1].kind:
-            found.append(_Open(place, _kind(header)))
-        elif found[-1].stop is not None or is_blank:
+        count = next((match for match in counts if at < match.start() < at + LEADING), None)
+        if _add(found, place, header, is_counted=count is not None, is_blank=is_blank):
             fault = fault or "zeros between its frames"
-            found.append(_Open(place, _kind(header)))
         is_blank = False
-        stretch = found[-1]
-        if count is None:
-            stretch.frames += 1
-            stretch.rates.add(header[1] >> 4)
-        else:
+        if count is not None:
             group = 1 if count.group(1) else 2
-            stretch.count, stretch.count_at = (
-                int.from_bytes(count.group(group), "big"),
-                count.start(group) - at,
-            )
+            found[-1].count = int.from_bytes(count.group(group), "big")
+            found[-1].count_at = count.start(group) - at
         place += length
     return _closed(found, size, fault)
+
+
+def _add(found: list[_Open], place: int, header: bytes, *, is_counted: bool, is_blank: bool) -> bool:
+    """Add a frame to the last stretch or, where it begins one, to a new one; whether a hole is before it.
+
+    `is_counted`: it holds no sound but a count; `is_blank`: zeros stand before it.
+    """
+    kind = _kind(header)
+    is_first = is_counted or not found or kind != found[-1].kind
+    is_behind_hole = not is_first and (is_blank or found[-1].stop is not None)
+    if is_first or is_behind_hole:
+        found.append(_Open(place, kind))
+    if not is_counted:
+        found[-1].frames += 1
+        found[-1].rates.add(header[1] >> 4)
+    return is_behind_hole
+
+
+def _is_foreign(gap: bytes) -> bool:
+    """Whether bytes between frames are neither padding nor a tag."""
+    return bool(gap.strip(b"\0")) and b"TAG" not in gap[:4] and b"LYRICS" not in gap[:6]
 
 
 def _closed(found: list[_Open], size: int, fault: str) -> tuple[list[Stretch], str]:
@@ -164,11 +174,8 @@ def _tag_length(window: bytes, at: int) -> int:
     if head[:3] == b"ID3" and len(head) >= 10:
         return id3_length(head)
     if head[:8] == b"APETAGEX" and len(head) == 32:
-        return (
-            (64 if head[23] & 0x20 else 32)
-            + int.from_bytes(head[12:16], "little")
-            - 32 * (head[23] & 0x20 == 0)
-        )
+        # The size is that of what follows the header, which bit 29 of the flags tells from the footer.
+        return 32 + (int.from_bytes(head[12:16], "little") if head[23] & 0x20 else 0)
     return 128 if head[:3] == b"TAG" else 0
 
 

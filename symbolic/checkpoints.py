@@ -1,12 +1,12 @@
 """Weights and checkpoints on disk: tensors as safetensors, written whole, checked when they are read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symbolic.errors import NotebeamError
-from symbolic.files import open_file, replacing
+from symbolic.files import open_file, parse_json, replacing
 
 if TYPE_CHECKING:  # torch takes seconds, and the acoustic package imports this early
     from torch import Tensor
@@ -74,6 +74,19 @@ def read_tensors(
         if values.is_floating_point() and not values.isfinite().all():
             raise NotebeamError(f"weights of {path}", f"not finite: {name}", "finite numbers")
     return tensors, metadata
+
+
+def parse_metadata(path: Path, metadata: Mapping[str, str], names: Sequence[str], expected: str) -> list[Any]:
+    """What a file's metadata hold as JSON under these names, all of which must be there."""
+    for name in names:
+        if name not in metadata:
+            raise NotebeamError(str(path), f"no {name} in it", expected)
+    return [parse_json(metadata[name], f"{path}: {name}", expected) for name in names]
+
+
+def below(tensors: "Mapping[str, Tensor]", prefix: str) -> "dict[str, Tensor]":
+    """Tensors whose names begin so, without that beginning."""
+    return {name.removeprefix(prefix): values for name, values in tensors.items() if name.startswith(prefix)}
 
 
 def check_shapes(

@@ -20,10 +20,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
 from acoustic.training.corpus import Batch, Clips
-from symbolic.checkpoints import check_shapes, read_tensors, shapes_of, write_tensors
+from symbolic.checkpoints import below, check_shapes, parse_metadata, read_tensors, shapes_of, write_tensors
 from symbolic.config import at_least, at_most, options_from
 from symbolic.errors import NotebeamError
-from symbolic.files import parse_json
 from symbolic.runlog import add_to_log
 
 log = logging.getLogger(__name__)
@@ -251,27 +250,19 @@ class Training:
         """
         path = self.folder / "checkpoint.safetensors"
         tensors, header = read_tensors(path, EXPECTED)
-        for name in (*COUNTERS, "options"):
-            if name not in header:
-                raise NotebeamError(str(path), f"no {name} in it", EXPECTED)
-        if parse_json(header["options"], f"{path}: options", EXPECTED) != json.loads(
-            json.dumps(asdict(self.options))
-        ):
+        *values, stored = parse_metadata(path, header, (*COUNTERS, "options"), EXPECTED)
+        if stored != json.loads(json.dumps(asdict(self.options))):
             raise NotebeamError(str(path), f"[loop] {header['options']}", "a checkpoint of this config")
-        counters = options_from(
-            Counters,
-            {name: parse_json(header[name], f"{path}: {name}", EXPECTED) for name in COUNTERS},
-            str(path),
-        )
+        counters = options_from(Counters, dict(zip(COUNTERS, values, strict=True)), str(path))
         own = shapes_of(self.network.state_dict())
         for group in ("network.", "average."):
-            check_shapes(path, shapes_of(_below(tensors, group)), own)
-        self._check_slots(path, shapes_of(_below(tensors, "optimizer.")))
-        self.network.load_state_dict(_below(tensors, "network."))
-        self.average = {name: value.to(self.device) for name, value in _below(tensors, "average.").items()}
+            check_shapes(path, shapes_of(below(tensors, group)), own)
+        self._check_slots(path, shapes_of(below(tensors, "optimizer.")))
+        self.network.load_state_dict(below(tensors, "network."))
+        self.average = {name: value.to(self.device) for name, value in below(tensors, "average.").items()}
         state = self.optimizer.state_dict()
         slots: dict[int, dict[str, Tensor]] = {}
-        for key, value in _below(tensors, "optimizer.").items():
+        for key, value in below(tensors, "optimizer.").items():
             number, name = key.split(".", 1)
             slots.setdefault(int(number), {})[name] = value
         # In memory as the parameter is: the fused optimiser walks both side by side.
@@ -293,7 +284,3 @@ class Training:
                 shape = tuple(parameter.shape)
                 wanted |= {f"{index}.step": (), f"{index}.exp_avg": shape, f"{index}.exp_avg_sq": shape}
         check_shapes(path, found, wanted)
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}

@@ -18,10 +18,9 @@ from torch.nn import functional as F
 from symbolic.beats.chords import FEATURES, chords_of
 from symbolic.beats.excerpts import UNKNOWN, Example, Piece, example, excerpt
 from symbolic.beats.network import HEADS, BeatNetwork, follow
-from symbolic.checkpoints import check_shapes, read_tensors, shapes_of, write_tensors
+from symbolic.checkpoints import below, check_shapes, parse_metadata, read_tensors, shapes_of, write_tensors
 from symbolic.config import at_least, at_most, options_from
 from symbolic.errors import NotebeamError
-from symbolic.files import parse_json
 from symbolic.runlog import add_to_log
 
 log = logging.getLogger(__name__)
@@ -207,25 +206,18 @@ class Learning:
             for name in SLOTS:
                 wanted[f"optimizer.{index}.{name}"] = () if name == "step" else tuple(parameter.shape)
         tensors, header = read_tensors(path, EXPECTED)
-        for name in ("progress", "options"):
-            if name not in header:
-                raise NotebeamError(str(path), f"no {name} in it", EXPECTED)
-        stored = options_from(
-            LearningOptions, parse_json(header["options"], f"{path}: options", EXPECTED), f"{path}: options"
-        )
+        progress, learned = parse_metadata(path, header, ("progress", "options"), EXPECTED)
+        stored = options_from(LearningOptions, learned, f"{path}: options")
         for name, value in asdict(self.options).items():
             if name != "steps" and getattr(stored, name) != value:
                 expected = f"{getattr(stored, name)}, with which the run began"
                 raise NotebeamError(f"{path}: {name}", value, expected)
         check_shapes(path, shapes_of(tensors), wanted)
-        self.progress = options_from(
-            Progress, parse_json(header["progress"], f"{path}: progress", EXPECTED), f"{path}: progress"
-        )
-        self.network.load_state_dict({name: tensors[f"network.{name}"] for name in own})
-        self.averaged.load_state_dict({name: tensors[f"average.{name}"] for name in own})
+        self.progress = options_from(Progress, progress, f"{path}: progress")
+        self.network.load_state_dict(below(tensors, "network."))
+        self.averaged.load_state_dict(below(tensors, "average."))
         state = self.optimizer.state_dict()
         state["state"] = {
-            index: {name: tensors[f"optimizer.{index}.{name}"] for name in SLOTS}
-            for index, _ in enumerate(self.network.parameters())
+            index: below(tensors, f"optimizer.{index}.") for index, _ in enumerate(self.network.parameters())
         }
         self.optimizer.load_state_dict(state)

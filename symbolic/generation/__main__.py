@@ -61,50 +61,59 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"name such as lstm-nade/jsb, or a .safetensors file (default: {DEFAULT_PRIOR})",
     )
     parser.add_argument("--module", metavar="MODULE", help=MODULE_HELP)
-    drawing = parser.add_argument_group("drawing")
-    drawing.add_argument("--temperature", type=float, default=1.0, help="below 1 the likely becomes likelier")
-    length = drawing.add_mutually_exclusive_group()
+    _add_drawing(parser.add_argument_group("drawing"))
+    _add_given(parser.add_argument_group("going on from a file"))
+    _add_finetuning(parser.add_argument_group("one's own music"))
+    return parser
+
+
+def _add_drawing(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--temperature", type=float, default=1.0, help="below 1 the likely becomes likelier")
+    length = group.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, metavar="N", help="length in steps of the prior")
     length.add_argument("--seconds", type=float, help=f"length (default: {SECONDS:g})")
-    drawing.add_argument("--count", type=int, default=1, metavar="N", help="pieces")
-    drawing.add_argument("--seed", type=int, default=0, help="the same seed gives the same files")
-    drawing.add_argument(
+    group.add_argument("--count", type=int, default=1, metavar="N", help="pieces")
+    group.add_argument("--seed", type=int, default=0, help="the same seed gives the same files")
+    group.add_argument(
         "--tempo",
         type=float,
         metavar="BPM",
         help="quarter notes a minute, of priors that count in beats (default: as given, else 120)",
     )
-    drawing.add_argument(
+    group.add_argument(
         "--hold",
         type=float,
         metavar="S",
         help="seconds a note sounds at most, of priors of strokes only (default: 0.5)",
     )
-    given = parser.add_argument_group("going on from a file")
-    given.add_argument(
+
+
+def _add_given(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--continue", dest="given", type=Path, metavar="IN.mid", help="what a piece begins with"
     )
-    given.add_argument("--stop", type=float, metavar="S", help="only the file's first S seconds")
-    given.add_argument(
+    group.add_argument("--stop", type=float, metavar="S", help="only the file's first S seconds")
+    group.add_argument(
         "--transpose",
         metavar="N|auto",
         help="semitones up before the prior reads it; auto: the likeliest key and octave (default: "
         "auto for priors that count in beats, else 0); the result is in the file's own key",
     )
-    tuning = parser.add_argument_group("one's own music")
-    tuning.add_argument(
+
+
+def _add_finetuning(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--finetune",
         type=Path,
         metavar="FOLDER",
         help="train the prior a little on the MIDI there first",
     )
-    tuning.add_argument(
+    group.add_argument(
         "--output-weights",
         type=Path,
         metavar="FILE.safetensors",
         help="where the fine-tuned prior goes (default: runs/finetuned/weights.safetensors)",
     )
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

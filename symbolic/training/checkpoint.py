@@ -14,10 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symbolic.checkpoints import check_shapes, read_tensors, shapes_of, write_tensors
+from symbolic.checkpoints import below, check_shapes, parse_metadata, read_tensors, shapes_of, write_tensors
 from symbolic.config import options_from
 from symbolic.errors import NotebeamError
-from symbolic.files import parse_json
 from symbolic.training.config import TABLES, TrainingConfig
 from symbolic.training.run import Progress, Run
 
@@ -66,24 +65,20 @@ def read_checkpoint(run: Run, folder: Path) -> None:
     """
     path = folder / FILE
     tensors, metadata = read_tensors(path, EXPECTED)
-    for name in ("config", "progress", "groups"):
-        if name not in metadata:
-            raise NotebeamError(str(path), f"no {name} in it", "a checkpoint")
-    _refuse_another(parse_json(metadata["config"], f"{path}: config", EXPECTED), _identity(run), path)
-    progress = parse_json(metadata["progress"], f"{path}: progress", EXPECTED)
-    numbers = parse_json(metadata["groups"], f"{path}: groups", EXPECTED)
+    config, progress, numbers = parse_metadata(path, metadata, ("config", "progress", "groups"), EXPECTED)
+    _refuse_another(config, _identity(run), path)
     _check(run, tensors, path)
     _check_numbers(numbers, run.optimizer.param_groups, path)
     run.progress = options_from(Progress, progress, f"{path}: progress")
-    run.prior.load_state_dict(_group(tensors, "prior"))
+    run.prior.load_state_dict(below(tensors, "prior/"))
     if run.averaged is not run.prior:
-        run.averaged.load_state_dict(_group(tensors, "averaged"))
-    run.best = _group(tensors, "best")
-    run.state = {name: values[run.rows] for name, values in _group(tensors, "state").items()}
+        run.averaged.load_state_dict(below(tensors, "averaged/"))
+    run.best = below(tensors, "best/")
+    run.state = {name: values[run.rows] for name, values in below(tensors, "state/").items()}
     run.stream.move_to(tensors["stream/place"], f"{path} stream/place")
     stored = run.optimizer.state_dict()
     count = len(stored["param_groups"][0]["params"])
-    stored["state"] = {index: _group(tensors, f"optimizer/{index}") for index in range(count)}
+    stored["state"] = {index: below(tensors, f"optimizer/{index}/") for index in range(count)}
     for group, changed in zip(stored["param_groups"], numbers, strict=False):
         group.update(changed)
     run.optimizer.load_state_dict(stored)
@@ -107,7 +102,7 @@ def _check(run: Run, tensors: Mapping[str, Tensor], path: Path) -> None:
     slots: dict[str, tuple[int, ...]] = {}
     fresh = run.optimizer.state_dict()["state"]
     for index, parameter in enumerate(run.prior.parameters()):
-        stored = _group(tensors, f"optimizer/{index}")
+        stored = below(tensors, f"optimizer/{index}/")
         # Of a parameter that nothing depends on, the optimiser keeps nothing.
         names = fresh.get(index) or (SLOTS[run.config.loop.optimizer] if stored else ())
         for name in names:
@@ -127,12 +122,6 @@ def _check_numbers(numbers: Any, groups: Sequence[Mapping[str, Any]], path: Path
             break
     if not good:
         raise NotebeamError(f"{path}: groups", numbers, "the numbers of the optimiser")
-
-
-def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
-    """Tensors of a group, without its name."""
-    prefix = f"{group}/"
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _identity(run: Run) -> dict[str, Any]:

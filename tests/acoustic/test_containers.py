@@ -103,6 +103,21 @@ def test_padding_of_joined_mp3s_is_no_hole(tmp_path: Path) -> None:
     )
 
 
+def test_tags_behind_an_mp3_are_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, SAMPLES, RATE_HZ)
+    item = struct.pack("<II", 4, 0) + b"Title\0" + b"Song"
+    # APEv2: its size counts the items and the footer, and not the header, whose flags have bit 29.
+    size = len(item) + 32
+    head, foot = (
+        b"APETAGEX" + struct.pack("<IIII", 2000, size, 1, flags) + bytes(8)
+        for flags in (1 << 31 | 1 << 29, 1 << 31)
+    )
+    id3 = b"TAG" + 30 * b"t" + 30 * b"a" + 65 * b"x"
+    path.write_bytes(path.read_bytes() + head + item + foot + id3)
+    assert layout(path).fault == ""
+
+
 def test_what_a_decoder_makes_of_damage_costs_a_moment_and_not_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
