@@ -21,6 +21,11 @@ def prior_gain_small() -> str:
     return _on_real_recordings("prior_gain_small")
 
 
+def prior_gain_free() -> str:
+    """The same behind `piano-free`."""
+    return _on_real_recordings("prior_gain_free")
+
+
 def _on_real_recordings(name: str) -> str:
     report = read_report(name)
     header = ["recordings", "decoder", "onset F, deviation removed", "and 100 ms", "plain", "+ offset"]
@@ -97,6 +102,7 @@ def _gain(row: dict[str, float], name: str) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "prior_gain": prior_gain,
     "prior_gain_small": prior_gain_small,
+    "prior_gain_free": prior_gain_free,
     "prior_domains": prior_domains,
     "confidence": confidence,
 }
