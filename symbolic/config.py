@@ -66,7 +66,7 @@ def _typed(value: Any, hint: Any, place: str) -> Any:
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Literal:
         if value not in inner:
-            raise NotebeamError(place, value, f"one of {', '.join(inner)}")
+            raise NotebeamError(place, value, f"one of {', '.join(filter(None, inner))}")
         return value
     if origin is tuple:
         return _tuple(value, inner, place)

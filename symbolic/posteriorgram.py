@@ -76,6 +76,11 @@ class Posteriorgram:
         return len(self.frame)
 
     @property
+    def place(self) -> str:
+        """How a message names it."""
+        return f"posteriorgram of {self.source}" if self.source else "posteriorgram"
+
+    @property
     def times(self) -> NDArray[np.float64]:
         """(T,) seconds of the frames' centres."""
         return np.asarray(self.start + self.hop * np.arange(self.count, dtype=np.float64))

@@ -97,6 +97,9 @@ def _run(args: argparse.Namespace, way: Way) -> int:
         return USAGE
     for notice in () if args.quiet else (*notices, *todo.notices):
         _say(notice)
+    if args.shard is not None and not wanted_jobs and not failures and not args.quiet:
+        number, total = args.shard
+        _say(f"--shard {number}/{total}: none of the {len(todo.jobs) + len(todo.failures)} inputs is its own")
     if len(jobs) < len(wanted_jobs) and not args.quiet:
         done, count = len(wanted_jobs) - len(jobs), len(wanted_jobs)
         _say(f"{done} of {count} inputs are done already and left as they are")

@@ -19,6 +19,8 @@ from symbolic.folders import some_of, walk
 from transcribe.stores import state_of
 
 POSTERIORGRAM = ".npz"
+# Names that end so are meant for files: of inputs, of our outputs, and of formats that are taken for them.
+OTHER = frozenset(".jpg .jpeg .json .mxl .pdf .svg .tsv .txt".split())
 PLANES = frozenset({"frame", "onset", "basic_pitch_model_output"})  # names of arrays, one of which it has
 
 
@@ -268,6 +270,7 @@ def _check_options(wanted: Wanted, *, single: bool) -> None:
         ("--save-posteriorgram", wanted.posteriorgram, (".npz",)),
         ("--score", wanted.score, (".musicxml", ".xml")),
     )
+    formats = {*SUFFIXES, *OTHER, *(suffix for _, _, suffixes in options for suffix in suffixes)}
     for option, path, suffixes in options:
         if path is None or _is_file_name(path, suffixes, single=single):
             continue
@@ -277,4 +280,6 @@ def _check_options(wanted: Wanted, *, single: bool) -> None:
             raise NotebeamError(f"{option} {path}", "a file for several inputs", "the name of a folder")
         if os.path.exists(path) and not os.path.isdir(path):
             raise NotebeamError(f"{option} {path}", "an existing file", f"a folder or a name {suffixes[0]}")
+        if path.suffix.lower() in formats and not os.path.isdir(path):
+            raise NotebeamError(f"{option} {path}", "another format", f"a folder or a name {suffixes[0]}")
         check_writable(option, path / f"name{suffixes[0]}")

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from symbolic.checks import Checked, of_type
+from symbolic.checks import Checked, brief, of_type
 from symbolic.decoding.decode import decode
 from symbolic.decoding.options import method_of
 from symbolic.errors import NotebeamError
@@ -154,6 +154,9 @@ class Transcriber(Checked):
         if not isinstance(audio, str | PathLike):
             if isinstance(audio, list | tuple) and any(isinstance(one, str | PathLike) for one in audio):
                 raise NotebeamError("transcribe(audio)", f"a {type(audio).__name__} of files", "one file")
+            if not isinstance(audio, list | tuple) and not hasattr(audio, "__array__"):
+                expected = "a file or samples (transcribe_posteriorgram takes a Posteriorgram)"
+                raise NotebeamError("transcribe(audio)", brief(audio), expected)
             if rate is None:
                 raise NotebeamError("transcribe(rate)", None, "samples a second, in Hz, of samples")
             posteriorgram = self._acoustic_model()(audio, rate=rate, notice=notice)

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from transcribe.stores import name_of
 
+OVERHEAD = 100_000  # bytes that take as long as what an input costs whatever its size, a few seconds of music
+
 
 class Progress:
     """Counts inputs that ended; the time left goes by their sizes in bytes.
 
-    Inputs of one format take about as long as they are large; where formats differ it evens out.
+    Inputs of one format take about as long as they are large, and a while each, which `OVERHEAD` stands for:
+    without it a first input of a few samples would foretell days. Where formats differ it evens out.
     """
 
     def __init__(self, sources: Iterable[Path]) -> None:
@@ -27,7 +30,7 @@ class Progress:
         self.left -= self.sizes[source]
         if self.count == 1:
             return "", ""
-        rest = (time.monotonic() - self.begin) * self.left / max(1, self.all - self.left)
+        rest = (time.monotonic() - self.begin) * self.left / (self.all - self.left)
         after = f", about {duration(rest)} left" if self.ended < self.count else ""
         return f"{self.ended}/{self.count} ", after
 
@@ -49,6 +52,6 @@ def duration(seconds: float) -> str:
 
 def _size(path: Path) -> int:
     try:
-        return max(1, os.stat(path).st_size)
+        return OVERHEAD + os.stat(path).st_size
     except OSError:
-        return 1
+        return OVERHEAD

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from symbolic.checks import of_type, real
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import KEYS, LOWEST
@@ -25,7 +26,7 @@ def posteriorgram_of_notes(
         duration: of the recording, seconds; 0: until the last offset.
 
     Raises:
-        NotebeamError: a hop that is none, or notes before 0 s.
+        NotebeamError: a hop that is none, no Notes, or notes before 0 s.
 
     >>> import notebeam as nb
     >>> notes = nb.Notes.make([0.503], [1.0], [60], [80], confidence=[0.7])
@@ -33,8 +34,10 @@ def posteriorgram_of_notes(
     >>> float(p.onset.max().round(2)), float(p.frame[75, 39])
     (0.7, 1.0)
     """
-    if not 0 < hop <= 0.1:
-        raise NotebeamError("posteriorgram_of_notes(hop)", hop, "seconds > 0, 0.1 at most")
+    of_type(notes, Notes, "posteriorgram_of_notes(notes)", "Notes: Notes.make(...), or read_midi of a file")
+    expected = "seconds > 0, 0.1 at most"
+    if not 0 < real(hop, "posteriorgram_of_notes(hop)", expected) <= 0.1:
+        raise NotebeamError("posteriorgram_of_notes(hop)", hop, expected)
     if len(notes) and notes.onset[0] < 0:
         raise NotebeamError("posteriorgram_of_notes(notes)", float(notes.onset[0]), "onsets from 0 s")
     end = max(duration, float(notes.offset.max(initial=0.0)))

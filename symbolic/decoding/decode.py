@@ -257,7 +257,7 @@ def _checked(posteriorgrams: Sequence[Posteriorgram]) -> list[Posteriorgram]:
         if not isinstance(clip, Posteriorgram):
             raise NotebeamError(f"decode(posteriorgrams)[{index}]", f"a {type(clip).__name__}", made)
         if not clip.count:
-            raise NotebeamError(f"posteriorgram of {clip.source}", "0 frames", "at least 1")
+            raise NotebeamError(clip.place, "0 frames", "at least 1")
     return list(posteriorgrams)
 
 

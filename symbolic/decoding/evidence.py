@@ -84,8 +84,8 @@ def evidence_of(posteriorgram: Posteriorgram, clock: Clock, plane: Plane) -> Evi
     if plane == "active":
         return sounding_evidence(posteriorgram, clock)
     if posteriorgram.onset is None:
-        place = f"posteriorgram of {posteriorgram.source}"
-        raise NotebeamError(place, "no onset plane", "an onset plane, or a prior of sounding keys, or none")
+        expected = "an onset plane, or a prior of sounding keys, or none"
+        raise NotebeamError(posteriorgram.place, "no onset plane", expected)
     return struck_evidence(posteriorgram.onset, posteriorgram.times, clock)
 
 

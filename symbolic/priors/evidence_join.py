@@ -110,9 +110,8 @@ class EvidenceJoin(Prior):
     def _check_model(self, posteriorgram: Posteriorgram) -> None:
         wanted = "" if self.card is None else self.card.acoustic_model
         if posteriorgram.model != wanted and posteriorgram.model and wanted:
-            place = f"posteriorgram of {posteriorgram.source}" if posteriorgram.source else "posteriorgram"
             expected = f"{wanted!r}, whose mistakes the prior has learnt, or another prior"
-            raise NotebeamError(place, f"acoustic model {posteriorgram.model!r}", expected)
+            raise NotebeamError(posteriorgram.place, f"acoustic model {posteriorgram.model!r}", expected)
 
     def initial_state(self, n: int) -> State:
         """Refused: without evidence there is nothing to say.

@@ -99,11 +99,10 @@ def check_planes(posteriorgram: Posteriorgram, planes: Sequence[str]) -> None:
     Raises:
         NotebeamError: a plane is missing.
     """
-    place = f"posteriorgram of {posteriorgram.source}" if posteriorgram.source else "posteriorgram"
     missing = [name for name in planes if getattr(posteriorgram, name) is None]
     if missing:
         expected = f"the planes {', '.join(planes)}, or another prior"
-        raise NotebeamError(place, f"no plane {missing[0]}", expected)
+        raise NotebeamError(posteriorgram.place, f"no plane {missing[0]}", expected)
 
 
 def planes_of(posteriorgram: Posteriorgram) -> int:

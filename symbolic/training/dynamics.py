@@ -64,7 +64,7 @@ class FoundNotes:
 def found_notes(posteriorgram: Posteriorgram, notes: Notes, **described: str) -> FoundNotes | None:
     """What is learnt from one recording; None: too few notes, or all as loud."""
     if posteriorgram.velocity is None:
-        raise NotebeamError(f"posteriorgram of {posteriorgram.source}", "no velocities", "the velocity plane")
+        raise NotebeamError(posteriorgram.place, "no velocities", "the velocity plane")
     _, onsets = candidates(evidence_of(posteriorgram, frames_clock(posteriorgram, STEP), "struck"), LIKELY)
     level = posteriorgram.velocity[onsets.frame, onsets.key].astype(np.float64)
     velocity = np.rint(127 * level).clip(1, 127)

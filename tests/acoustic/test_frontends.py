@@ -216,3 +216,7 @@ def test_the_likelier_of_two_notes_at_one_place_stays() -> None:
     assert not len(posteriorgram_of_notes(Notes.empty()).onset.nonzero()[0])  # type: ignore[union-attr]
     with pytest.raises(NotebeamError, match=r"hop\): got 0"):
         posteriorgram_of_notes(given, hop=0)
+    with pytest.raises(NotebeamError, match=r"hop\): got '0\.01', expected seconds"):
+        posteriorgram_of_notes(given, hop="0.01")  # type: ignore[arg-type]
+    with pytest.raises(NotebeamError, match=r"\(notes\): got 'list of 1', expected Notes: Notes\.make"):
+        posteriorgram_of_notes([(1.0, 2.0, 60, 10)])  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ class Sizes:
     units: int
     rate: float = 0.5
     kind: Literal["wide", "deep"] = "wide"
+    plane: Literal["", "struck", "active"] = ""  # "": what the rest decides, and no word of its own
     bounds: tuple[float, float] = (0.0, 1.0)
     windows: tuple[int, ...] = (4096,)
     tied: bool = True
@@ -36,6 +37,7 @@ def test_values_get_the_types_of_their_fields() -> None:
         ({"units": 1, "rate": "fast"}, r"sizes\.rate: got 'fast', expected a number"),
         ({"units": 1, "tied": 1}, r"sizes\.tied: got 1, expected true or false"),
         ({"units": 1, "kind": "long"}, r"sizes\.kind: got 'long', expected one of wide, deep"),
+        ({"units": 1, "plane": "held"}, r"sizes\.plane: got 'held', expected one of struck, active"),
         ({"units": 1, "bounds": [1]}, r"sizes\.bounds: got \[1\], expected a list of 2 numbers"),
         ({"units": 1, "windows": [1.5]}, r"sizes\.windows: got 1\.5, expected an integer"),
         ([1], r"^file: sizes: got \[1\], expected a table"),

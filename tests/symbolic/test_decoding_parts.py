@@ -283,6 +283,10 @@ def test_bad_transitions_are_refused_by_name() -> None:
             r"decode\(clocks\): got None, expected clocks of beats, as the prior",
         ),
         ((random_clip(0),), r"posteriorgram of noise\.wav: got '0 frames', expected at least 1"),
+        (
+            (replace(random_clip(0), source=""),),
+            r"^posteriorgram: got '0 frames', expected at least 1",
+        ),
     ],
 )
 def test_a_wrong_argument_says_what_was_expected(given: tuple[Any, ...], message: str) -> None:

@@ -17,6 +17,7 @@ from symbolic.midi import read_midi
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.cli import main
 from transcribe.manifest import shard_of
+from transcribe.progress import Progress
 
 MUSIC = notes((0.10, 0.90, 60, 64), (0.11, 0.90, 64, 80), (1.00, 1.21, 72, 100), (1.21, 1.50, 72, 90))
 
@@ -139,6 +140,26 @@ def test_shards_share_the_inputs_among_them(music: Path) -> None:
     ends.append(main([str(music / "music"), "-o", str(music / "out"), "-q", "--shard", "3/3"]))
     assert len(list((music / "out").iterdir())) == 5
     assert sorted(ends) == [0, 0, 1]  # the bad one is in one of them
+
+
+def test_a_shard_without_inputs_says_so(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(music / "music"), "-o", str(music / "out"), "--shard", "9/9"]) == 0
+    count = len(list((music / "music").rglob("*.npz")))
+    assert capsys.readouterr().err == f"transcribe: --shard 9/9: none of the {count} inputs is its own\n"
+    assert not (music / "out").exists()
+
+
+def test_a_short_first_input_foretells_no_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second for 44 bytes, and 10 recordings of a minute to go: by bytes alone 2.7 days would be left."""
+    sources = [tmp_path / f"{i}.wav" for i in range(11)]
+    for size, source in zip((44, *[1_000_000] * 10), sources, strict=True):
+        with source.open("wb") as file:
+            file.truncate(size)
+    now = [0.0]
+    monkeypatch.setattr("transcribe.progress.time.monotonic", lambda: now[0])
+    progress = Progress(sources)
+    now[0] = 1.0
+    assert progress.after(str(sources[0])) == ("1/11 ", ", about 2 min left")  # 10 x 11 times as long
 
 
 def test_a_shard_is_every_nth() -> None:

@@ -39,6 +39,29 @@ def test_any_other_name_is_a_folder(tmp_path: Path) -> None:
     assert job.posteriorgram == tmp_path / "p" / "a.npz"
 
 
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"midi": "waltz.musicxml"}, r"-o waltz\.musicxml: got 'another format', expected .* a name \.mid"),
+        ({"midi": "notes.TXT"}, r"-o notes\.TXT: got 'another format'"),
+        ({"picture": "notes.jpg"}, r"--picture notes\.jpg: got 'another format', .* a name \.png"),
+        ({"score": "waltz.pdf"}, r"--score waltz\.pdf: got 'another format', .* a name \.musicxml"),
+        ({"sound": "both.mp3"}, r"--sonify both\.mp3: got 'another format', .* a name \.wav"),
+    ],
+)
+def test_a_files_name_of_another_format_makes_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path / "a.wav")
+    paths = {name: Path(path) for name, path in wanted.items()}
+    with pytest.raises(NotebeamError, match=message):
+        plan([Path("a.wav")], Wanted(**paths))
+    for path in paths.values():  # a folder that is there is one, whatever its name
+        path.mkdir()
+    assert len(plan([Path("a.wav")], Wanted(**paths)).jobs) == 1
+
+
 def test_folders_are_walked_and_keep_their_subfolders(tmp_path: Path) -> None:
     music = tmp_path / "music"
     touch(

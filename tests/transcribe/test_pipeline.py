@@ -234,6 +234,15 @@ def test_a_list_of_files_is_refused_by_name() -> None:
         Transcriber()(["a.wav", "b.wav"])
 
 
+@pytest.mark.parametrize(
+    ("audio", "got"), [(None, "None"), (b"a.wav", "b'a.wav'"), (ideal(MUSIC, hop=HOP), "'Posteriorgram'")]
+)
+def test_what_is_neither_file_nor_samples_is_refused_by_name(audio: Any, got: str) -> None:
+    expected = r"a file or samples \(transcribe_posteriorgram takes a Posteriorgram\)"
+    with pytest.raises(NotebeamError, match=rf"^transcribe\(audio\): got {got}, expected {expected}"):
+        Transcriber()(audio)
+
+
 def test_the_pipelines_hmm_is_the_decoders_with_its_transitions() -> None:
     """Transitions that end every note at once and rarely begin one: far from a threshold."""
     posteriorgram = ideal(MUSIC, hop=HOP)
