@@ -3,7 +3,8 @@
 Is: a grid for each decoder, note-onset F at 50 ms of every setting on every recording, the setting that is
 best on all of them (what ships in transcribe.presets), and the cross-validated scores: each composition
 is scored with the setting that is best on the other compositions. With --posteriorgrams and --references: the
-same of another front end's posteriorgrams, and its settings in a file for `transcribe --settings`.
+same of another front end's posteriorgrams, and its settings in a file for `transcribe --settings`; a report
+of these is written only where -o says.
 Is not: the table of the shipped settings (benchmarks.transcription).
 """
 
@@ -38,6 +39,7 @@ from transcribe.tracking import TrackOptions, track_notes
 log = logging.getLogger(__name__)
 SHIFTS = (0.0, -0.01, -0.015, -0.02, -0.025)  # seconds
 RESAMPLES = 2000
+OWN = RESULTS / "tuning.json"  # of this package's front end
 
 
 @dataclass(frozen=True)
@@ -189,12 +191,11 @@ def tune_front_end(args: argparse.Namespace) -> None:
     numbers = ("temperature", "prior_weight", "note_penalty", "alone_penalty", "threshold", "onset_shift",
                "frame_threshold", "sounding")  # fmt: skip
     row |= {name: getattr(settings, name) for name in numbers}
-    write_report(
-        args.output,
-        "Which settings of a front end are best, and what are they worth on other compositions?",
-        {"prior": args.prior, "data": data, "resamples": RESAMPLES},
-        [row],
-    )
+    if args.output != OWN:
+        question = "Which settings of a front end are best, and what are they worth on other compositions?"
+        write_report(
+            args.output, question, {"prior": args.prior, "data": data, "resamples": RESAMPLES}, [row]
+        )
     print(row)
 
 
@@ -211,20 +212,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--compositions", type=Path, metavar="FILE.csv", help="columns name and composition")
     parser.add_argument("--save-settings", type=Path, metavar="FILE.json", help="for transcribe --settings")
-    args = parsed(parser, argv)
+    args = parser.parse_args(argv)
     if (args.posteriorgrams is None) != (args.references is None):
         parser.error("--posteriorgrams and --references go together")
     if args.posteriorgrams is None and (args.compositions or args.save_settings):
         parser.error("--compositions and --save-settings go with --posteriorgrams")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if args.posteriorgrams is not None:
-        if args.output == RESULTS / "tuning.json":  # which holds this package's own
-            args.output = RESULTS / "front_end_tuning.json"
         try:
             tune_front_end(args)
         except (NotebeamError, OSError) as error:
             parser.error(str(error))
         return 0
+    args = parsed(parser, argv)  # refuses to write figures of uncommitted code
     recordings, prior = read_development(args.model, cached=True), load_prior(args.prior)
     clocks = [frames_clock(item.posteriorgram, STEP) for item in recordings]
     pairs = zip(recordings, clocks, strict=True)

@@ -96,6 +96,16 @@ def test_what_cannot_be_fitted_is_one_line(
     assert not (tmp_path / "t.json").exists()
 
 
+def test_a_users_own_files_in_the_checkout_are_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without -o nothing goes to benchmarks/results, so code that differs from its commit does not matter."""
+    monkeypatch.setattr("benchmarks.reporting.form.origin", lambda: {"commit": "1234567+"})
+    with pytest.raises(SystemExit):
+        main(["--posteriorgrams", str(tmp_path), "--references", str(tmp_path)])
+    assert "got '0 posteriorgrams', expected" in capsys.readouterr().err
+
+
 def test_clips_of_two_front_ends_or_one_composition_are_refused(folder: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         music(0).save(tmp_path / f"{name}.mid")
