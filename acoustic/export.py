@@ -146,8 +146,11 @@ def export(listener: Listener, path: Path) -> None:
     """Write a model as ONNX; the file is there only if onnxruntime computes from it what torch does.
 
     Raises:
-        NotebeamError: the extra is missing, or the file computes something else.
+        NotebeamError: the extra is missing, the file computes something else, or is not to end in .onnx.
     """
+    if path.suffix != ".onnx":
+        raise NotebeamError("--output", str(path), "a path that ends in .onnx")
+    path.parent.mkdir(parents=True, exist_ok=True)
     for name in NEEDED:
         if find_spec(name) is None:
             raise NotebeamError(PROGRAM, f"no {name}", f"the extra: pip install '{EXTRA}'")

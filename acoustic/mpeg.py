@@ -126,7 +126,14 @@ def _add(found: list[_Open], place: int, header: bytes, *, is_counted: bool, is_
 
 def _is_foreign(gap: bytes) -> bool:
     """Whether bytes between frames are neither padding nor a tag."""
-    return bool(gap.strip(b"\0")) and b"TAG" not in gap[:4] and b"LYRICS" not in gap[:6]
+    is_tag = b"TAG" in gap[:4] or b"LYRICS" in gap[:6] or _is_footed(gap)
+    return bool(gap.strip(b"\0")) and not is_tag
+
+
+def _is_footed(gap: bytes) -> bool:
+    """Whether the bytes begin with an APE tag of version 1, which has a footer alone."""
+    foot = gap.find(b"APETAGEX")
+    return foot > 0 and int.from_bytes(gap[foot + 12 : foot + 16], "little") == foot + 32
 
 
 def _closed(found: list[_Open], size: int, fault: str) -> tuple[list[Stretch], str]:

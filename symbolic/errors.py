@@ -4,7 +4,7 @@ Is: a line that says the place, the value and what was expected.
 Is not: for bugs; those are whatever Python raises.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 LONGEST_VALUE = 300  # characters of a value in a message
@@ -58,6 +58,17 @@ def called(place: str) -> Iterator[None]:
         yield
     except NotebeamError as error:
         raise NotebeamError(place, error.value, error.expected) from error
+
+
+@contextmanager
+def renamed(names: Mapping[str, str]) -> Iterator[None]:
+    """Errors of a block about one of the places `names` are about what the user calls it."""
+    try:
+        yield
+    except NotebeamError as error:
+        if error.place not in names:
+            raise
+        raise NotebeamError(names[error.place], error.value, error.expected) from error
 
 
 def one_line(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from symbolic.checks import brief, floats, real, whole
+from symbolic.checks import brief, floats, path_of, real, whole
 from symbolic.errors import NotebeamError
 from symbolic.files import read_text, replacing
 from symbolic.pitch import HIGHEST, KEYS, LOWEST
@@ -115,8 +115,12 @@ class Notes:
         beats: "Beats | None" = None,
         right: "NDArray[np.bool_] | None" = None,
     ) -> None:
-        """Write a MIDI file; arguments and errors as of `symbolic.midi_writing.write_midi`."""
+        """Write a MIDI file (.mid, .midi); arguments and errors as of `symbolic.midi_writing.write_midi`."""
         from symbolic.midi_writing import write_midi
+
+        place, expected = "Notes.save(path)", "a path that ends in .mid or .midi"
+        if not path_of(path, place, expected).lower().endswith((".mid", ".midi")):
+            raise NotebeamError(place, str(path), expected)
 
         write_midi(path, self, tempo, pedal=pedal, beats=beats, right=right)
 

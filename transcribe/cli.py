@@ -60,7 +60,7 @@ def _run(args: argparse.Namespace, way: Way) -> int:
     import torch
 
     from symbolic.errors import NotebeamError
-    from transcribe.flags import transcriber_of
+    from transcribe.flags import named_by_flags, transcriber_of
     from transcribe.manifest import read_manifest, shard_of
     from transcribe.musicxml import check_installed
     from transcribe.outputs import POSTERIORGRAM, Wanted, check_writable, plan
@@ -91,7 +91,8 @@ def _run(args: argparse.Namespace, way: Way) -> int:
             check_writable("--report", report.path)
         jobs = [job for job in wanted_jobs if not _is_done(job, report, args)]
         if jobs:
-            transcriber.load(audio=any(job.source.suffix.lower() != POSTERIORGRAM for job in jobs))
+            with named_by_flags(args):
+                transcriber.load(audio=any(job.source.suffix.lower() != POSTERIORGRAM for job in jobs))
     except (NotebeamError, OSError) as error:
         _say(str(error))
         return USAGE

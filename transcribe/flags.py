@@ -51,7 +51,7 @@ def transcriber_of(args: argparse.Namespace) -> Transcriber:
     options = {name: value for name, value in options.items() if value is not None}
     if args.prior == "none":
         options["prior"] = None
-    with _named_by_flags(args):
+    with named_by_flags(args):
         transcriber = Transcriber(**options)
     return transcriber
 
@@ -102,7 +102,7 @@ def _numbers(args: argparse.Namespace, method: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _named_by_flags(args: argparse.Namespace) -> Iterator[None]:
+def named_by_flags(args: argparse.Namespace) -> Iterator[None]:
     """Errors of a block about a field of the transcriber name the flag that set it."""
     from symbolic.errors import NotebeamError
 
@@ -110,7 +110,7 @@ def _named_by_flags(args: argparse.Namespace) -> Iterator[None]:
         yield
     except NotebeamError as error:
         name = error.place.removeprefix("Transcriber.")
-        if name == error.place or name not in vars(args):
+        if name == error.place or vars(args).get(name) is None:
             raise
         value, flag = getattr(args, name), name.replace("_", "-")
         if value is False:

@@ -9,7 +9,7 @@ import torch
 
 from symbolic.devices import device_named
 from symbolic.dynamics.model import load_dynamics, weights_path
-from symbolic.errors import NotebeamError
+from symbolic.errors import NotebeamError, renamed
 from symbolic.notes import Notes
 from symbolic.pitch import pitch_at
 from symbolic.priors.base import Prior
@@ -42,7 +42,8 @@ def load_listener(
     from acoustic.inference import load_acoustic
 
     cents = None if tuning is None else 100 * float(pitch_at(tuning) - 69)
-    return load_acoustic(model, device_named(device), bfloat16=bfloat16, cents=cents)
+    with renamed({"acoustic model": "Transcriber.model", "device": "Transcriber.device"}):
+        return load_acoustic(model, device_named(device), bfloat16=bfloat16, cents=cents)
 
 
 def fitting_prior(model: str, planes: int, decoder: object, clock: str) -> str:
@@ -65,16 +66,15 @@ def load_fitting_prior(prior: Prior | str | PathLike[str], clock: str, device: s
         NotebeamError: no such prior, or one whose steps are not those of the clock.
     """
     if not isinstance(prior, Prior):
-        place = device_named(device)
+        place = device_named(device, "Transcriber.device")
         # The search adds costs in float64, which mps does not have.
-        prior = load_prior(prior, torch.device("cpu") if place.type == "mps" else place)
+        with renamed({"load_prior": "Transcriber.prior"}):
+            prior = load_prior(prior, torch.device("cpu") if place.type == "mps" else place)
     card = prior.card
     if card is not None and card.clock["kind"] != clock:
         fitting = ", ".join(priors_with_steps_of(clock))
-        got = f"steps of {card.clock['kind']}"
-        raise NotebeamError(
-            f"prior {card.model}/{card.name}", got, f"a prior with steps of {clock} ({fitting})"
-        )
+        got = f"{card.model}/{card.name}, with steps of {card.clock['kind']}"
+        raise NotebeamError("Transcriber.prior", got, f"a prior with steps of {clock} ({fitting})")
     if card is None and clock == "beats":
         raise NotebeamError("Transcriber.prior", "a prior without a card", "its divisions of the beat")
     return prior

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from symbolic.checks import Checked, brief, of_type
 from symbolic.decoding.decode import decode
-from symbolic.decoding.options import method_of
+from symbolic.decoding.options import METHODS, method_of
 from symbolic.errors import NotebeamError
 from symbolic.metre import Beats
 from symbolic.notes import Notes
@@ -39,8 +39,10 @@ CLOCKS = ("frames", "beats")
 Damage = Callable[[NotebeamError], None]
 A4_RANGE_HZ = (370.0, 523.0)  # three semitones either way of 440
 # Of the fields of a `Transcriber`, and how an error says it.
+DECODERS = (*(method.options for method in METHODS.values()), Choice, type(None))
 FIELD_TYPES: dict[str, tuple[Any, str]] = {
     "model": (str | PathLike, "a name or file"),
+    "decoder": (DECODERS, "options (Threshold(), Hmm(), Greedy() or Beam()), or None"),
     "prior": (Prior | str | PathLike | None, "a Prior, its name or file, or None"),
     "beats": (Beats | str | PathLike | None, "Beats, auto, a file, or None"),
     "track": (TrackOptions | None, "TrackOptions, or None"),

@@ -53,7 +53,7 @@ from symbolic.notes import Notes, read_tsv, write_tsv
 
 NEVER_HEARD = ("musescore-bright", "musescore-honky", "fluid-honky")  # by the acoustic model
 LIST = "recordings.csv"
-COLUMNS = ("name", "composition", "instrument", "chain")
+COLUMNS = ("name", "composition", "instrument", "chain", "corpus")
 AUDIO = ".flac"  # of the recordings themselves
 CLEAN = 0.25  # of the recordings
 BLOCK = (5, 3)  # renderings on one piano, then recordings of MAPS
@@ -84,8 +84,9 @@ class Item:
     def row(self) -> dict[str, str]:
         """Its line of the list."""
         chain = "none" if self.chain is None else "degraded"
+        corpus = "maps" if isinstance(self.source, Recording) else self.name.partition("-")[0]
         return {"name": self.name, "composition": self.composition, "instrument": self.instrument,
-                "chain": chain}  # fmt: skip
+                "chain": chain, "corpus": corpus}  # fmt: skip
 
 
 class Source(NamedTuple):

@@ -227,4 +227,4 @@ def method_of(options: object) -> Method:
         if type(options) is method.options:
             return method
     known = ", ".join(method.options.__name__ for method in METHODS.values())
-    raise NotebeamError("decode(options)", f"a {type(options).__name__}", f"one of {known}")
+    raise NotebeamError("decode(options)", brief(options), f"options: {known}, for example Threshold()")

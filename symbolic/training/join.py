@@ -26,8 +26,16 @@ from symbolic.priors.surroundings import log_odds_count
 from symbolic.training.boosting import Growth, grow
 from symbolic.training.labelled_onsets import STEP, Judged, check_alike, model_of, read, split
 
-FREE = ("pop909-", "exercise-")  # compositions with which a join is free, too (posteriorgrams --free)
+# What the corpora of acoustic.training.posteriorgrams are; with the last two alone a join is free.
+CORPORA = {
+    "maps": "MAPS synthesised pianos",
+    "asap": "ASAP performances",
+    "pop909": "POP909 songs",
+    "exercise": "notes drawn by chance",
+}
+FREE = {"pop909", "exercise"}
 LICENCE = "CC BY-NC-SA 4.0 (fitted to MAPS and ASAP)"
+OWN_LICENCE = "that of the recordings to which it is fitted"
 FREE_LICENCE = (
     "MIT, with credit to Headroom Piano by Bengt Nilsson (CC BY 4.0) and Salamander Grand Piano by Alexander "
     "Holm (CC BY 3.0)"
@@ -132,17 +140,18 @@ def card_of(
     name: str, data: Sequence[Judged], options: EvidenceJoinOptions, model: str, command: str
 ) -> PriorCard:
     """What is known of a fit."""
-    free = all(part.composition.startswith(FREE) for part in data)
-    music = "POP909 songs and notes drawn by chance" if free else "ASAP and POP909 performances"
-    sources = (
-        f"{len(data)} posteriorgrams of the acoustic model {model} (acoustic.training.posteriorgrams): "
-        f"{'' if free else 'MAPS synthesised pianos; '}{music} rendered on sampled pianos and soundfonts; as "
-        "they are, and through rooms, noise and recording chains"
-    )
+    corpora = {part.corpus for part in data}
+    if corpora <= set(CORPORA):
+        licence = FREE_LICENCE if corpora <= FREE else LICENCE
+        kinds = ", ".join(kind for corpus, kind in CORPORA.items() if corpus in corpora)
+        of = f"{kinds}; on sampled pianos and soundfonts, as they are, through rooms, noise, recording chains"
+    else:
+        licence, of = OWN_LICENCE, "recordings of one's own"
+    sources = f"{len(data)} posteriorgrams of {model}: {of}"
     return PriorCard(
         name=name, model="evidence-join", options=asdict(options), visible=options.visible,
         clock={"kind": "frames", "hop": STEP}, plane="struck", data=sources,
-        licence=FREE_LICENCE if free else LICENCE, command=command, acoustic_model=model,
+        licence=licence, command=command, acoustic_model=model,
     )  # fmt: skip
 
 

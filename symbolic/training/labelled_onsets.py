@@ -5,7 +5,7 @@ Is not: the fit (training.join), or the making of the posteriorgrams (acoustic.t
 package knows no audio.
 
 The folder holds NAME.npz, posteriorgrams, NAME.tsv, the notes, and `recordings.csv` with the columns name,
-composition and instrument, by which recordings are held out.
+composition and instrument, by which recordings are held out, and corpus, if known, for the card.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +45,7 @@ class Judged:
     name: str = ""
     composition: str = ""
     instrument: str = ""
+    corpus: str = ""  # "": not known
 
 
 def judged(posteriorgram: Posteriorgram, notes: Notes, floor: float = FLOOR, **described: str) -> Judged:
@@ -123,7 +124,8 @@ def recordings(folder: Path) -> Iterator[tuple[Posteriorgram, Notes, Mapping[str
 def read(folder: Path, floor: float = FLOOR) -> Iterator[Judged]:
     """The onsets of `recordings`, labelled; the same errors."""
     for posteriorgram, notes, row in recordings(folder):
-        yield judged(posteriorgram, notes, floor, **{name: row[name] for name in DESCRIBED})
+        described = {name: row[name] for name in DESCRIBED}
+        yield judged(posteriorgram, notes, floor, **described, corpus=row.get("corpus") or "")
 
 
 def check_alike(data: Sequence[Judged]) -> None:

@@ -14,7 +14,7 @@ from symbolic.datasets.splits import Splits
 from symbolic.errors import NotebeamError
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
-from symbolic.priors.registry import build_prior
+from symbolic.priors.registry import build_prior, full_options
 from symbolic.state import State, where
 from symbolic.training.config import TrainingConfig
 from symbolic.training.curvature import newton_update
@@ -147,13 +147,16 @@ class Run:
 
 def begin_with(prior: Prior, config: TrainingConfig) -> None:
     """Give a prior the weights of `config.init`, which must be of its model and options."""
-    given = load_prior(config.init)
-    expected = f"a {config.model} with the run's options"
-    if given.require_card().model != config.model:
-        raise NotebeamError(f"init {config.init}", f"a {given.require_card().model}", expected)
+    given, place = load_prior(config.init), f"init {config.init}"
+    card = given.require_card()
+    if card.model != config.model:
+        raise NotebeamError(place, f"a {card.model}", f"a {config.model}, as is trained")
     stored, wanted = given.state_dict(), prior.state_dict()
     if {name: values.shape for name, values in stored.items()} != {
         name: values.shape for name, values in wanted.items()
     }:
-        raise NotebeamError(f"init {config.init}", f"options {dict(given.require_card().options)}", expected)
+        has, needs = (full_options(config.model, one) for one in (card.options, config.options))
+        names = [name for name in needs if has[name] != needs[name]]
+        got = ", ".join(f"{name} {has[name]}" for name in names)
+        raise NotebeamError(place, got, ", ".join(f"{name} {needs[name]}" for name in names))
     prior.load_state_dict(stored)

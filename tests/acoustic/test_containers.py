@@ -114,8 +114,15 @@ def test_tags_behind_an_mp3_are_no_damage(tmp_path: Path) -> None:
         for flags in (1 << 31 | 1 << 29, 1 << 31)
     )
     id3 = b"TAG" + 30 * b"t" + 30 * b"a" + 65 * b"x"
-    path.write_bytes(path.read_bytes() + head + item + foot + id3)
+    sound = path.read_bytes()
+    path.write_bytes(sound + head + item + foot + id3)
     assert layout(path).fault == ""
+    # APEv1 has no header; what stands before its footer is the tag only if the size says so.
+    foot = b"APETAGEX" + struct.pack("<IIII", 1000, size, 1, 0) + bytes(8)
+    path.write_bytes(sound + item + foot + id3)
+    assert layout(path).fault == ""
+    path.write_bytes(sound + item + item + foot + id3)
+    assert layout(path).fault == "bytes at its end that are no audio"
 
 
 def test_what_a_decoder_makes_of_damage_costs_a_moment_and_not_the_file(

@@ -112,3 +112,6 @@ def test_bad_names_are_one_line(tmp_path: Path) -> None:
     done = command("nobody", "-o", tmp_path / "a.onnx")
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "acoustic model: got 'nobody'" in done.stderr
+    done = command("piano-small", "-o", tmp_path / "a.txt")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "expected a path that ends in .onnx" in done.stderr

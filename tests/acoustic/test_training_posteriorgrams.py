@@ -101,7 +101,7 @@ def test_what_is_there_is_kept(tmp_path: Path) -> None:
     first = Posteriorgram.load(into / "piece.npz")
     assert (first.model, first.source, first.count) == ("piano-small", "piece", 100)
     assert len(read_tsv(into / "piece.tsv")) == 4
-    assert (into / "recordings.csv").read_text().splitlines()[1] == "piece,piece,StbgTGd2,none"
+    assert (into / "recordings.csv").read_text().splitlines()[1] == "piece,piece,StbgTGd2,none,maps"
     before = (into / "piece.npz").stat().st_mtime_ns
     write_all([item], "piano-small", into, 2.0)
     assert (into / "piece.npz").stat().st_mtime_ns == before

@@ -391,6 +391,7 @@ def test_the_command_fits_and_writes_a_prior_that_loads(
     assert isinstance(prior, EvidenceJoin)
     card = prior.require_card()
     assert card.acoustic_model == "piano"
+    assert "one's own" in card.data  # the list names no corpus
     assert card.command == (
         "python -m symbolic.training.join --model piano --floor 0.01 --networks 3 --hidden 128 --epochs 1 "
         "--trees 3 --seed 0"
@@ -403,13 +404,20 @@ def test_the_command_fits_and_writes_a_prior_that_loads(
 
 
 @pytest.mark.parametrize(
-    ("compositions", "free"), [(("pop909-001", "exercise-002"), True), (("pop909-001", "Bach Fugue"), False)]
+    ("corpora", "licence", "data"),
+    [
+        (("pop909", "exercise"), "MIT", "2 posteriorgrams of own: POP909 songs, notes drawn by chance; on"),
+        (("pop909", "asap"), "CC BY-NC-SA", "2 posteriorgrams of own: ASAP performances, POP909 songs; on"),
+        (("pop909", ""), "that of the recordings", "2 posteriorgrams of own: recordings of one's own"),
+    ],
 )
-def test_a_join_of_songs_and_exercises_is_free(compositions: tuple[str, str], free: bool) -> None:
-    data = [judged(random_posteriorgram(50, 1), Notes.empty(), composition=name) for name in compositions]
-    card = card_of("own", data, EvidenceJoinOptions(), "own", "")
-    assert card.licence.startswith("MIT") == free
-    assert ("MAPS" in card.data) != free
+def test_the_card_of_a_join_says_what_it_was_fitted_to(
+    corpora: tuple[str, str], licence: str, data: str
+) -> None:
+    heard = [judged(random_posteriorgram(50, 1), Notes.empty(), corpus=corpus) for corpus in corpora]
+    card = card_of("own", heard, EvidenceJoinOptions(), "own", "")
+    assert card.licence.startswith(licence)
+    assert card.data.startswith(data)
 
 
 def test_recordings_without_an_onset_are_judged_too() -> None:

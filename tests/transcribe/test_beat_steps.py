@@ -189,7 +189,7 @@ def test_bad_beats_are_one_line(
         (["--clock", "beats", "--prior", "rnn-rbm/jsb", "--decoder", "hmm"], "--prior: got 'rnn-rbm/jsb'"),
         (
             ["--prior", "rnn-rbm/jsb"],
-            "got 'steps of beats', expected a prior with steps of frames (event-rnn",
+            "--prior: got 'rnn-rbm/jsb', expected a prior with steps of frames (event-rnn",
         ),
         (["--clock", "beats", "--prior", "event-rnn-nade/piano"], "with steps of beats (biaxial/jsb, "),
         (["--beats", "nowhere.txt"], "nowhere.txt"),

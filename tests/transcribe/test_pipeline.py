@@ -156,9 +156,8 @@ def counted(method: Callable[..., Any], calls: list[int]) -> Callable[..., Any]:
 
 def test_a_prior_of_beats_is_refused(tmp_path: Path) -> None:
     path = saved_prior(tmp_path / "prior.safetensors", clock={"kind": "beats", "divisions": 4})
-    with pytest.raises(
-        NotebeamError, match=r"prior .*: got 'steps of beats', expected a prior with steps of"
-    ):
+    expected = r"Transcriber\.prior: got '.*, with steps of beats', expected a prior with steps of frames"
+    with pytest.raises(NotebeamError, match=expected):
         Transcriber(prior=str(path)).transcribe_posteriorgram(ideal(MUSIC))
 
 
@@ -192,7 +191,7 @@ def test_a_transcriber_is_pickled_without_its_models(tmp_path: Path) -> None:
         ({"tuning": 44_000.0}, "Transcriber.tuning: got 44000.0, expected Hz of A4, 370 to 523"),
         ({"start": -1.0}, "Transcriber.start: got -1.0, expected seconds"),
         ({"onset_shift": 20.0}, "Transcriber.onset_shift: got 20.0, expected seconds, -1 to 1"),
-        ({"decoder": "beam"}, "decode(options): got 'a str', expected one of Threshold, Hmm, Greedy, Beam"),
+        ({"decoder": "beam"}, "Transcriber.decoder: got 'beam', expected options (Threshold(), Hmm(), "),
         ({"start": 3.0, "stop": 2.0}, "Transcriber.stop: got 2.0, expected seconds after the start, 3"),
         ({"prior": 3}, "Transcriber.prior: got 3, expected a Prior, its name or file, or None"),
         ({"model": None}, "Transcriber.model: got None, expected a name or file"),
