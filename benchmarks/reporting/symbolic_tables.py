@@ -67,6 +67,24 @@ def symbolic_costs() -> str:
     return markdown(header, rows)
 
 
+def symbolic_ablations() -> str:
+    """LSTM-ConvNADE trained with one thing changed at a time: nats a step, and the updates to them."""
+    report = read_report("symbolic_ablations")
+    cells = {(str(row["variant"]), row["set"]): row for row in rows_of(report)}
+    header = ["nats a step (update kept)", *SET_TITLES.values()]
+    rows = [
+        [variant, *(_variant(cells.get((variant, dataset))) for dataset in SET_TITLES)]
+        for variant in dict.fromkeys(variant for variant, _ in cells)
+    ]
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
+def _variant(row: Report | None) -> str:
+    if row is None:
+        return ""
+    return f"{row['log_likelihood_nats_per_step']:.3f} ({row['best_step']})"
+
+
 def shared_tunes() -> str:
     """The chorales by whether training holds their tune."""
     report = read_report("shared_tunes")
@@ -193,6 +211,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "priors": priors,
     "symbolic_models": symbolic_models,
     "symbolic_costs": symbolic_costs,
+    "symbolic_ablations": symbolic_ablations,
     "padding": padding,
     "shared_tunes": shared_tunes,
     "real_sequences": real_sequences,

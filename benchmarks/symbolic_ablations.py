@@ -1,0 +1,150 @@
+"""What do the seed, the updates, the width and transposition bring to LSTM-ConvNADE?
+
+Is: the config of a classic set trained again and again, each time with one thing changed: nats a step of the
+test split and of validation. Variants that are there already (in --run) are only measured, broken ones go on:
+it may be interrupted, and two may run side by side on variants of their own.
+Is not: the shipped weights beside all other models (benchmarks.symbolic_models).
+
+    python -m benchmarks.symbolic_ablations --sets piano_midi --variants "seed 1" "seed 2"
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from benchmarks.lib.training_queue import only_one
+from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
+from symbolic.datasets.classic import ClassicName, read_classic
+from symbolic.datasets.splits import read_splits
+from symbolic.errors import NotebeamError
+from symbolic.evaluation.likelihood import log_likelihood
+from symbolic.priors.loading import load_prior
+from symbolic.training.checkpoint import FILE as CHECKPOINT
+from symbolic.training.config import TrainingConfig, read_config
+from symbolic.training.loop import train
+
+MODEL = "lstm-conv-nade"
+SHIPPED = "as shipped (seed 0)"
+CONFIGS = Path("symbolic/training/configs")
+SETS = ("piano_midi", "nottingham", "musedata", "jsb")
+# Updates, where the config has minutes: how many differs from machine to machine.
+UPDATES = {"nottingham": 2500, "jsb": 1000}
+QUESTION = "What do the seed, the updates, the width and transposition bring to LSTM-ConvNADE?"
+SETTINGS = {"likelihood": "pooled over all steps of the test split, step 0 counts, natural log"}
+
+
+def seeded(seed: int) -> Callable[[TrainingConfig], TrainingConfig]:
+    """The config with another seed: of weights, draws and order."""
+    return lambda config: replace(config, seed=seed)
+
+
+def half_updates(config: TrainingConfig) -> TrainingConfig:
+    """The config with a schedule half as long."""
+    return replace(config, loop=replace(config.loop, steps=config.loop.steps // 2))
+
+
+def half_width(config: TrainingConfig) -> TrainingConfig:
+    """The config with half the units in every layer."""
+    halves = {name: config.options[name] // 2 for name in ("units", "hidden", "second")}
+    return replace(config, options=config.options | halves)
+
+
+def untransposed(config: TrainingConfig) -> TrainingConfig:
+    """The config without transposition; the pieces in their own keys alone."""
+    return replace(config, data=replace(config.data, transpose=0))
+
+
+VARIANTS: dict[str, Callable[[TrainingConfig], TrainingConfig]] = {
+    SHIPPED: lambda config: config,
+    "seed 1": seeded(1),
+    "seed 2": seeded(2),
+    "half the updates": half_updates,
+    "half the width": half_width,
+    "no transposition": untransposed,
+}
+
+
+def config_of(dataset: str, variant: str) -> TrainingConfig:
+    """The config of a set with one thing changed, its length in updates.
+
+    Raises:
+        NotebeamError: the change changes nothing there.
+    """
+    config = read_config(CONFIGS / f"{MODEL}-{dataset}.toml")
+    if dataset in UPDATES:
+        config = replace(config, loop=replace(config.loop, steps=UPDATES[dataset], minutes=0.0))
+    changed = VARIANTS[variant](config)
+    if changed == config and variant != SHIPPED:
+        raise NotebeamError("--variants", variant, f"a change of {CONFIGS / f'{MODEL}-{dataset}.toml'}")
+    return changed
+
+
+def usual(dataset: str) -> list[str]:
+    """The variants that there are of a set: where nothing is transposed, not the one without."""
+    transposed = read_config(CONFIGS / f"{MODEL}-{dataset}.toml").data.transpose
+    return [name for name in VARIANTS if transposed or VARIANTS[name] is not untransposed]
+
+
+def weights_of(dataset: str, variant: str, run: Path) -> Path:
+    """The variant's weights, trained unless they are there."""
+    folder = run / f"{dataset}-{variant.replace(' ', '-')}"
+    weights = folder / "weights.safetensors"
+    with only_one(folder):
+        if not weights.with_suffix(".json").is_file():
+            config = config_of(dataset, variant)
+            train(
+                config,
+                read_splits(config.data),
+                folder,
+                output=weights,
+                command="python -m benchmarks.symbolic_ablations",
+                resume=(folder / CHECKPOINT).is_file(),
+                log=lambda line: print(f"{dataset}, {variant}: {line}", flush=True),
+            )
+    return weights
+
+
+def row_of(dataset: str, variant: str, run: Path) -> dict[str, str | int | float]:
+    """The row of a variant."""
+    prior = load_prior(f"{MODEL}/{dataset}" if variant == SHIPPED else weights_of(dataset, variant, run))
+    test = read_classic(cast(ClassicName, dataset)).test
+    scores = prior.require_card().scores
+    return {
+        "set": dataset,
+        "variant": variant,
+        "log_likelihood_nats_per_step": log_likelihood(prior, test).per_step,
+        "valid_nats_per_step": scores["valid_nats_per_step"],
+        "best_step": scores["best_step"],
+        "updates": config_of(dataset, variant).loop.steps,
+        "parameters": sum(parameter.numel() for parameter in prior.parameters()),
+        "minutes": scores["minutes"],
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    parser = benchmark_parser("symbolic_ablations", __doc__)
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
+    parser.add_argument(
+        "--variants", nargs="+", choices=list(VARIANTS), help="(default: all that change something)"
+    )
+    parser.add_argument(
+        "--run", type=Path, default=Path("runs/symbolic_ablations"), metavar="FOLDER", help="of the trainings"
+    )
+    args = parsed(parser, argv)
+    try:
+        for dataset in args.sets:
+            for variant in args.variants or usual(dataset):
+                row = row_of(dataset, variant, args.run)
+                print(row, flush=True)
+                merge_report(args.output, QUESTION, SETTINGS, [row], ("set", "variant"))
+    except NotebeamError as error:
+        print(f"benchmarks.symbolic_ablations: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
