@@ -10,6 +10,7 @@ import numpy.typing as npt
 # Part of the energy of channels that say nothing of one another which their mean must keep: for two channels
 # a correlation of -0.5. Microphones far apart stay above it; a channel wired the wrong way round does not.
 KEPT = 0.5
+FEWEST = 4096  # samples of a block that tells whether they do
 CANCELLED = "channels that cancel (one is inverted?): one channel was read"
 
 Block = npt.NDArray[np.float32]
@@ -36,6 +37,6 @@ class Mixer:
         if self.taken is None:
             # Variances: an offset of one channel says nothing about what sounds.
             alone = block.var(axis=0, dtype=np.float64)
-            if mono.var(dtype=np.float64) < KEPT * alone.mean() / channels:
+            if len(block) >= FEWEST and mono.var(dtype=np.float64) < KEPT * alone.mean() / channels:
                 self.taken = int((alone > 0.99 * alone.max()).argmax())  # the first of equals
         return mono if self.taken is None else block[:, self.taken]

@@ -44,7 +44,9 @@ def is_installed() -> bool:
 def blocks(
     path: Path, start: float, stop: float | None, faults: list[str]
 ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """(rate, block (S, channels)) between `start` and `stop` seconds.
+    """(rate, block (S, channels)) between `start` and `stop` seconds, counted from the first sample.
+
+    ffmpeg itself would seek by timestamps, which need not begin at 0, nor go on without holes.
 
     Args:
         faults: what ffmpeg complains about is appended, even where it goes on.
@@ -55,23 +57,38 @@ def blocks(
     url = f"file:{os.path.abspath(path)}"
     command = ["ffmpeg", "-v", "error", "-nostdin", "-max_alloc", str(LARGEST_BLOCK)]
     command += ["-err_detect", "crccheck"]  # of formats with sums, damage would be played
-    command += ["-protocol_whitelist", "file,pipe", "-format_whitelist", FORMATS, "-ss", str(start)]
-    command += [] if stop is None else ["-to", str(stop)]
+    command += ["-protocol_whitelist", "file,pipe", "-format_whitelist", FORMATS]
     command += ["-i", url, "-vn", "-sn", "-dn", "-f", "au", "-c:a", "pcm_f32be", "-"]
     found = False
     # Complaints go to a file: a full pipe that nobody reads would stop ffmpeg.
     with tempfile.TemporaryFile() as complaints:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process:
             assert process.stdout is not None
+            position, ended = 0.0, False  # seconds
             for rate_hz, block in _au_blocks(process.stdout):
                 found = True
-                yield rate_hz, block
+                part = between(block, rate_hz, start - position, None if stop is None else stop - position)
+                position += len(block) / rate_hz
+                if len(part):
+                    yield rate_hz, part
+                if stop is not None and position >= stop:
+                    ended = True
+                    process.kill()
+                    break
         complaint = _complaint(complaints).replace(f"{url}: ", "")
     if process.returncode and not found:
         reason = "; ".join([*faults, complaint or f"ffmpeg exit code {process.returncode}"])
         raise NotebeamError(str(path), reason, "a recording that ffmpeg can decode")
-    if complaint or process.returncode:
+    if complaint or (process.returncode and not ended):
         faults.append(f"ffmpeg: {complaint or process.returncode}")
+
+
+def between(
+    block: npt.NDArray[np.float32], rate_hz: int, start: float, stop: float | None
+) -> npt.NDArray[np.float32]:
+    """The samples of a block (S, channels) between `start` and `stop` seconds from its first."""
+    last = len(block) if stop is None else max(0, round(stop * rate_hz))
+    return block[max(0, round(start * rate_hz)) : last]
 
 
 def _au_blocks(stream: IO[bytes]) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:

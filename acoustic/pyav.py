@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from acoustic.ffmpeg import FORMATS, SECONDS
+from acoustic.ffmpeg import FORMATS, SECONDS, between
 from symbolic.errors import NotebeamError, one_line
 
 if TYPE_CHECKING:
@@ -52,13 +52,12 @@ def blocks(path: Path, start: float, stop: float | None, faults: list[str]) -> I
             raise _undecodable(path, "no audio in it")
         position = 0.0  # seconds
         for rate_hz, block in _joined(_pieces(container, faults)):
-            first = max(0, round((start - position) * rate_hz))
-            last = len(block) if stop is None else round((stop - position) * rate_hz)
-            if last <= 0:
-                return
+            part = between(block, rate_hz, start - position, None if stop is None else stop - position)
             position += len(block) / rate_hz
-            if first < min(last, len(block)):
-                yield rate_hz, block[first:last]
+            if len(part):
+                yield rate_hz, part
+            if stop is not None and position >= stop:
+                return
         if not position:
             raise _undecodable(path, faults[0] if faults else "no samples in it")
 

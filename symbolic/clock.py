@@ -148,6 +148,13 @@ class Clock:
         time = real(seconds, "Clock.step_of(seconds)", "seconds")
         return min(int(self.steps_of(time)), len(self) - 1)
 
+    def is_before(self, seconds: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """(N,) which times lie so far before step 0 that they belong to no step, more than half of one."""
+        if not len(self):
+            return np.zeros(len(seconds), dtype=np.bool_)
+        second = self.times[1] if len(self) > 1 else self.end
+        return np.asarray(seconds < self.times[0] - (second - self.times[0]) / 2)
+
     def struck_roll(self, notes: Notes) -> NDArray[np.bool_]:
         """(T, D) the key is struck at the step; notes struck outside the clock are left out."""
         struck = np.zeros((len(self), KEYS), dtype=np.bool_)
@@ -200,8 +207,5 @@ class Clock:
         notes = of_type(notes, Notes, "Clock: notes", "Notes")
         first, stop = self.steps_of(notes.onset), self.steps_of(notes.offset)
         stop = np.where(first < len(self), np.maximum(stop, first + 1), stop)
-        if len(self):
-            second = self.times[1] if len(self) > 1 else self.end
-            before = notes.onset < self.times[0] - (second - self.times[0]) / 2
-            first, stop = np.where(before, -1, first), np.where(before, self.steps_of(notes.offset), stop)
-        return first, stop
+        before = self.is_before(notes.onset)
+        return np.where(before, -1, first), np.where(before, self.steps_of(notes.offset), stop)

@@ -104,6 +104,15 @@ def at_least(place: str, options: object, **least: float) -> None:
             raise NotebeamError(f"{place}.{name}", value, f"a number >= {limit}")
 
 
+MOST_SEED = 10**12
+
+
+def check_seed(value: int, place: str = "seed") -> None:
+    """Refuse a seed that not every generator takes."""
+    if not 0 <= value <= MOST_SEED:
+        raise NotebeamError(place, value, f"an integer 0..{MOST_SEED}")
+
+
 def at_most(place: str, options: object, **most: float) -> None:
     """Refuse fields of `options` above these limits: a number too many makes a run die of something else."""
     for name, limit in most.items():

@@ -17,7 +17,7 @@ from symbolic.files import read_text, replacing
 
 FIFTHS = (-7, 7)  # key signatures: flats below 0, sharps above
 SLACK = 1.0  # seconds that a beat may lie outside the recording
-FASTEST, SLOWEST = 0.05, 30.0  # seconds between two beats that a file may have
+FASTEST, SLOWEST = 0.05, 16.0  # seconds between two beats that a file may have; MIDI says no more
 
 
 @dataclass(frozen=True, eq=False)

@@ -265,7 +265,9 @@ def write_csv(path: str | os.PathLike[str], notes: Notes) -> None:
         writer.writerow(("start_time_s", "end_time_s", "pitch_midi", "velocity", "confidence"))
         for i in range(len(notes)):
             confidence = "" if notes.confidence is None else f"{notes.confidence[i]:.4f}"
-            times = (f"{notes.onset[i]:.4f}", f"{notes.offset[i]:.4f}")
+            onset = round(float(notes.onset[i]), 4)
+            offset = max(round(float(notes.offset[i]), 4), onset + 1e-4)  # however short the note
+            times = (f"{onset:.4f}", f"{offset:.4f}")
             writer.writerow((*times, notes.pitch[i], notes.velocity[i], confidence))
 
 

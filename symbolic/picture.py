@@ -7,6 +7,7 @@ Is not: a picture of anything (evaluation.picture, transcribe.picture, ...).
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,13 +40,14 @@ def new_figure(height: float, width: float = WIDTH, dpi: int = DPI) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a PNG, which appears whole or not at all."""
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a box stands there
         figure.savefig(temporary, format="png")
 
 
 def plain(text: str) -> str:
-    """Text for a figure: a name may hold a dollar sign, which would begin a formula."""
-    return text.replace("$", r"\$")
+    """Text for a figure: a name may hold bytes that are no text, or a dollar sign, which begins a formula."""
+    return text.encode("utf-8", "replace").decode().replace("$", r"\$")
 
 
 def row_edges(begin: float, length: float) -> NDArray[np.float64]:

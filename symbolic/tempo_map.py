@@ -87,6 +87,8 @@ def tempo_of_beats(beats: Beats) -> TempoMap:
     """
     quarters_a_beat = 1.5 if beats.division == 3 else 1.0
     times = beats.times[beats.times >= FASTEST_QUARTER]
+    if not len(times):
+        raise NotebeamError("beats", f"the last at {beats.times[-1]:g} s", "some after the file's beginning")
     dropped = len(beats) - len(times)  # beats at 0: the file begins with the last of them
     usual = float(np.median(np.diff(beats.times))) / quarters_a_beat
     lead = 0

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import NDArray
 
 from symbolic.beats.tracking import bars_of, track_beats
 from symbolic.clock import Clock, PianoRoll
@@ -46,6 +47,8 @@ def beats_of(
     start: float,
     stop: float,
     place: str = "beats",
+    *,
+    is_part: bool = False,
     damage: Callable[[NotebeamError], None] | None = None,
 ) -> Beats | None:
     """Beats of a recording that goes from `start` to `stop` seconds.
@@ -54,14 +57,15 @@ def beats_of(
         notes: what was played, from which beats, bars and key are told.
         given: "auto", or beats, or their file, which may leave the bars to be found.
         place: what errors call the recording.
+        is_part: there is more of the recording than that; beats of what is there are taken.
         damage: is told of too few notes to tell a beat, of which the result is None; None raises instead.
 
     Raises:
         NotebeamError: too few notes to tell a beat, a file of something else, beats outside the recording.
     """
     if isinstance(given, Beats):
-        check_inside(given.times, start, stop, "beats")
-        return given
+        inside = _inside(given.times, start, stop, "beats", is_part=is_part)
+        return replace(given, times=given.times[inside], downbeat=given.downbeat[inside])
     if str(given) == AUTO:
         try:
             return track_beats(notes)
@@ -72,9 +76,20 @@ def beats_of(
             damage(fault)
             return None
     times, downbeat = read_beats_file(given)
-    check_inside(times, start, stop, str(given))
-    found = bars_of(times, notes)
-    return found if downbeat is None else replace(found, downbeat=downbeat)
+    inside = _inside(times, start, stop, str(given), is_part=is_part)
+    found = bars_of(times[inside], notes)
+    return found if downbeat is None else replace(found, downbeat=downbeat[inside])
+
+
+def _inside(
+    times: NDArray[np.float64], start: float, stop: float, place: str, *, is_part: bool
+) -> NDArray[np.bool_]:
+    """(N,) which beats are of a recording or, if it is one, of a part of it, two at least."""
+    inside = (times >= start) & (times <= stop)
+    if is_part and inside.sum() > 1:
+        return inside
+    check_inside(times, start, stop, place)
+    return np.ones(len(times), dtype=np.bool_)
 
 
 def steps_of_beats(beats: Beats, divisions: int, start: float, stop: float) -> Clock:

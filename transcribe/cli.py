@@ -60,10 +60,10 @@ def _run(args: argparse.Namespace, way: Way) -> int:
     import torch
 
     from symbolic.errors import NotebeamError
-    from transcribe.flags import named_by_flags, transcriber_of
+    from transcribe.flags import named_by_flags, option_files, transcriber_of
     from transcribe.manifest import read_manifest, shard_of
     from transcribe.musicxml import check_installed
-    from transcribe.outputs import POSTERIORGRAM, Wanted, check_writable, plan
+    from transcribe.outputs import POSTERIORGRAM, Wanted, check_apart, check_writable, plan
     from transcribe.report import Report, options_of
 
     if args.threads is not None:
@@ -86,6 +86,7 @@ def _run(args: argparse.Namespace, way: Way) -> int:
         check_beats(args.beats, [*args.inputs, *listed])
         todo = (way.plan or plan)([*args.inputs, *listed], wanted, set(listed))
         wanted_jobs, failures = shard_of(todo.jobs, args.shard), shard_of(todo.failures, args.shard)
+        check_apart(wanted_jobs, args.report, option_files(args))
         report = None if args.report is None else Report(args.report, options_of(args))
         if report is not None:
             check_writable("--report", report.path)
@@ -163,7 +164,7 @@ def _reported(
 ) -> End:
     """Say how an input ended, and write it to the report."""
     before, after = ("", "") if progress is None else progress.after(outcome.source)
-    for line in (*outcome.notices, *outcome.errors):
+    for line in (*(() if args.quiet else outcome.notices), *outcome.errors):
         _say(line)
     if outcome.end is not End.FAILED and not args.quiet:
         _say(f"{before}{outcome.line}{after}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
@@ -19,6 +21,16 @@ SETTINGS = {
     "--candidates": "candidates",
     "--n-best": "n_best",
 }
+
+
+# Options that may be the name of a file to read.
+READ = ("beats", "manifest", "settings", "prior", "model")
+
+
+def option_files(args: argparse.Namespace) -> dict[str, Path]:
+    """Files that options name to be read, by their flags."""
+    given = {f"--{name}": getattr(args, name, None) for name in READ}
+    return {flag: Path(value) for flag, value in given.items() if value and os.path.isfile(value)}
 
 
 def transcriber_of(args: argparse.Namespace) -> Transcriber:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from os import PathLike
+from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 import torch
@@ -44,6 +44,15 @@ def load_listener(
     cents = None if tuning is None else 100 * float(pitch_at(tuning) - 69)
     with renamed({"acoustic model": "Transcriber.model", "device": "Transcriber.device"}):
         return load_acoustic(model, device_named(device), bfloat16=bfloat16, cents=cents)
+
+
+def check_model(model: str | PathLike[str]) -> None:
+    """Refuse the name of no acoustic model, also where none is needed."""
+    from acoustic.loading import list_models, weights_path
+
+    if not weights_path(fspath(model)).is_file():
+        expected = f"a .safetensors file or one of {', '.join(list_models())}"
+        raise NotebeamError("Transcriber.model", str(model), expected)
 
 
 def fitting_prior(model: str, planes: int, decoder: object, clock: str) -> str:

@@ -7,7 +7,7 @@ Is not: reading or writing of anything (transcribe.pipeline, symbolic.files).
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -108,6 +108,9 @@ def plan(
     )  # (input, its place below an output folder), in order
     for entry in inputs:
         if os.path.isdir(entry):
+            if wanted.sound is not None and _real(wanted.sound) == _real(entry):
+                expected = "another folder: the next call would take what is there for recordings"
+                raise NotebeamError(f"--sonify {wanted.sound}", "the folder of the recordings", expected)
             sources, failed, passed_over = folder_sources(entry, wanted)
             failures += failed
             if passed_over:
@@ -142,19 +145,29 @@ def folder_sources(folder: Path, wanted: Wanted) -> tuple[list[Path], list[Noteb
     """Inputs of a folder, failures, and what is passed over; no input at all is a failure too.
 
     Inputs are all recordings, by suffix or by content, and posteriorgrams but for those saved beside the
-    recording that they are of. Folders of outputs are not entered.
+    recording that they are of, and sound beside the page that it is of. Folders of outputs are not entered.
     """
     options = (getattr(wanted, field.name) for field in fields(wanted))
     outputs = {_real(path) for path in options if isinstance(path, Path)}
     found = walk(folder, _is_input, outputs - {_real(folder)}, "a recording")
     audio_stems = {_stem(path) for path in found.files if path.suffix.lower() != POSTERIORGRAM}
-    sources = [p for p in found.files if p.suffix.lower() != POSTERIORGRAM or _stem(p) not in audio_stems]
+    sources = [
+        path
+        for path in found.files
+        if not _is_of_page(path) and (path.suffix.lower() != POSTERIORGRAM or _stem(path) not in audio_stems)
+    ]
     passed_over = sorted({*found.passed_over, *found.files} - set(sources))
     failures = list(found.failures)
     if not sources and not failures:
         expected = "a recording (wav, flac, mp3, m4a, ...) or a posteriorgram (.npz)"
         failures.append(NotebeamError(str(folder), "a folder without recordings", expected))
     return sources, failures, passed_over
+
+
+def _is_of_page(path: Path) -> bool:
+    """Whether it is the sound of a page, a.html.mp3 beside a.html."""
+    page = path.with_suffix("")
+    return path.suffix == ".mp3" and page.suffix.lower() in (".html", ".htm") and page.is_file()
 
 
 def _real(path: Path) -> Path:
@@ -257,6 +270,28 @@ def collisions(jobs: tuple[Job, ...]) -> dict[Job, NotebeamError]:
                 for one in (other, job):
                     found.setdefault(one, NotebeamError(f"{one.source}: output {path}", got, expected))
     return found
+
+
+def check_apart(jobs: Sequence[Job], report: Path | None, read: Mapping[str, Path]) -> None:
+    """Refuse outputs over files that options name, and a report over any file of the run.
+
+    Args:
+        read: files that are read, by the flags that name them.
+
+    Raises:
+        NotebeamError: names the file and its two uses.
+    """
+    owners = {_real(path): flag for flag, path in read.items()}
+    outputs = {_real(path): (path, job) for job in jobs for path in job.outputs}
+    for target in owners.keys() & outputs.keys():
+        path, job = outputs[target]
+        raise NotebeamError(str(path), f"an output of {job.source} and {owners[target]}", "two names")
+    if report is not None:
+        sources = {_real(job.source): f"the input {job.source}" for job in jobs}
+        written = {target: f"an output of {job.source}" for target, (_, job) in outputs.items()}
+        other = (owners | sources | written).get(_real(report))
+        if other is not None:
+            raise NotebeamError(f"--report {report}", other, "a name of its own")
 
 
 def _check_options(wanted: Wanted, *, single: bool) -> None:

@@ -19,7 +19,14 @@ from symbolic.posteriorgram import Posteriorgram
 from symbolic.priors.base import Prior
 from symbolic.priors.surroundings import PLANES, planes_of
 from transcribe.doubt import warning
-from transcribe.models import DEVICES, fitting_prior, load_fitting_prior, load_listener, with_dynamics
+from transcribe.models import (
+    DEVICES,
+    check_model,
+    fitting_prior,
+    load_fitting_prior,
+    load_listener,
+    with_dynamics,
+)
 from transcribe.options import decoder_options, in_blocks, onset_shift_of, settings_of, track_options
 from transcribe.outputs import POSTERIORGRAM
 from transcribe.posteriorgrams import between, read_posteriorgram
@@ -184,6 +191,8 @@ class Transcriber(Checked):
         self._load_prior(self.frontend or str(self.model))
         if audio:
             self._acoustic_model()
+        elif self.frontend is None:
+            check_model(self.model)
 
     def transcribe_posteriorgram(self, posteriorgram: Posteriorgram, *, place: str = "") -> Transcription:
         """Notes of any system's probabilities, between `start` and `stop`; needs no audio library.
@@ -253,7 +262,8 @@ class Transcriber(Checked):
         from transcribe.beat_steps import beats_of
 
         start, stop = (float(posteriorgram.times[row]) for row in (0, -1))
-        return beats_of(notes, AUTO if self.beats is None else self.beats, start, stop, place, damage)
+        given, is_part = AUTO if self.beats is None else self.beats, self.start > 0 or self.stop is not None
+        return beats_of(notes, given, start, stop, place, is_part=is_part, damage=damage)
 
     def _options(self, settings: Settings | None, prior: Prior | None = None) -> object:
         """Options of the decoder for posteriorgrams of a front end, and for the prior that was loaded."""

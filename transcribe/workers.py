@@ -1,6 +1,6 @@
 """`--jobs N`: inputs done by processes beside each other, each with models of its own and one thread.
 
-Each process is a `python -m transcribe.worker`, which reads inputs from a pipe and writes what became of them
+Each process runs `transcribe.worker`, which reads inputs from a pipe and writes what became of them
 to another. One that dies costs the input that it had; a new one goes on with the others.
 """
 
@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -19,6 +20,12 @@ from symbolic.files import remove_marked
 from transcribe.outputs import Job
 from transcribe.report import End, Outcome
 
+# Runs transcribe.worker without the working folder among the places of modules (-P): files of the user's
+# there may bear names of ours. This package is found where this process has it.
+WORKER = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "runpy.run_module('transcribe.worker', run_name='__main__', alter_sys=True)"
+)
 GRACE_SECONDS = 10.0  # that a process has to end after its signal
 
 
@@ -64,7 +71,7 @@ class _Worker:
     def __init__(self, args: argparse.Namespace) -> None:
         self.mark = secrets.token_hex(8)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "transcribe.worker", self.mark],
+            [sys.executable, "-P", "-c", WORKER, str(Path(__file__).parents[1]), self.mark],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"OMP_NUM_THREADS": str(args.threads or 1)},

@@ -22,6 +22,7 @@ from symbolic.pitch import KEYS
 from symbolic.priors.base import PriorCard
 from symbolic.priors.steps import read_steps
 
+ROUNDING = 1e-9  # of a share of pieces, lest 3 * 0.1 * 10 be less than 3
 Roll = NDArray[np.bool_] | NDArray[np.float32]  # (T, D) keys, or the numbers of a set in REAL
 Piece = Notes | Roll  # notes become a roll of frames; the others are rolls already
 
@@ -54,6 +55,11 @@ def read_splits(config: DataConfig) -> Splits:
     return Splits(parts["train"], plain["valid"], plain["test"])
 
 
+def is_held_out(index: int, share: float) -> bool:
+    """Whether a piece is of the `share` (0..1) that is held out, evenly spread; the first one is."""
+    return index == 0 or int(index * share + ROUNDING) > int((index - 1) * share + ROUNDING)
+
+
 def _parts(config: DataConfig) -> dict[str, list[Piece]]:
     """Pieces of each split, as they are read."""
     parts: dict[str, list[Piece]] = {"train": [], "valid": [], "test": []}
@@ -63,18 +69,17 @@ def _parts(config: DataConfig) -> dict[str, list[Piece]]:
     if config.set:
         classic = read_classic(cast(ClassicName, config.set))
         return {name: list(getattr(classic, name)) for name in parts}
-    # Every song or file is taken for a composition of its own: every so-manieth can be held out.
-    apart = max(2, round(1 / config.held_out))
+    # Every song or file is taken for a composition of its own.
     if config.midi:
         pieces = read_folder(Path(config.midi), lambda path: _midi_piece(path, config))
         for index, piece in enumerate(pieces):
-            parts["valid" if index % apart == 0 else "train"].append(piece)
+            parts["valid" if is_held_out(index, config.held_out) else "train"].append(piece)
     if "asap" in config.performances:
         for performance in read_asap():
             parts[performance.split].append(performance.notes)
     if "pop909" in config.performances:
         for index, song in enumerate(read_pop909()):
-            parts["valid" if index % apart == 0 else "train"].append(song.notes)
+            parts["valid" if is_held_out(index, config.held_out) else "train"].append(song.notes)
     return parts
 
 

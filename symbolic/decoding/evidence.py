@@ -104,7 +104,8 @@ def struck_evidence(onset: NDArray[np.float32], times: NDArray[np.float64], cloc
         step, key = clock.steps_of(seconds - TIE), peaks.key + first
         # Assigning an entry twice keeps the last value, so the largest, of equals the earliest, comes last.
         order = np.lexsort((-seconds, peaks.value))
-        order = order[step[order] < len(clock)]  # what lies past the clock's end belongs to no step
+        # What lies before the clock begins, or past its end, belongs to no step.
+        order = order[(step[order] < len(clock)) & ~clock.is_before(seconds)[order]]
         at = (step[order], key[order])
         prob[at], frame[at] = peaks.value[order], peaks.frame[order]
         let_go(onset)
@@ -126,7 +127,7 @@ def sounding_evidence(posteriorgram: Posteriorgram, clock: Clock) -> Evidence:
         stop = np.searchsorted(times, clock.times + half - TIE)
     else:
         # Steps of successive frames never fall, so a step's frames are one run first..stop.
-        step = clock.steps_of(times - TIE)
+        step = np.where(clock.is_before(times), -1, clock.steps_of(times - TIE))
         first = np.searchsorted(step, np.arange(len(clock)), side="left")
         stop = np.searchsorted(step, np.arange(len(clock)), side="right")
     empty = first == stop

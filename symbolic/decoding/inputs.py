@@ -166,6 +166,7 @@ def check_steps(prior: Prior, clock: Clock, plane: Plane) -> None:
     if clock.kind != wanted["kind"]:
         raise NotebeamError("decode(clocks)", f"steps of {clock.kind}", f"{wanted['kind']}, {name}")
     if clock.kind == "frames" and len(clock) > 1:
-        hop = float(clock.times[1] - clock.times[0])
+        hops = np.diff(clock.times)
+        hop = float(hops[np.abs(hops - float(wanted["hop"])).argmax()])
         if abs(hop - float(wanted["hop"])) > HOP_TOLERANCE:
             raise NotebeamError("decode(clocks)", f"steps of {hop:.6g} s", f"{wanted['hop']} s, {name}")

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from symbolic.commands import MODULE_HELP, import_models
+from symbolic.config import MOST_SEED
 from symbolic.datasets.config import CLASSIC, PERFORMANCES
 
 PROGRAM = "symbolic.evaluation"
@@ -100,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     is_folder = Path(args.what).is_dir() and args.what not in SETS
     if args.samples is not None and args.samples < 0:
         parser.error(f"--samples {args.samples}: expected an integer >= 0")
+    if not 0 <= args.seed <= MOST_SEED:
+        parser.error(f"--seed {args.seed}: expected an integer 0..{MOST_SEED}")
     if args.each and not is_folder:
         parser.error("--each: expected a folder of MIDI files")
     if args.picture and is_folder:

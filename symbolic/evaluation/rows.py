@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -37,9 +37,12 @@ def scores(
     hop = card.clock.get("hop")
     if dataset in PERFORMANCES and not isinstance(hop, float):
         raise NotebeamError(f"{name}: clock", card.clock, f"frames, which {dataset} is judged in")
+    if dataset in CLASSIC and (card.clock["kind"], card.plane) != ("beats", "active"):
+        got = f"{card.plane} keys at steps of {card.clock['kind']}"
+        raise NotebeamError(name, got, f"active keys at steps of beats, as {dataset} has them")
     config = DataConfig(set=dataset) if dataset in CLASSIC else DataConfig(performances=(dataset,))
     if isinstance(hop, float) and dataset in PERFORMANCES:
-        config = replace(config, hop=hop, plane="struck" if card.plane == "struck" else "active")
+        config = replace(config, hop=hop, plane=cast(Literal["active", "struck", "both"], card.plane))
     pieces = getattr(read_splits(config), split)
     rolls = [frames_roll(piece, config) if isinstance(piece, Notes) else piece for piece in pieces]
     if not rolls:

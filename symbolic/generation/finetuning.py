@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 from symbolic.datasets.config import DataConfig
 from symbolic.datasets.midi_folder import read_folder
-from symbolic.datasets.splits import Piece, Splits
+from symbolic.datasets.splits import Piece, Splits, is_held_out
 from symbolic.errors import NotebeamError
 from symbolic.estimators.ais import AisOptions
 from symbolic.evaluation.likelihood import log_likelihood
@@ -15,6 +15,7 @@ from symbolic.evaluation.surprise import best_key
 from symbolic.files import temporary_folder
 from symbolic.priors.base import Prior, PriorCard
 from symbolic.priors.loading import load_prior
+from symbolic.priors.piece_cache import SUFFIX
 from symbolic.priors.steps import Roll, read_steps, transposed
 from symbolic.training.config import LoopConfig, TrainingConfig
 from symbolic.training.loop import train
@@ -43,6 +44,8 @@ def finetune(
     Where the prior counts in beats each file is moved into the key that the prior likes best: the classic
     sets are all in C. Whether the files held out became likelier is logged.
     """
+    if name.endswith(SUFFIX):
+        raise NotebeamError("--finetune", name, f"{name.removesuffix(SUFFIX)}: a cache has nothing to learn")
     prior = load_prior(name)
     splits = _splits(prior, folder, options)
     loop = LoopConfig(
@@ -88,7 +91,6 @@ def _splits(prior: Prior, folder: Path, options: FinetuneOptions) -> Splits:
     if len(pieces) < 2:
         expected = "at least two, one of which is held out"
         raise NotebeamError(str(folder), f"{len(pieces)} MIDI file that can be read", expected)
-    apart = max(2, round(1 / options.held_out))
     train: list[Piece] = []
     valid: list[Roll] = []
     for index, steps in enumerate(pieces):
@@ -97,7 +99,7 @@ def _splits(prior: Prior, folder: Path, options: FinetuneOptions) -> Splits:
             moved = transposed(roll, best_key(prior, roll, AisOptions()))
             assert moved is not None
             roll = moved
-        if index % apart == 0:
+        if is_held_out(index, options.held_out):
             valid.append(roll)
         else:
             # Notes begin between two steps, and do so anew in every epoch.

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from symbolic.clock import Clock
+from symbolic.config import check_seed
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, LOWEST
@@ -35,6 +36,7 @@ class SampleOptions:
     hold: float = HOLD  # seconds a note sounds at most, of a prior of strokes only
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         for name in ("steps", "count"):
             if not 1 <= getattr(self, name) <= MOST_STEPS:
                 raise NotebeamError(name, getattr(self, name), f"an integer 1..{MOST_STEPS}")

@@ -48,6 +48,9 @@ class EventRnnNadeOptions:
             raise NotebeamError("EventRnnNadeOptions.dropout", self.dropout, "a number in 0..1, below 1")
 
 
+LEAST_SILENCE = -6.0  # log-probability of a silent step, with which training begins at least
+
+
 class EventRnnNade(Prior):
     """LSTM over events, hazard of the next, NADE of its keys."""
 
@@ -69,8 +72,10 @@ class EventRnnNade(Prior):
 
     @torch.no_grad()
     def initialise_from_marginals(self, mean: Tensor) -> None:
-        loud = 1 - (1 - mean).log().sum().exp()
-        self.hazard.bias.fill_(torch.logit(loud))
+        # Of silence if keys were independent, which in dense music would be next to nothing.
+        none = torch.log1p(-mean).sum().clamp(LEAST_SILENCE, -1e-6)
+        loud = -torch.expm1(none)
+        self.hazard.bias.fill_(loud.log() - none)
         self.conditioner.bias[: self.visible] = torch.logit((mean / loud).clamp(max=0.5))
 
     def initial_state(self, n: int) -> State:

@@ -18,6 +18,8 @@ from symbolic.pitch import KEYS
 from symbolic.priors.base import Prior, spread
 from symbolic.state import State
 
+MOST = 1 - 1e-3  # probability that a bit begins with
+
 
 @dataclass(frozen=True, kw_only=True)
 class KeywiseOptions:
@@ -102,6 +104,9 @@ class KeywisePrior(Prior):
 
     @torch.no_grad()
     def initialise_from_marginals(self, mean: Tensor) -> None:
+        sounding = mean[: self.keys]
+        # A bit for being struck is asked of keys that sound.
+        mean = torch.cat([sounding, (mean[self.keys :] / sounding.repeat(self.planes - 1)).clamp(max=MOST)])
         # In range, at their average: the net is the same at every key.
         self.outside.copy_(torch.logit(mean))
         self.set_constant_biases(torch.logit(self.inside(mean[None]).mean((0, 1))))

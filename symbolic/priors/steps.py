@@ -109,7 +109,8 @@ def notes_of_steps(roll: Roll, clock: Clock, card: PriorCard, hold: float = HOLD
     at most.
     """
     if planes_of(card) == 2:
-        return clock.notes_of(PianoRoll(roll[:, :KEYS], clock, roll[:, KEYS:]))
+        active, struck = roll[:, :KEYS], roll[:, KEYS:]
+        return clock.notes_of(PianoRoll(active | struck, clock, struck))  # not every model joins the two
     if card.plane != "struck":
         return clock.notes_of(PianoRoll(roll, clock))
     key, step = np.nonzero(roll.T)

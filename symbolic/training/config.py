@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from symbolic.commands import import_models
-from symbolic.config import at_least, at_most, options_from, read_toml
+from symbolic.config import at_least, at_most, check_seed, options_from, read_toml
 from symbolic.datasets.config import DataConfig
 from symbolic.errors import NotebeamError, within
 from symbolic.priors.registry import full_options
@@ -101,6 +101,9 @@ class TrainingConfig:
     options: dict[str, int | float] = field(default_factory=dict)  # of the model
     init: str = ""  # name or path of a prior of the same model and options, whose weights the run begins with
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
 
 
 TABLES: dict[str, type[Any]] = {"data": DataConfig, "loop": LoopConfig, "pretraining": PretrainingConfig}

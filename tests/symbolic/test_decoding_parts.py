@@ -273,7 +273,7 @@ def test_bad_transitions_are_refused_by_name() -> None:
         (("a.npz",), r"decode\(posteriorgrams\): got 'a str', expected a Posteriorgram"),
         ((random_clip(5), "no-such-prior"), r"load_prior: got 'no-such-prior', expected a prior's name"),
         ((random_clip(5), 3), r"decode\(prior\): got 'a int', expected a Prior, its name"),
-        ((random_clip(5), None, "beam"), r"decode\(options\): got 'a str', expected one of Threshold, Hmm"),
+        ((random_clip(5), None, "beam"), r"decode\(options\): got 'beam', expected options: Threshold, Hmm"),
         (
             (random_clip(5), TablePrior(random_table(2, 0)), Hmm()),
             r"decode\(prior\): got 'a prior', expected None",
