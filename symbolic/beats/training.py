@@ -1,4 +1,8 @@
-"""`python -m symbolic.beats.training -o FOLDER`: train the network of beats on ASAP's training pieces."""
+"""`python -m symbolic.beats.training -o FOLDER`: train a network of beats.
+
+On ASAP's training performances, and on chorales and chamber music of music21's corpus, played by a program
+(pip install music21 partitura).
+"""
 
 import argparse
 import logging
@@ -7,23 +11,42 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from symbolic.beats.excerpts import Piece
 from symbolic.beats.learning import CHECKPOINT, Learning, LearningOptions
 from symbolic.beats.network import member
+from symbolic.beats.playing import play
 from symbolic.card import Card, save_network
 from symbolic.checkpoints import write_json
 from symbolic.console import RESUMABLE, outcome
 from symbolic.datasets.asap import read_annotation, read_asap
+from symbolic.datasets.written import read_written
 from symbolic.runlog import begin_log
 
-LICENCE = "CC BY-NC-SA 4.0, as ASAP, on which they were trained"
+LICENCE = "CC BY-NC-SA 4.0, as ASAP, on which they were trained; music21's corpus"
 COMMAND = "python -m symbolic.beats.training -o FOLDER"
-DATA = "ASAP, performances of its training compositions; transposed, stretched, notes lost and shifted"
+DATA = (
+    "ASAP, performances of its training compositions, and chorales and chamber music of music21's corpus; "
+    "transposed, stretched, notes lost and shifted"
+)
+SEED = 0  # of how written music is played
 
 
 def pieces(split: str) -> list[Piece]:
     """Performances of a split, with their beats."""
     return [Piece(p.notes, read_annotation(p)) for p in read_asap() if p.split == split]
+
+
+def material() -> list[Piece]:
+    """What is trained on: performances of ASAP, which are more, and written music, played.
+
+    Raises:
+        NotebeamError: music21 is not installed.
+    """
+    scores = read_written()
+    draws = np.random.default_rng(SEED).spawn(len(scores))
+    return pieces("train") + [play(score, draw) for score, draw in zip(scores, draws, strict=True)]
 
 
 def card_of(
@@ -47,7 +70,7 @@ def run(module: str, doc: str | None, argv: Sequence[str] | None, train: Callabl
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the run")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    return outcome(f"symbolic.beats.{module}", lambda: train(args.output, pieces("train"), pieces("valid")))
+    return outcome(f"symbolic.beats.{module}", lambda: train(args.output, material(), pieces("valid")))
 
 
 def train(folder: Path, options: LearningOptions, *, resume: bool) -> None:
@@ -57,7 +80,7 @@ def train(folder: Path, options: LearningOptions, *, resume: bool) -> None:
     Raises:
         NotebeamError: nothing to resume from, or of another run.
     """
-    learning = Learning(options, pieces("train"), pieces("valid"))
+    learning = Learning(options, material(), pieces("valid"))
     name = member("piano", options.seed)
     if resume:
         learning.resume(folder / CHECKPOINT)
