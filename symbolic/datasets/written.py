@@ -113,7 +113,7 @@ def read_written() -> list[Score]:
 def read_score(name: str) -> Score | None:
     """A piece of the corpus; None where the reader fails on it.
 
-    A beat is what the time signature counts, three eighths in 6/8, 9/8 and 12/8; in 3/8 an eighth, as in ASAP.
+    A beat is what the time signature counts, three eighths in 6/8, 9/8, 12/8; in 3/8 an eighth, as in ASAP.
     """
     try:
         parts = parts_of(name)
