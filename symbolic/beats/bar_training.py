@@ -1,4 +1,6 @@
-"""`python -m symbolic.beats.bar_training -o FOLDER`: train the networks of bars on ASAP's training pieces.
+"""`python -m symbolic.beats.bar_training -o FOLDER`: train the networks of bars.
+
+On ASAP's training performances and on written music, as `symbolic.beats.training --written`.
 
 They read what the networks of beats and tempo say, which are therefore trained first
 (symbolic.beats.training, symbolic.beats.tempo_training): at the beats that are annotated, a few of them left
@@ -143,8 +145,10 @@ def batch_of(material: Sequence[Bars], options: BarOptions, draw: np.random.Gene
     shape = (options.batch_size, options.beats)
     features = torch.zeros(*shape, FEATURES)
     downbeat, bar = torch.full(shape, UNKNOWN), torch.full(shape, UNKNOWN)
-    for row in range(options.batch_size):
-        one = material[int(draw.integers(len(material)))]
+    # Long pieces more often, but not as much as they are longer.
+    share = np.array([len(one.bar) for one in material], dtype=np.float64) ** 0.5
+    for row, chosen in enumerate(draw.choice(len(material), options.batch_size, p=share / share.sum())):
+        one = material[chosen]
         start = int(draw.integers(max(1, len(one.bar) - options.beats + 1)))
         part = slice(start, start + options.beats)
         count = len(one.bar[part])
@@ -237,13 +241,17 @@ def _train_member(
         if scores["loss"] < best:
             best = scores["loss"]
             names = ("loss", "downbeat", "downbeat_found", "bar")
-            card = card_of(name, "bar_training", asdict(options), row, names)
+            card = card_of(name, "bar_training", asdict(options), row, names, written=True)
             save_network(averaged, card, folder / f"{name}.safetensors", half=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
-    return run("bar_training", __doc__, argv, lambda folder, *splits: train(folder, BarOptions(), *splits))
+
+    def learn(folder: Path, *splits: Sequence[Piece]) -> None:
+        train(folder, BarOptions(), *splits)
+
+    return run("bar_training", __doc__, argv, learn, written=True)
 
 
 if __name__ == "__main__":

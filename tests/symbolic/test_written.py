@@ -117,3 +117,25 @@ def test_playing_keeps_notes_by_their_beats() -> None:
     assert piece.notes.onset[melody].mean() < piece.notes.onset[~melody].mean()
     other = play(score, np.random.default_rng(1))
     assert 60 / 110 < np.diff(other.beats.times).mean() < 1.0
+
+
+def test_written_music_is_played_for_networks_that_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from symbolic.beats import training
+
+    score = Score(
+        "a",
+        np.arange(4.0),
+        np.ones(4),
+        np.full(4, 60),
+        np.arange(4.0),
+        *np.zeros((2, 4), bool),
+        np.zeros(4, int),
+    )
+    monkeypatch.setattr(training, "read_written", lambda: [score, score])
+    monkeypatch.setattr(training, "pieces", lambda split: [])
+    assert training.material(written=False) == []
+    first, second = training.material(written=True)
+    assert first.notes.onset.tolist() != second.notes.onset.tolist()
+    assert training.material(written=True)[0].notes.onset.tolist() == first.notes.onset.tolist()
+    assert "music21" in training.described(written=True)
+    assert "music21" not in training.described(written=False)
