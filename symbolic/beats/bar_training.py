@@ -1,6 +1,4 @@
-"""`python -m symbolic.beats.bar_training -o FOLDER`: train the networks of bars.
-
-On ASAP's training performances and on written music, as `symbolic.beats.training --written`.
+"""`python -m symbolic.beats.bar_training -o FOLDER`: train the networks of bars on ASAP's training pieces.
 
 They read what the networks of beats and tempo say, which are therefore trained first
 (symbolic.beats.training, symbolic.beats.tempo_training): at the beats that are annotated, a few of them left
@@ -145,10 +143,8 @@ def batch_of(material: Sequence[Bars], options: BarOptions, draw: np.random.Gene
     shape = (options.batch_size, options.beats)
     features = torch.zeros(*shape, FEATURES)
     downbeat, bar = torch.full(shape, UNKNOWN), torch.full(shape, UNKNOWN)
-    # Long pieces more often, but not as much as they are longer.
-    share = np.array([len(one.bar) for one in material], dtype=np.float64) ** 0.5
-    for row, chosen in enumerate(draw.choice(len(material), options.batch_size, p=share / share.sum())):
-        one = material[chosen]
+    for row in range(options.batch_size):
+        one = material[int(draw.integers(len(material)))]
         start = int(draw.integers(max(1, len(one.bar) - options.beats + 1)))
         part = slice(start, start + options.beats)
         count = len(one.bar[part])
@@ -241,17 +237,13 @@ def _train_member(
         if scores["loss"] < best:
             best = scores["loss"]
             names = ("loss", "downbeat", "downbeat_found", "bar")
-            card = card_of(name, "bar_training", asdict(options), row, names, written=True)
+            card = card_of(name, "bar_training", asdict(options), row, names)
             save_network(averaged, card, folder / f"{name}.safetensors", half=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
-
-    def learn(folder: Path, *splits: Sequence[Piece]) -> None:
-        train(folder, BarOptions(), *splits)
-
-    return run("bar_training", __doc__, argv, learn, written=True)
+    return run("bar_training", __doc__, argv, lambda folder, *splits: train(folder, BarOptions(), *splits))
 
 
 if __name__ == "__main__":

@@ -54,19 +54,13 @@ def described(*, written: bool) -> str:
 
 
 def card_of(
-    name: str,
-    module: str,
-    training: Mapping[str, Any],
-    row: Mapping[str, float],
-    losses: Sequence[str],
-    *,
-    written: bool = False,
+    name: str, module: str, training: Mapping[str, Any], row: Mapping[str, float], losses: Sequence[str]
 ) -> Card:
     """Of weights that another command here trained; of `row`, the `losses` are of validation pieces."""
     return Card(
         name=name,
         options={"channels": float(training["channels"])},
-        data=described(written=written),
+        data=described(written=False),
         licence=LICENCE,
         command=f"python -m symbolic.beats.{module} -o FOLDER",
         training={key: float(value) for key, value in training.items()},
@@ -74,24 +68,13 @@ def card_of(
     )
 
 
-def run(
-    module: str,
-    doc: str | None,
-    argv: Sequence[str] | None,
-    train: Callable[..., None],
-    *,
-    written: bool = False,
-) -> int:
+def run(module: str, doc: str | None, argv: Sequence[str] | None, train: Callable[..., None]) -> int:
     """A command that trains, by `train(folder, pieces, validation pieces)`; the exit code."""
     parser = argparse.ArgumentParser(prog=f"python -m symbolic.beats.{module}", description=doc)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the run")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-
-    def work() -> None:
-        train(args.output, material(written=written), pieces("valid"))
-
-    return outcome(f"symbolic.beats.{module}", work)
+    return outcome(f"symbolic.beats.{module}", lambda: train(args.output, pieces("train"), pieces("valid")))
 
 
 def train(folder: Path, options: LearningOptions, *, resume: bool) -> None:
