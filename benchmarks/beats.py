@@ -2,7 +2,8 @@
 
 Is: mir_eval's beat F-measure (70 ms, the first 5 s left out) on ASAP's test compositions: of the whole MIDI
 of the performances; and of the beginnings of some, rendered on a sampled piano, by our transcription of the
-audio, with librosa's tracker on the same audio beside it.
+audio, with librosa's tracker on the same audio beside it; and of Bach's chorales that nothing was trained on,
+played by a program.
 Is not: tuning; the costs of the search were chosen on ASAP's validation compositions.
 """
 
@@ -15,13 +16,16 @@ from acoustic.audio import RATE_HZ, Samples
 from acoustic.instruments import instrument
 from acoustic.rendering import Touch
 from benchmarks.reporting.form import benchmark_parser, parsed, write_report
+from symbolic.beats.playing import play
 from symbolic.beats.tracking import track_beats
 from symbolic.datasets.asap import Annotation, Performance, read_annotation, read_asap
+from symbolic.datasets.written import held_out, read_score
 from symbolic.metre import Beats
 from transcribe.pipeline import Transcriber
 
 RENDERED_SECONDS = 120.0
 PIANO = "splendid"
+CHORALE_TEMPO = 80.0  # quarter notes a minute
 Row = dict[str, str | float]
 
 
@@ -95,6 +99,18 @@ def rendered_rows(performances: Sequence[Performance]) -> list[Row]:
     return rows
 
 
+def chorale_rows() -> list[Row]:
+    """Rows of the chorales that are held out, played by a program."""
+    rows: list[Row] = []
+    for number, name in enumerate(held_out()):
+        score = read_score(name)
+        if score is not None:
+            piece = play(score, np.random.default_rng(number), CHORALE_TEMPO)
+            found = track_beats(piece.notes)
+            rows.append(row_of("chorales, played by a program", name, piece.beats, found, np.inf))
+    return rows
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("beats", __doc__)
     parser.add_argument("--each", type=int, default=5, help="render every so many performances (default: 5)")
@@ -105,6 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for p in performances
     ]
     rows += rendered_rows(performances[:: args.each])
+    rows += chorale_rows()
     averages = averaged(rows)
     for row in averages:
         print(row)

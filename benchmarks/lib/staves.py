@@ -5,21 +5,15 @@ perceptron (Collins, 2002).
 Is not: the costs themselves, or the search (symbolic.hands).
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolic.errors import NotebeamError
+from symbolic.datasets.written import parts_of
 from symbolic.hands import Chord, after, at_rest, chords_of, divide, features, rows_of_chords
 from symbolic.notes import Notes
-
-if TYPE_CHECKING:
-    from partitura.score import Part
 
 # Files of the corpus with a part for piano, by composer.
 PIECES = {
@@ -55,35 +49,13 @@ class Piece:
     right: NDArray[np.bool_]  # (N,) on the upper staff
 
 
-def corpus() -> Path:
-    """Folder of music21's corpus.
-
-    Raises:
-        NotebeamError: music21 is not installed.
-    """
-    try:
-        import music21
-    except ImportError as error:
-        raise NotebeamError("music21", "not installed", "pip install music21, for its corpus") from error
-    assert music21.__file__ is not None
-    return Path(music21.__file__).parent / "corpus"
-
-
 def read_pieces() -> list[Piece]:
     """All pieces; grace notes, which have no time, are left out."""
     return [_piece(composer, name) for composer, names in PIECES.items() for name in names]
 
 
-def _parts(name: str) -> "list[Part]":
-    import partitura
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # slurs without ends and the like
-        return list(partitura.load_score(str(corpus() / name)).parts)
-
-
 def _piece(composer: str, name: str) -> Piece:
-    tables = [part.note_array(include_staff=True) for part in _parts(name)]
+    tables = [part.note_array(include_staff=True) for part in parts_of(name)]
     table = next(table for table in tables if len(np.unique(table["staff"])) == 2)
     table = table[table["duration_quarter"] > 0]
     # Two voices on one key are one note.
@@ -116,7 +88,7 @@ def written_piece(name: str, bars: int) -> Written:
     """The first bars of a piece of the corpus, on two staves or in four voices."""
     from partitura import score
 
-    parts = [part for part in _parts(name) if part.notes_tied]
+    parts = parts_of(name)
     tables = [part.note_array(include_staff=True) for part in parts]
     if len(parts) == 4:
         right = np.concatenate([np.full(len(t), row < 2) for row, t in enumerate(tables)])

@@ -55,6 +55,7 @@ class LearningOptions:
     validation_steps: int = 100  # between validations, and checkpoints
     validation_seconds: float = 150.0  # of each validation piece
     bfloat16: bool = True  # in the convolutions
+    written: bool = False  # whether written music, played, is among the pieces
     seed: int = 0
 
     def __post_init__(self) -> None:

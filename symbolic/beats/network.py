@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from symbolic.beats.chords import FEATURES, Chords
 from symbolic.card import load_network
 
-# Networks of beats, which are averaged: of seeds 0 and on, and one without an LSTM.
-MEMBERS = ("piano", "piano-1", "piano-2", "piano-plain")
+# Networks of beats, which are averaged: of performances alone, and of performances and written music.
+MEMBERS = ("piano", "piano-1", "piano-2", "written-1", "written-2", "written-3")
 TEMPI = 32  # classes of the time between two beats
 SHORTEST_BEAT, LONGEST_BEAT = 0.15, 2.6  # seconds between beats; 3 % and 1 % of ASAP's lie beyond
 CLASS = float(np.log(LONGEST_BEAT / SHORTEST_BEAT)) / TEMPI  # logarithm of a class' last time by its first
@@ -44,10 +44,8 @@ class BeatNetwork(nn.Module):
         kernel: int = 3,
         hidden: int = 64,
         dropout: float = 0.0,
-        votes: int = 1,
     ) -> None:
         super().__init__()
-        self.votes = votes  # how much it counts in an average
         self.first = nn.Conv1d(FEATURES, channels, kernel, padding=kernel // 2)
         self.blocks = nn.Sequential(*(Block(channels, kernel, 2**row, dropout / 2) for row in range(blocks)))
         self.channel_dropout, self.dropout = nn.Dropout1d(dropout), nn.Dropout(dropout)
@@ -93,14 +91,10 @@ def tempo_class(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
 
 @torch.inference_mode()
 def read_chords(networks: Sequence[BeatNetwork], chords: Chords) -> Readings:
-    """The answers about each chord: means of the networks' logits, by their votes."""
+    """The answers about each chord: means of the networks' logits."""
     features = torch.from_numpy(chords.features)[None]
-    share = torch.tensor([float(network.votes) for network in networks])
-    share = share / share.sum()
     answers = [network(features) for network in networks]
-    logits = {
-        name: torch.einsum("n,nch->ch", share, torch.cat([one[name] for one in answers])) for name in HEADS
-    }
+    logits = {name: torch.cat([one[name] for one in answers]).mean(dim=0) for name in HEADS}
     alone = {name: logits[name][:, 0].numpy() for name in ("beat", "downbeat")}
     return Readings(chords.time, tempo=logits["tempo"].log_softmax(dim=1).numpy(), **alone)
 

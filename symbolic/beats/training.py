@@ -1,4 +1,8 @@
-"""`python -m symbolic.beats.training -o FOLDER`: train the network of beats on ASAP's training pieces."""
+"""`python -m symbolic.beats.training -o FOLDER`: train a network of beats on ASAP's training performances.
+
+With `--written` on chorales and chamber music of music21's corpus too, played by a program (pip install
+music21 partitura).
+"""
 
 import argparse
 import logging
@@ -7,23 +11,46 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from symbolic.beats.excerpts import Piece
 from symbolic.beats.learning import CHECKPOINT, Learning, LearningOptions
 from symbolic.beats.network import member
+from symbolic.beats.playing import play
 from symbolic.card import Card, save_network
 from symbolic.checkpoints import write_json
 from symbolic.console import RESUMABLE, outcome
 from symbolic.datasets.asap import read_annotation, read_asap
+from symbolic.datasets.written import read_written
 from symbolic.runlog import begin_log
 
 LICENCE = "CC BY-NC-SA 4.0, as ASAP, on which they were trained"
 COMMAND = "python -m symbolic.beats.training -o FOLDER"
-DATA = "ASAP, performances of its training compositions; transposed, stretched, notes lost and shifted"
+ASAP = "ASAP, performances of its training compositions"
+WRITTEN = "chorales and chamber music of music21's corpus, played by a program"
+CHANGES = "transposed, stretched, notes lost and shifted"
+SEED = 0  # of how written music is played
 
 
 def pieces(split: str) -> list[Piece]:
     """Performances of a split, with their beats."""
     return [Piece(p.notes, read_annotation(p)) for p in read_asap() if p.split == split]
+
+
+def material(*, written: bool) -> list[Piece]:
+    """What is trained on: performances of ASAP and, if wanted, written music, played.
+
+    Raises:
+        NotebeamError: music21 is not installed.
+    """
+    scores = read_written() if written else []
+    draws = np.random.default_rng(SEED).spawn(len(scores))
+    return pieces("train") + [play(score, draw) for score, draw in zip(scores, draws, strict=True)]
+
+
+def described(*, written: bool) -> str:
+    """`material` as cards describe it."""
+    return f"{', and '.join([ASAP, WRITTEN] if written else [ASAP])}; {CHANGES}"
 
 
 def card_of(
@@ -33,7 +60,7 @@ def card_of(
     return Card(
         name=name,
         options={"channels": float(training["channels"])},
-        data=DATA,
+        data=described(written=False),
         licence=LICENCE,
         command=f"python -m symbolic.beats.{module} -o FOLDER",
         training={key: float(value) for key, value in training.items()},
@@ -57,10 +84,11 @@ def train(folder: Path, options: LearningOptions, *, resume: bool) -> None:
     Raises:
         NotebeamError: nothing to resume from, or of another run.
     """
-    learning = Learning(options, pieces("train"), pieces("valid"))
-    name = member("piano", options.seed)
+    learning = Learning(options, material(written=options.written), pieces("valid"))
+    name = member("written" if options.written else "piano", options.seed)
     if resume:
         learning.resume(folder / CHECKPOINT)
+    flag = " --written" if options.written else ""
     write_json(folder / "config.json", asdict(options))
     begin_log(folder, learning.progress.step)
 
@@ -73,9 +101,9 @@ def train(folder: Path, options: LearningOptions, *, resume: bool) -> None:
         card = Card(
             name=name,
             options={key: float(value) for key, value in options.shape.items()},
-            data=DATA,
+            data=described(written=options.written),
             licence=LICENCE,
-            command=f"{COMMAND} --seed {options.seed} --steps {progress.step}",
+            command=f"{COMMAND}{flag} --seed {options.seed} --steps {progress.step}",
             training={key: float(value) for key, value in asdict(options).items()},
             scores=figures,
         )
@@ -91,12 +119,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the run")
     parser.add_argument("--steps", type=int, default=default.steps, help=f"(default: {default.steps})")
     parser.add_argument("--seed", type=int, default=default.seed)
+    parser.add_argument("--written", action="store_true", help="learn from music21's corpus too")
     parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
     def work() -> None:
-        train(args.output, LearningOptions(steps=args.steps, seed=args.seed), resume=args.resume)
+        options = LearningOptions(steps=args.steps, seed=args.seed, written=args.written)
+        train(args.output, options, resume=args.resume)
 
     return outcome("symbolic.beats.training", work, RESUMABLE)
 

@@ -284,11 +284,9 @@ def test_the_answers_are_means_of_the_networks() -> None:
     chords, networks = chords_of(march()), load_networks()
     alone = [read_chords([network], chords) for network in networks]
     both = read_chords(networks, chords)
-    assert [network.votes for network in networks] == [1, 1, 1, 3]  # half is the plain one's
     assert len(alone) == len(MEMBERS)
-    shares = [1 / 6, 1 / 6, 1 / 6, 1 / 2]
     for name in ("beat", "downbeat"):
-        wanted = sum(share * getattr(one, name) for share, one in zip(shares, alone, strict=True))
+        wanted = np.mean([getattr(one, name) for one in alone], axis=0)
         assert getattr(both, name) == pytest.approx(wanted, abs=1e-4)
     assert np.abs(alone[0].beat - both.beat).max() > 0.01  # no network is another's copy
 
@@ -304,4 +302,4 @@ def test_what_a_network_says_depends_on_far_chords_both_ways() -> None:
 
 
 def test_the_weights_are_small() -> None:
-    assert sum(weights_path(name).stat().st_size for name in MEMBERS) < 1_300_000
+    assert sum(weights_path(name).stat().st_size for name in MEMBERS) < 2_000_000
