@@ -65,6 +65,8 @@ def beats_of(
     """
     if isinstance(given, Beats):
         inside = _inside(given.times, start, stop, "beats", is_part=is_part)
+        if inside.all():
+            return given
         return replace(given, times=given.times[inside], downbeat=given.downbeat[inside])
     if str(given) == AUTO:
         try:

@@ -165,7 +165,7 @@ def test_tracked_beats_change_no_times(tmp_path: Path) -> None:
     [
         ("1.0\n0.5\n", 2, "b.txt line 2: got '0.5', expected a beat after the one before, 1 s"),
         ("1.0\n", 2, "b.txt: got '1 beats', expected two at least"),
-        ("1.0\n2.0\n30.0\n", 1, "b.txt: got 'a beat at 30 s', expected beats of the recording, 0 to 9."),
+        ("1.0\n2.0\n15.0\n", 1, "b.txt: got 'a beat at 15 s', expected beats of the recording, 0 to 9."),
     ],
 )
 def test_bad_beats_are_one_line(
