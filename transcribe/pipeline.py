@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from symbolic.checks import Checked, brief, of_type
 from symbolic.decoding.decode import decode
-from symbolic.decoding.options import METHODS, method_of
+from symbolic.decoding.options import method_of
 from symbolic.errors import NotebeamError
 from symbolic.metre import Beats
 from symbolic.notes import Notes
@@ -46,10 +46,8 @@ CLOCKS = ("frames", "beats")
 Damage = Callable[[NotebeamError], None]
 A4_RANGE_HZ = (370.0, 523.0)  # three semitones either way of 440
 # Of the fields of a `Transcriber`, and how an error says it.
-DECODERS = (*(method.options for method in METHODS.values()), Choice, type(None))
 FIELD_TYPES: dict[str, tuple[Any, str]] = {
     "model": (str | PathLike, "a name or file"),
-    "decoder": (DECODERS, "options (Threshold(), Hmm(), Greedy() or Beam()), or None"),
     "prior": (Prior | str | PathLike | None, "a Prior, its name or file, or None"),
     "beats": (Beats | str | PathLike | None, "Beats, auto, a file, or None"),
     "track": (TrackOptions | None, "TrackOptions, or None"),
@@ -112,6 +110,8 @@ class Transcriber(Checked):
         self._check_between("min_note", 0, inf, "seconds >= 0", none=0)
         expected = f"seconds after the start, {self.start:g}"
         self._check("stop", expected, holds=self._number("stop", expected, none=inf) > self.start)
+        expected = "options (Threshold(), Hmm(), Greedy() or Beam()), or None"
+        self._check("decoder", expected, holds=not isinstance(self.decoder, str))
         good = not isinstance(self.decoder, Choice) or self.decoder.clock == self.clock
         self._check("decoder", f"a choice for the clock {self.clock}", holds=good)
         if isinstance(self.settings, str | PathLike):
