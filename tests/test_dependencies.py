@@ -14,7 +14,8 @@ OURS = {"notebeam", "symbolic", "acoustic", "transcribe", "benchmarks", "tests",
 # Names of modules that differ from those of their distributions.
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
 TOOLS = {"ruff", "mypy"}  # run as commands
-EXTRAS = ("video", "frontends", "onnx", "archive", "score", "written")  # imported only where they are asked for
+# Imported only where they are asked for.
+EXTRAS = ("video", "frontends", "onnx", "archive", "score", "written")
 
 
 def project() -> dict[str, Any]:

@@ -71,7 +71,8 @@ def corpus() -> Path:
     try:
         import music21
     except ImportError as error:
-        raise NotebeamError("music21", "not installed", "its corpus: pip install 'notebeam[written]'") from error
+        expected = "its corpus: pip install 'notebeam[written]'"
+        raise NotebeamError("music21", "not installed", expected) from error
     assert music21.__file__ is not None
     return Path(music21.__file__).parent / "corpus"
 
