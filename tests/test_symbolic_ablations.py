@@ -55,3 +55,9 @@ def test_a_variant_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert ablations.weights_of("jsb", "seed 1", tmp_path) == first
     assert first.read_bytes() == before and len(reads) == 1
     assert ablations.weights_of("jsb", "seed 2", tmp_path).read_bytes() != before
+
+
+def test_what_is_shipped_has_its_row_from_its_card(tmp_path: Path) -> None:
+    row = ablations.row_of("nottingham", ablations.SHIPPED, tmp_path)
+    assert (row["log_likelihood_nats_per_step"], row["best_step"]) == (-1.1577, 2472)
+    assert row["parameters"] == 506_996 and not list(tmp_path.iterdir())
