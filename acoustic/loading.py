@@ -47,6 +47,19 @@ def list_models() -> list[str]:
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
+def known_weights(name: str | Path) -> Path:
+    """`weights_path` of weights that are there.
+
+    Raises:
+        NotebeamError: an unknown name.
+    """
+    path = weights_path(name)
+    if not path.is_file():
+        expected = f"a .safetensors file or one of {', '.join(list_models())}"
+        raise NotebeamError("acoustic model", str(name), expected)
+    return path
+
+
 def weights_path(name: str | Path) -> Path:
     """The file of a shipped model's weights by its name; any other name is a path already."""
     return WEIGHTS / f"{name}.safetensors" if str(name) in list_models() else Path(name)
@@ -70,11 +83,7 @@ def load_network(name: str | Path, device: torch.device | str = "cpu") -> tuple[
     Raises:
         NotebeamError: an unknown name, a file that is no such model, or a card that does not fit it.
     """
-    path = weights_path(name)
-    if not path.is_file():
-        raise NotebeamError(
-            "acoustic model", str(name), f"a .safetensors file or one of {', '.join(list_models())}"
-        )
+    path = known_weights(name)
     card = read_card(path.with_suffix(".json"))
     network = HarmonicNet(card.features, card.network)
     tensors, _ = read_tensors(path, WEIGHTS_EXPECTED, shapes_of(network.state_dict()))

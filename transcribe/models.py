@@ -48,11 +48,10 @@ def load_listener(
 
 def check_model(model: str | PathLike[str]) -> None:
     """Refuse the name of no acoustic model, also where none is needed."""
-    from acoustic.loading import list_models, weights_path
+    from acoustic.loading import known_weights
 
-    if not weights_path(fspath(model)).is_file():
-        expected = f"a .safetensors file or one of {', '.join(list_models())}"
-        raise NotebeamError("Transcriber.model", str(model), expected)
+    with renamed({"acoustic model": "Transcriber.model"}):
+        known_weights(fspath(model))
 
 
 def fitting_prior(model: str, planes: int, decoder: object, clock: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolic.datasets.written import parts_of
+from symbolic.datasets.written import parts_of, single_notes
 from symbolic.hands import Chord, after, at_rest, chords_of, divide, features, rows_of_chords
 from symbolic.notes import Notes
 
@@ -57,10 +57,7 @@ def read_pieces() -> list[Piece]:
 def _piece(composer: str, name: str) -> Piece:
     tables = [part.note_array(include_staff=True) for part in parts_of(name)]
     table = next(table for table in tables if len(np.unique(table["staff"])) == 2)
-    table = table[table["duration_quarter"] > 0]
-    # Two voices on one key are one note.
-    _, first = np.unique(np.stack([table["onset_div"], table["pitch"]]), axis=1, return_index=True)
-    table = table[first]
+    table = table[single_notes(table)]
     onset = (table["onset_quarter"] - table["onset_quarter"].min()).astype(np.float64) * QUARTER
     order = np.lexsort((table["pitch"], onset))
     offset = onset + table["duration_quarter"] * QUARTER
@@ -104,10 +101,9 @@ def written_piece(name: str, bars: int) -> Written:
     first = float(table["onset_quarter"].min())  # below 0: before the first whole bar
     lead = round(-first / quarters) if first < 0 else 0
     onset = table["onset_quarter"].astype(np.float64) + lead * quarters
-    kept = (table["duration_quarter"] > 0) & (onset < (lead + bars * a_bar) * quarters)
+    kept = single_notes(table)
+    kept = kept[onset[kept] < (lead + bars * a_bar) * quarters]
     table, right, onset = table[kept], right[kept], onset[kept]
-    _, single = np.unique(np.stack([table["onset_quarter"], table["pitch"]]), axis=1, return_index=True)
-    table, right, onset = table[single], right[single], onset[single]
     offset = onset + table["duration_quarter"]
     return Written(
         onset=onset,

@@ -41,7 +41,7 @@ class LearningOptions:
     channels: int = 64
     blocks: int = 4  # dilated by 1, 2, 4, ...
     kernel: int = 3  # chords
-    hidden: int = 64  # units of the LSTM, each way; 0: none
+    hidden: int = 64  # units of the LSTM, each way
     dropout: float = 0.2
     steps: int = 1800  # over all resumed parts; of more the loss on validation pieces rises
     batch_size: int = 24  # excerpts
@@ -59,7 +59,7 @@ class LearningOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least("learning", self, channels=1, blocks=1, kernel=1, hidden=0, steps=1, batch_size=1)
+        at_least("learning", self, channels=1, blocks=1, kernel=1, hidden=1, steps=1, batch_size=1)
         at_least("learning", self, dropout=0, ema=0, learning_rate=0, clip_norm=0, weight_decay=0)
         at_least("learning", self, decay_steps=1, validation_steps=1, validation_seconds=1, seconds=1)
         at_least("learning", self, chords=1, seed=0)

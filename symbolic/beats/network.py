@@ -35,7 +35,7 @@ class Readings:
 
 class BeatNetwork(nn.Module):
     """Dilated convolutions over chords (after Davies and Böck, 2019), over them an LSTM both ways (after Liu,
-    Kong, Morfi and Benetos, 2022) unless `hidden` is 0, a linear head for each question to both."""
+    Kong, Morfi and Benetos, 2022), a linear head for each question to both."""
 
     def __init__(
         self,
@@ -49,18 +49,15 @@ class BeatNetwork(nn.Module):
         self.first = nn.Conv1d(FEATURES, channels, kernel, padding=kernel // 2)
         self.blocks = nn.Sequential(*(Block(channels, kernel, 2**row, dropout / 2) for row in range(blocks)))
         self.channel_dropout, self.dropout = nn.Dropout1d(dropout), nn.Dropout(dropout)
-        self.lstm = nn.LSTM(channels, hidden, bidirectional=True, batch_first=True) if hidden else None
+        self.lstm = nn.LSTM(channels, hidden, bidirectional=True, batch_first=True)
         width = channels + 2 * hidden
         self.heads = nn.ModuleDict({name: nn.Linear(width, size) for name, size in HEADS.items()})
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
         """Logits (B, C, size) of each head, of features (B, C, FEATURES)."""
         near = F.gelu(self.blocks(F.gelu(self.first(features.transpose(1, 2)))))
-        both = near.transpose(1, 2)
-        if self.lstm is not None:
-            far, _ = self.lstm(self.channel_dropout(near).transpose(1, 2))
-            both = torch.cat([both, far], dim=2)
-        both = self.dropout(both)
+        far, _ = self.lstm(self.channel_dropout(near).transpose(1, 2))
+        both = self.dropout(torch.cat([near.transpose(1, 2), far], dim=2))
         return {name: head(both).float() for name, head in self.heads.items()}
 
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,15 @@ def parts_of(name: str) -> "list[Part]":
         return [part for part in partitura.load_score(str(corpus() / name)).parts if part.notes_tied]
 
 
+def single_notes(table: NDArray[Any]) -> NDArray[np.int64]:
+    """Rows of a table of notes, by time and pitch: without grace notes, which have no time, and of two voices
+    on one key at once the first."""
+    rows = np.flatnonzero(table["duration_quarter"] > 0)
+    places = np.stack([table["onset_quarter"][rows], table["pitch"][rows]])
+    _, first = np.unique(places, axis=1, return_index=True)
+    return np.asarray(rows[first])
+
+
 def chorales() -> list[str]:
     """Names of Bach's chorales: cantatas' numbers and 253 to 438, which have four voices."""
     names = [f"bach/{path.name}" for path in sorted((corpus() / "bach").glob("bwv*.mxl"))]
@@ -124,10 +133,7 @@ def read_score(name: str) -> Score | None:
         rows = list(_beats(parts[0]))
     except (IndexError, KeyError, ValueError, AttributeError):
         return None  # a few files of the corpus
-    table = table[table["duration_quarter"] > 0]  # grace notes have no time
-    # Two voices on one key are one note. By time, then pitch.
-    _, single = np.unique(np.stack([table["onset_quarter"], table["pitch"]]), axis=1, return_index=True)
-    table = table[single]
+    table = table[single_notes(table)]
     beats, downbeat, thirds, fifths = (np.array(column) for column in zip(*rows, strict=True))
     later = np.concatenate([[True], np.diff(beats) > SAME])
     return Score(

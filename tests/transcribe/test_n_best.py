@@ -88,8 +88,9 @@ def test_where_the_search_ends_with_fewer_a_notice_says_so(
     (music / "a.3.mid").write_bytes(b"of an earlier run")
     # Notes that are clear by 12 nats leave one hypothesis.
     assert main([str(music / "a.npz"), *WORDS, "--n-best", "3", "--temperature", "0.001"]) == 0
-    notice = f"transcribe: notice: {music}/a.npz: 1 of 3 transcriptions: the search ended with no more\n"
-    assert notice in capsys.readouterr().err
+    notice, line = capsys.readouterr().err.splitlines()
+    expected = f"transcribe: notice: {music}/a.npz: 1 of 3 transcriptions: the search ended with no more"
+    assert notice == expected and line.startswith(f"transcribe: {music}/a.npz -> ")
     assert sorted(path.name for path in music.iterdir()) == ["a.mid", "a.npz"]
 
 
