@@ -22,7 +22,9 @@ from symbolic.priors.loading import load_prior
 
 SAME = 0.8
 EXACT = ("lstm-conv-nade", "biaxial", "tp-lstm-nade", "lstm-nade", "rnn-nade", "rnn-bernoulli")
-PRIORS = ["biaxial/jsb+cache", "lstm-conv-nade/jsb+cache", *(f"{model}/jsb" for model in EXACT)]
+TOGETHER = "lstm-conv-nade/jsb+biaxial/jsb"
+CACHED = [f"{name}+cache" for name in (TOGETHER, "biaxial/jsb", "lstm-conv-nade/jsb")]
+PRIORS = [*CACHED, TOGETHER, *(f"{model}/jsb" for model in EXACT)]
 Tune = tuple[int, ...]
 
 

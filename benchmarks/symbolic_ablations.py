@@ -2,7 +2,8 @@
 
 Is: the config of a classic set trained again and again, each time with one thing changed: nats a step of the
 test split and of validation. Variants that are there already (in --run) are only measured, broken ones go on:
-it may be interrupted, and two may run side by side on variants of their own.
+it may be interrupted, and two may run side by side on variants of their own. The seeds as one are the mean of
+their probabilities (priors.ensemble).
 Is not: the shipped weights beside all other models (benchmarks.symbolic_models).
 
     python -m benchmarks.symbolic_ablations --sets piano_midi --variants "seed 1" "seed 2"
@@ -12,11 +13,16 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from benchmarks.lib.training_queue import only_one
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
+from symbolic.datasets.classic import ClassicName, read_classic
 from symbolic.datasets.splits import read_splits
 from symbolic.errors import NotebeamError
+from symbolic.evaluation.likelihood import log_likelihood
+from symbolic.priors.base import Prior
+from symbolic.priors.ensemble import Ensemble
 from symbolic.priors.loading import load_prior
 from symbolic.training.checkpoint import FILE as CHECKPOINT
 from symbolic.training.config import TrainingConfig, read_config
@@ -24,6 +30,8 @@ from symbolic.training.loop import train
 
 MODEL = "lstm-conv-nade"
 SHIPPED = "as shipped (seed 0)"
+SEEDS = (SHIPPED, "seed 1", "seed 2")
+TOGETHER = "seeds 0, 1 and 2 as one"
 CONFIGS = Path("symbolic/training/configs")
 SETS = ("piano_midi", "nottingham", "musedata", "jsb")
 # Updates, where the config has minutes: how many differs from machine to machine.
@@ -81,7 +89,7 @@ def config_of(dataset: str, variant: str) -> TrainingConfig:
 def usual(dataset: str) -> list[str]:
     """The variants that there are of a set: where nothing is transposed, not the one without."""
     transposed = read_config(CONFIGS / f"{MODEL}-{dataset}.toml").data.transpose
-    return [name for name in VARIANTS if transposed or VARIANTS[name] is not untransposed]
+    return [name for name in VARIANTS if transposed or VARIANTS[name] is not untransposed] + [TOGETHER]
 
 
 def weights_of(dataset: str, variant: str, run: Path) -> Path:
@@ -103,19 +111,32 @@ def weights_of(dataset: str, variant: str, run: Path) -> Path:
     return weights
 
 
+def prior_of(dataset: str, variant: str, run: Path) -> Prior:
+    """The variant's prior, trained unless it is there."""
+    if variant == TOGETHER:
+        return Ensemble([prior_of(dataset, seed, run) for seed in SEEDS])
+    return load_prior(f"{MODEL}/{dataset}" if variant == SHIPPED else weights_of(dataset, variant, run))
+
+
 def row_of(dataset: str, variant: str, run: Path) -> dict[str, str | int | float]:
     """The row of a variant."""
-    prior = load_prior(f"{MODEL}/{dataset}" if variant == SHIPPED else weights_of(dataset, variant, run))
-    scores = prior.require_card().scores  # the training measured them
-    return {
+    prior = prior_of(dataset, variant, run)
+    scores = dict(prior.require_card().scores)  # the training measured them
+    if not scores:
+        data = read_classic(cast(ClassicName, dataset))
+        scores["test_nats_per_step"] = log_likelihood(prior, data.test).per_step
+        scores["valid_nats_per_step"] = log_likelihood(prior, data.valid).per_step
+    row: dict[str, str | int | float] = {
         "set": dataset,
         "variant": variant,
         "log_likelihood_nats_per_step": scores["test_nats_per_step"],
         "valid_nats_per_step": scores["valid_nats_per_step"],
-        "best_step": scores["best_step"] if "best_step" in scores else scores["best_update"],
         "parameters": sum(parameter.numel() for parameter in prior.parameters()),
-        "minutes": scores["minutes"],
     }
+    if "minutes" in scores:
+        kept = scores["best_step"] if "best_step" in scores else scores["best_update"]
+        row |= {"best_step": kept, "minutes": scores["minutes"]}
+    return row
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = benchmark_parser("symbolic_ablations", __doc__)
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
     parser.add_argument(
-        "--variants", nargs="+", choices=list(VARIANTS), help="(default: all that change something)"
+        "--variants", nargs="+", choices=[*VARIANTS, TOGETHER], help="(default: all that there are)"
     )
     parser.add_argument(
         "--run", type=Path, default=Path("runs/symbolic_ablations"), metavar="FOLDER", help="of the trainings"

@@ -41,11 +41,13 @@ from symbolic.estimators.ais import AisOptions
 from symbolic.evaluation.accuracy import Roll, expected_accuracies
 from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.priors.base import Prior
+from symbolic.priors.ensemble import JOINED
 from symbolic.priors.loading import load_prior, read_card, weights_folder
 from symbolic.priors.piece_cache import SUFFIX
 from symbolic.training.config import read_config
 
 CACHED = ("lstm-nade", "biaxial", "lstm-conv-nade")  # rows that have another with a cache over the piece
+ENSEMBLE = ("lstm-conv-nade", "biaxial")  # rows that have another as one prior
 CONFIGS = Path(__file__).parent.parent / "symbolic" / "training" / "configs"
 Values = dict[str, str | int | float]
 Cell = tuple[str, str]  # row and set
@@ -81,7 +83,8 @@ def row_of(model: str, name: str) -> Cell | None:
 def weights(folder: Path) -> dict[Cell, Path]:
     """Weights of every trained row and set: those that are shipped, else those of a run in `folder`.
 
-    Rows with a cache have those of the row without, and "+cache" behind them, as `load_prior` takes it.
+    Rows with a cache have those of the row without, and "+cache" behind them, as `load_prior` takes it; an
+    ensemble those of its members, with "+" between them.
     """
     found: dict[Cell, Path] = {}
     paths = [*sorted(folder.glob("*/weights.safetensors")), *sorted(weights_folder().glob("*/*.safetensors"))]
@@ -92,6 +95,11 @@ def weights(folder: Path) -> dict[Cell, Path]:
             found[row] = path  # what is shipped comes last, and counts
             if row[0] in CACHED:
                 found[row[0] + SUFFIX, row[1]] = Path(f"{path}{SUFFIX}")
+    for dataset in SETS:
+        members = [str(found[row, dataset]) for row in ENSEMBLE if (row, dataset) in found]
+        if len(members) == len(ENSEMBLE):
+            for suffix in ("", SUFFIX):
+                found[JOINED.join(ENSEMBLE) + suffix, dataset] = Path(JOINED.join(members) + suffix)
     return found
 
 

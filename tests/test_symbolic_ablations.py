@@ -9,6 +9,8 @@ import pytest
 from benchmarks import symbolic_ablations as ablations
 from symbolic.datasets.splits import Splits
 from symbolic.errors import NotebeamError
+from symbolic.priors.loading import load_prior, save_prior, weights_folder
+from symbolic.priors.registry import build_prior
 from symbolic.training.config import LoopConfig
 
 
@@ -61,3 +63,15 @@ def test_what_is_shipped_has_its_row_from_its_card(tmp_path: Path) -> None:
     row = ablations.row_of("nottingham", ablations.SHIPPED, tmp_path)
     assert (row["log_likelihood_nats_per_step"], row["best_step"]) == (-1.1577, 2472)
     assert row["parameters"] == 506_996 and not list(tmp_path.iterdir())
+
+
+def test_seeds_as_one_are_the_mean_of_the_three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = weights_folder() / "lstm-conv-nade" / "jsb.safetensors"
+    other = build_prior("lstm-conv-nade", load_prior(shipped).require_card().options)
+    other.card = load_prior(shipped).card
+    save_prior(other, tmp_path / "other.safetensors")  # untrained: all chorales are next to impossible
+    paths = {"seed 1": shipped, "seed 2": tmp_path / "other.safetensors"}
+    monkeypatch.setattr(ablations, "weights_of", lambda dataset, variant, run: paths[variant])
+    row = ablations.row_of("jsb", ablations.TOGETHER, tmp_path)
+    assert row["log_likelihood_nats_per_step"] == pytest.approx(-4.6163 + np.log(2 / 3), abs=1e-3)
+    assert row["parameters"] == 3 * 385_439 and "best_step" not in row

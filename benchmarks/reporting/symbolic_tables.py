@@ -82,7 +82,8 @@ def symbolic_ablations() -> str:
 def _variant(row: Report | None) -> str:
     if row is None:
         return ""
-    return f"{row['log_likelihood_nats_per_step']:.3f} ({row['best_step']})"
+    kept = f" ({row['best_step']})" if "best_step" in row else ""
+    return f"{row['log_likelihood_nats_per_step']:.3f}{kept}"
 
 
 def shared_tunes() -> str:

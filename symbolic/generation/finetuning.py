@@ -14,7 +14,7 @@ from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.evaluation.surprise import best_key
 from symbolic.files import temporary_folder
 from symbolic.priors.base import Prior, PriorCard
-from symbolic.priors.loading import load_prior
+from symbolic.priors.loading import load_prior, members_of
 from symbolic.priors.piece_cache import SUFFIX
 from symbolic.priors.steps import Roll, read_steps, transposed
 from symbolic.training.config import LoopConfig, TrainingConfig
@@ -46,6 +46,8 @@ def finetune(
     """
     if name.endswith(SUFFIX):
         raise NotebeamError("--finetune", name, f"{name.removesuffix(SUFFIX)}: a cache has nothing to learn")
+    if len(members_of(name)) > 1:
+        raise NotebeamError("--finetune", name, "one of these priors: each is trained by itself")
     prior = load_prior(name)
     splits = _splits(prior, folder, options)
     loop = LoopConfig(

@@ -14,6 +14,7 @@ from symbolic.devices import device_named
 from symbolic.errors import NotebeamError, within
 from symbolic.files import read_json
 from symbolic.priors.base import Prior, PriorCard
+from symbolic.priors.ensemble import JOINED, Ensemble
 from symbolic.priors.piece_cache import SUFFIX, PieceCache
 from symbolic.priors.registry import build_prior, full_options
 
@@ -51,7 +52,8 @@ def load_prior(name_or_path: str | PathLike[str], device: str | torch.device = "
 
     Args:
         name_or_path: one of `list_priors()`, or the path of a .safetensors file with its card beside it. The
-            module of a model of one's own must be imported first. With "+cache" behind it, the prior is
+            module of a model of one's own must be imported first. Several with "+" between them are one
+            prior, the mean of their probabilities (priors.ensemble). With "+cache" behind it, the prior is
             mixed with a cache over the piece (priors.piece_cache).
         device: where its weights go.
 
@@ -67,6 +69,8 @@ def load_prior(name_or_path: str | PathLike[str], device: str | torch.device = "
     text = path_of(name_or_path, "load_prior", "a prior's name or the path of a .safetensors file")
     if text.endswith(SUFFIX):
         return PieceCache(load_prior(text.removesuffix(SUFFIX), device))
+    if len(members := members_of(text)) > 1:
+        return Ensemble([load_prior(member, device) for member in members])
     path, place = Path(text), device_named(device, "load_prior(device)")
     if text in list_priors():
         path = weights_folder() / f"{text}.safetensors"
@@ -91,6 +95,13 @@ def load_prior(name_or_path: str | PathLike[str], device: str | torch.device = "
     return prior.eval().to(place)
 
 
+def members_of(text: str) -> list[str]:
+    """The priors that a name joins by "+"; a path that holds a "+" itself is one."""
+    parts = text.split(JOINED)
+    joined = not {*parts}.isdisjoint(list_priors()) or all(part.endswith(".safetensors") for part in parts)
+    return parts if joined else [text]
+
+
 def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
     """Write a prior's weights to `path` (.safetensors) and its card, with all options, beside them (.json).
 
@@ -111,6 +122,8 @@ def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
         raise NotebeamError(
             "save_prior(prior)", "a cache around a prior", f"the prior itself, without {SUFFIX}"
         )
+    if isinstance(prior, Ensemble):
+        raise NotebeamError("save_prior(prior)", "an ensemble", "each of its priors by itself")
     if target.suffix != ".safetensors":
         raise NotebeamError("save_prior(path)", str(path), "a path that ends in .safetensors")
     card = replace(card, options=full_options(card.model, card.options))
