@@ -95,8 +95,10 @@ def read_blocks(
         found = True
         yield block
     if not found:
+        length = duration(path) if start and not faults else None
         why = f" ({faults[0]})" if faults else ""
-        raise NotebeamError(str(path), f"no samples{why}", f"audio between {start:g} s and {_named(stop)}")
+        got = f"{length:.1f} s" if length else f"no samples{why}"
+        raise NotebeamError(str(path), got, f"audio between {start:g} s and {_named(stop)}")
     if notice is not None and mixer.taken is not None:
         notice(CANCELLED)
     if faults:

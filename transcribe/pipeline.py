@@ -175,6 +175,8 @@ class Transcriber(Checked):
         path = Path(audio)
         if path.suffix.lower() == POSTERIORGRAM:
             part = between(read_posteriorgram(path), self.start, self.stop, str(path))
+            if self.tuning is not None and notice is not None:
+                notice("a posteriorgram was listened to before: no use for a tuning")
             return self._decoded(part, str(path), notice, damage)
         posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage, notice)
         return self._decoded(posteriorgram, str(path), notice, damage)

@@ -123,7 +123,7 @@ def _write(
 
     for path in job.outputs:
         path.parent.mkdir(parents=True, exist_ok=True)
-    if job.score is not None and result.beats is not None:
+    if job.score is not None:
         _write_score(job.score, result.notes, result.beats, f"{job.source}: --score", fault)
     if job.csv is not None:
         write_csv(job.csv, result.notes)
@@ -144,14 +144,20 @@ def _write(
         notes.save(path, tempo, pedal=args.pedal, beats=result.beats, right=right)
 
 
-def _write_score(path: Path, notes: Notes, beats: Beats, place: str, fault: Callable[[str], None]) -> None:
+def _write_score(
+    path: Path, notes: Notes, beats: Beats | None, place: str, fault: Callable[[str], None]
+) -> None:
     """The score; that there is nothing to write is a fault, and the other files are written."""
     from symbolic.errors import NotebeamError
     from transcribe.musicxml import write_score
 
+    if beats is None:  # which was told; a score of an earlier run would be taken for this one's
+        path.unlink(missing_ok=True)
+        return
     try:
         write_score(path, notes, beats, place)
     except NotebeamError as error:
+        path.unlink(missing_ok=True)
         fault(f"{error}; the other files are written")
 
 

@@ -287,6 +287,8 @@ def test_too_few_notes_for_beats_are_written_without_bars(
     ideal(few).save(tmp_path / "c.npz")
     report = tmp_path / "r.jsonl"
     asked = ["--score", str(tmp_path / "c.musicxml")] if score else ["--beats", "auto"]
+    if score:
+        (tmp_path / "c.musicxml").write_text("of an earlier run")
     assert main([str(tmp_path / "c.npz"), *asked, "-q", "--report", str(report)]) == 1
     without = "the notes are written without bars" + (", and there is no score" if score else "")
     assert capsys.readouterr().err == (

@@ -192,3 +192,10 @@ def test_the_last_few_samples_do_not_tell_whether_channels_cancel() -> None:
     assert mixer.taken is None
     mixer(np.concatenate([music, -music], axis=1))
     assert mixer.taken == 0
+
+
+def test_a_tuning_is_of_no_use_to_a_posteriorgram(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_posteriorgram(tmp_path / "p.npz")
+    for words, told in (([], False), (["--tuning", "415"], True)):
+        assert main([str(path), "--prior", "none", *words]) == 0
+        assert ("no use for a tuning" in capsys.readouterr().err) == told

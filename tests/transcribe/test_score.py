@@ -169,6 +169,8 @@ def test_an_empty_transcription_is_one_line_and_has_no_score(
 ) -> None:
     Posteriorgram(frame=np.zeros((200, 88)), onset=np.zeros((200, 88)), hop=0.02).save(tmp_path / "a.npz")
     (tmp_path / "beats.txt").write_text("0.5\n1.0\n1.5\n")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.musicxml").write_text("of an earlier run")
     words = [
         str(tmp_path / "a.npz"),
         "-o",
