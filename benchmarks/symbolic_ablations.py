@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from benchmarks.lib.training_queue import only_one
+from benchmarks.lib.training_queue import only_one, train_in
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from symbolic.datasets.classic import ClassicName, read_classic
 from symbolic.datasets.splits import read_splits
@@ -24,9 +24,7 @@ from symbolic.evaluation.likelihood import log_likelihood
 from symbolic.priors.base import Prior
 from symbolic.priors.ensemble import Ensemble
 from symbolic.priors.loading import load_prior
-from symbolic.training.checkpoint import FILE as CHECKPOINT
 from symbolic.training.config import TrainingConfig, read_config
-from symbolic.training.loop import train
 
 MODEL = "lstm-conv-nade"
 SHIPPED = "as shipped (seed 0)"
@@ -94,21 +92,10 @@ def usual(dataset: str) -> list[str]:
 
 def weights_of(dataset: str, variant: str, run: Path) -> Path:
     """The variant's weights, trained unless they are there."""
-    folder = run / f"{dataset}-{variant.replace(' ', '-')}"
-    weights = folder / "weights.safetensors"
+    folder, config = run / f"{dataset}-{variant.replace(' ', '-')}", config_of(dataset, variant)
     with only_one(folder):
-        if not weights.with_suffix(".json").is_file():
-            config = config_of(dataset, variant)
-            train(
-                config,
-                read_splits(config.data),
-                folder,
-                output=weights,
-                command="python -m benchmarks.symbolic_ablations",
-                resume=(folder / CHECKPOINT).is_file(),
-                log=lambda line: print(f"{dataset}, {variant}: {line}", flush=True),
-            )
-    return weights
+        splits, command = read_splits(config.data), "python -m benchmarks.symbolic_ablations"
+        return train_in(folder, config, splits, command=command, log=lambda line: print(line, flush=True))
 
 
 def prior_of(dataset: str, variant: str, run: Path) -> Prior:

@@ -101,12 +101,11 @@ def train_rows(
         key = repr(config.data)
         if key not in splits:
             splits = {key: read_splits(config.data)}
-        weights = run / path.stem / "weights.safetensors"
+        # As it would be typed here: the card names no folder of this machine.
+        command = f"python -m symbolic.training {os.path.relpath(path)}"
+        folder = run / path.stem
         try:
-            if not (weights.is_file() and weights.with_suffix(".json").is_file()):
-                _train(path, config, splits[key], weights, log, deadline)
-                _in_time(deadline)  # measuring has no checkpoints: it stands at the beginning of a slice
-            row = measure(weights)
+            row = measure(train_in(folder, config, splits[key], command=command, log=log, deadline=deadline))
         except NotebeamError as error:
             failures.append(f"{path}: {error}")
             log(f"{path.stem}: {error}")
@@ -117,32 +116,40 @@ def train_rows(
     return failures
 
 
-def _train(
-    path: Path, config: TrainingConfig, splits: Splits, weights: Path, log: Log, deadline: float | None
-) -> None:
-    """Train a prior in the folder of `weights`, from its checkpoint if there is one."""
-    folder = weights.parent
+def train_in(
+    folder: Path,
+    config: TrainingConfig,
+    splits: Splits,
+    *,
+    command: str,
+    log: Log,
+    deadline: float | None = None,
+) -> Path:
+    """Train a prior in a folder, from its checkpoint if there is one, its log beside it; -> its weights.
+
+    What is trained already is left as it is. `command` is for the card.
+
+    Raises:
+        SliceEnded: at a validation after the deadline, a time of `time.monotonic`.
+    """
+    weights = folder / "weights.safetensors"
+    if weights.is_file() and weights.with_suffix(".json").is_file():
+        return weights
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "training.log").open("a", encoding="utf-8") as file:
 
         def note(line: str) -> None:
             file.write(line + "\n")
             file.flush()
-            log(f"{path.stem}: {line}")
+            log(f"{folder.name}: {line}")
             # Lines come after a checkpoint was written: nothing is lost if the training stops here.
             if line.startswith("step "):
                 _in_time(deadline)
 
-        train(
-            config,
-            splits,
-            folder,
-            output=weights,
-            # As it would be typed here: the card names no folder of this machine.
-            command=f"python -m symbolic.training {os.path.relpath(path)}",
-            resume=(folder / CHECKPOINT).is_file(),
-            log=note,
-        )
+        resume = (folder / CHECKPOINT).is_file()
+        train(config, splits, folder, output=weights, command=command, resume=resume, log=note)
+    _in_time(deadline)  # measuring has no checkpoints: it stands at the beginning of a slice
+    return weights
 
 
 def _in_time(deadline: float | None) -> None:
