@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from acoustic.audio import Samples
 from acoustic.concert_pitch import Tuning
@@ -18,6 +19,9 @@ FRAME = 320  # samples over which a level is measured
 # Full scale 1; the middle of what the networks are trained on, and what nothing is raised by more than.
 LEVEL = 10 ** (-27 / 20)
 MOST_GAIN = 10 ** (55 / 20)  # beyond it lies the noise of 16 bits
+# A thump must not set the level: no frame counts as more than OUTLIER times the one that is the last of the
+# loudest SHARE, or the last of FEW, which no thump is as long as.
+OUTLIER, SHARE, FEW = 5.0, 0.003, 12
 
 
 class Survey:
@@ -29,7 +33,7 @@ class Survey:
         self._file = SpooledTemporaryFile(IN_MEMORY)
         self._rest = np.zeros(0, dtype=np.float32)  # less than a frame, not measured yet
         self._sum, self.count = 0.0, 0  # of samples, and how many there are
-        self._energy = self._squared = 0.0  # sums over frames of the variance, and of its square
+        self._energy: list[NDArray[np.float64]] = []  # variance of each frame, block by block
 
     def __enter__(self) -> "Survey":
         return self
@@ -46,14 +50,12 @@ class Survey:
         whole = np.concatenate([self._rest, block])
         frames = len(whole) // FRAME
         self._rest = whole[frames * FRAME :]
-        energy = whole[: frames * FRAME].reshape(frames, FRAME).var(axis=1, dtype=np.float64)
-        self._energy += float(energy.sum())
-        self._squared += float(np.square(energy).sum())
+        self._energy.append(whole[: frames * FRAME].reshape(frames, FRAME).var(axis=1, dtype=np.float64))
 
     @property
     def level(self) -> float:
         """Root mean square of what sounds, full scale 1: a moment counts by its energy, silence not."""
-        return (self._squared / self._energy) ** 0.5 if self._energy else 0.0
+        return level_of(np.concatenate([*self._energy, np.zeros(0)]))
 
     @property
     def gain(self) -> float:
@@ -66,3 +68,14 @@ class Survey:
         self._file.seek(0)
         while data := self._file.read(4 * BLOCK_SAMPLES):
             yield (np.frombuffer(data, dtype=np.float32) - offset) * gain
+
+
+def level_of(energy: NDArray[np.float64]) -> float:
+    """The level of frames of these energies (n,), full scale 1, whatever a few loud moments have."""
+    sounding = energy[energy > 0]
+    if not len(sounding):
+        return 0.0
+    rank = max(min(FEW, len(sounding) // 4), int(SHARE * len(sounding)), 1)
+    usual = np.partition(sounding, -rank)[-rank]
+    counted = np.minimum(sounding, OUTLIER * usual)
+    return float((np.square(counted).sum() / counted.sum()) ** 0.5)

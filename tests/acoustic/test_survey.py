@@ -51,6 +51,22 @@ def test_the_level_is_that_of_what_sounds() -> None:
     assert surveyed(tone + np.float32(0.3)).level == pytest.approx(surveyed(tone).level, rel=0.01)
 
 
+@pytest.mark.parametrize("repeats", [10, 40])
+def test_a_thump_does_not_set_the_level(small: Listener, repeats: int) -> None:
+    quiet = np.tile(struck(0.01), repeats)
+    times = np.arange(RATE_HZ // 7) / RATE_HZ
+    thump = 0.9 * np.exp(-times / 0.04) * np.sin(2 * np.pi * 60 * times)
+    loud = quiet.copy()
+    loud[RATE_HZ // 2 : RATE_HZ // 2 + len(thump)] += thump.astype(np.float32)
+    assert surveyed(loud).level == pytest.approx(surveyed(quiet).level, rel=1.5)
+    clean, found = small(quiet, rate=RATE_HZ).onset, small(loud, rate=RATE_HZ).onset
+    assert clean is not None and found is not None and clean[90:].max() > 0.5
+    assert found[90:][clean[90:] > 0.5].min() > 0.3
+    # Music that is loud for as long as a chord is no thump.
+    late = np.concatenate([quiet, struck(0.5)])
+    assert surveyed(late).level == pytest.approx(surveyed(struck(0.5)).level, rel=0.2)
+
+
 @pytest.mark.parametrize("size", [1, 319, 7_000, 10**6])
 def test_samples_come_back_in_order_at_one_level(size: int) -> None:
     audio = struck()[: 3_000 if size == 1 else BLOCK_SAMPLES + 5]
