@@ -47,8 +47,9 @@ class AugmentOptions:
         for name in CHANCES:
             if not 0 <= getattr(self, name) <= 1:
                 raise NotebeamError(f"AugmentOptions.{name}", getattr(self, name), "a probability")
-        if min(self.drive) <= 0:
-            raise NotebeamError("AugmentOptions.drive", self.drive, "numbers above 0")
+        for name in ("drive", "decay_seconds"):
+            if not min(getattr(self, name)) > 0:
+                raise NotebeamError(f"AugmentOptions.{name}", getattr(self, name), "numbers above 0")
         if self.reflections < 0:
             raise NotebeamError("AugmentOptions.reflections", self.reflections, "a count")
 

@@ -30,6 +30,8 @@ class FeatureOptions:
         sizes = (self.hop_samples, self.rate_hz, self.bins_per_semitone, *self.windows)
         if min(sizes) < 1 or not self.windows:
             raise NotebeamError("FeatureOptions", self, "positive sizes")
+        if any(window % 2 for window in self.windows):
+            raise NotebeamError("FeatureOptions.windows", self.windows, "even numbers of samples")
 
     @property
     def hop(self) -> float:

@@ -6,26 +6,30 @@ if __name__ == "__main__":  # before all other imports, which take seconds
     end_at_signals("acoustic.training", RESUMABLE)
 
 import argparse
+import json
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from acoustic.audio import RATE_HZ
 from acoustic.augmentation import AugmentOptions
 from acoustic.features import FeatureOptions
 from acoustic.loading import ModelCard, save_network
 from acoustic.network import HarmonicNet, NetworkOptions
 from acoustic.training.corpus import Clips, CorpusOptions, Track, load_track
-from acoustic.training.loop import LoopOptions, Training
+from acoustic.training.loop import CHECKPOINT, LoopOptions, Training
 from acoustic.training.renderings import rendered
 from acoustic.training.starting import began_as, begin_with
 from acoustic.training.teaching import TaughtClips, TeacherOptions, load_teacher
 from symbolic.checkpoints import check_weights_path, write_json
-from symbolic.config import options_from, read_toml
+from symbolic.config import check_seed, options_from, read_toml
 from symbolic.datasets.maps import read_maps
 from symbolic.errors import NotebeamError
+from symbolic.files import read_json
 from symbolic.runlog import begin_log
 
 SECTIONS: dict[str, Any] = {
@@ -36,7 +40,9 @@ SECTIONS: dict[str, Any] = {
     "loop": LoopOptions,
     "teacher": TeacherOptions,
 }
+CONFIG = "config.json"  # in full, in the run's folder
 VALID_STEPS = 8
+TAKEN = ("checkpoint", "config")  # names of other files of a run
 CURVE_POINTS = 12  # of the learning curve that the card shows
 HELD_OUT = 20  # one of so many renderings, where there is nothing else
 
@@ -50,6 +56,12 @@ class RunOptions:
     start: str = ""  # a file of weights to begin with, wherever they fit; its path as seen from the config
     data: str = ""
     licence: str = ""
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        if not self.name or self.name in TAKEN or not {*"/\\"}.isdisjoint(self.name):
+            expected = f"the name of a file, without its suffix, and not {' or '.join(TAKEN)}"
+            raise NotebeamError("name", self.name, expected)
 
 
 def tracks(options: CorpusOptions) -> tuple[list[list[Track]], list[Track]]:
@@ -71,6 +83,9 @@ def tracks(options: CorpusOptions) -> tuple[list[list[Track]], list[Track]]:
         return [[], [t for i, t in enumerate(renderings) if i % HELD_OUT]], renderings[::HELD_OUT]
     recordings = read_maps("synth")
     compositions = sorted({recording.composition for recording in recordings})
+    if max(options.valid_compositions, 1) >= len(compositions):
+        expected = f"fewer than the {len(compositions)} compositions that there are"
+        raise NotebeamError("corpus.valid_compositions", options.valid_compositions, expected)
     held = set(compositions[:: -(-len(compositions) // max(options.valid_compositions, 1))])
     for recording in recordings:
         part = valid if recording.composition in held else synthesised
@@ -87,6 +102,9 @@ def train(
 
     Returns:
         The file of weights, by default `folder`/NAME.safetensors; its card lies beside it.
+
+    Raises:
+        NotebeamError: a bad config, nothing to learn from, a run of another config to resume.
     """
     table = dict(table)
     parts: dict[str, Any] = {
@@ -98,6 +116,11 @@ def train(
         raise NotebeamError(
             f"{config}: teacher", teaching.weights, 'loop.learn = "trunk": all but velocities'
         )
+    if features.rate_hz != RATE_HZ:
+        raise NotebeamError(f"{config}: features.rate_hz", features.rate_hz, f"{RATE_HZ}, the corpus's")
+    whole = json.loads(json.dumps(asdict(run) | {name: asdict(part) for name, part in parts.items()}))
+    if resume:
+        check_same(folder / CONFIG, whole)
     teacher = load_teacher(teaching, config.parent, features)
     torch.manual_seed(run.seed)
     network = HarmonicNet(features, sizes)
@@ -109,7 +132,7 @@ def train(
     training = Training(network.to("cuda" if torch.cuda.is_available() else "cpu"), loop, folder)
     if resume:
         training.resume()
-    write_json(folder / "config.json", asdict(run) | {name: asdict(part) for name, part in parts.items()})
+    write_json(folder / CONFIG, whole)
     begin_log(folder, training.step)
     groups, valid = tracks(corpus)
     shares = [1 - corpus.rendered_share, corpus.rendered_share]
@@ -118,6 +141,8 @@ def train(
     hours = [sum(len(t.samples) for t in group) / features.rate_hz / 3600 for group in groups]
     logging.info("%.2f h synthesised, %.2f h rendered, resumed at step %d", *hours, training.step)
     path = output or folder / f"{run.name}.safetensors"
+    if path.resolve() == (folder / CHECKPOINT).resolve():
+        raise NotebeamError("--output", str(path), "another file than the run's checkpoint")
 
     def keep() -> None:
         """The averaged weights so far, with their card."""
@@ -138,6 +163,24 @@ def train(
 
     training.run(TaughtClips(clips, teacher) if teacher else clips, held_out, keep)
     return path
+
+
+def check_same(path: Path, config: Mapping[str, Any]) -> None:
+    """Refuse to go on under another config than the one in full of the run's folder.
+
+    What it does not say (one of an older version may lack an option) may be anything.
+    """
+    if not path.is_file():
+        return
+    before = read_json(path, "the config of the run")
+    for section in ("seed", *SECTIONS):
+        was, now = before.get(section, {}), config[section]
+        if not isinstance(now, dict):
+            was, now = {section: before.get(section, now)}, {section: now}
+        for name, value in was.items():
+            if name in now and now[name] != value:
+                place = f"{section}.{name}" if name != section else name
+                raise NotebeamError(place, now[name], f"{value}, as the run to resume has it ({path})")
 
 
 def _thinned(curve: list[tuple[int, float, str]]) -> list[tuple[int, float, str]]:

@@ -47,6 +47,8 @@ class CorpusOptions:
         for name in ("semitone_chance", "plain_chance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise NotebeamError(f"CorpusOptions.{name}", getattr(self, name), "a probability")
+        if not self.cents >= 0:
+            raise NotebeamError("CorpusOptions.cents", self.cents, "a number, 0 or more")
         known = (*SETS, EXERCISES)
         if not self.performances or not set(self.performances) <= set(known):
             expected = f"some of {', '.join(known)}"

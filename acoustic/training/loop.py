@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 EVERY = 50  # steps between log lines
 EXPECTED = "a checkpoint to resume from"
+CHECKPOINT = "checkpoint.safetensors"  # in the run's folder
 COUNTERS = ("step", "seconds", "curve")  # in a checkpoint's header
 
 
@@ -240,15 +241,15 @@ class Training:
             "curve": json.dumps(self.curve),
             "options": json.dumps(asdict(self.options)),
         }
-        write_tensors(self.folder / "checkpoint.safetensors", tensors, header)
+        write_tensors(self.folder / CHECKPOINT, tensors, header)
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint.
 
         Raises:
-            NotebeamError: there is none, it is damaged, or it is of another config.
+            NotebeamError: there is none, it is damaged, or its [loop] is another.
         """
-        path = self.folder / "checkpoint.safetensors"
+        path = self.folder / CHECKPOINT
         tensors, header = read_tensors(path, EXPECTED)
         *values, stored = parse_metadata(path, header, (*COUNTERS, "options"), EXPECTED)
         if stored != json.loads(json.dumps(asdict(self.options))):

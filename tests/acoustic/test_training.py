@@ -16,10 +16,12 @@ from training_corpus import FEATURES, SMALL, clips, command, corpus_folder
 from acoustic.augmentation import AugmentOptions
 from acoustic.loading import ModelCard, load_network, save_network
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, NetworkOptions
+from acoustic.training.__main__ import train
 from acoustic.training.corpus import Batch, targets
 from acoustic.training.loop import LoopOptions, Training, learning_rate, losses, total, velocity_loss
 from acoustic.training.starting import began_as, begin_with
 from symbolic.checkpoints import read_tensors, write_tensors
+from symbolic.config import read_toml
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 
@@ -313,3 +315,65 @@ def test_an_unknown_option_is_one_line_that_names_it(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.strip().startswith(f"acoustic.training: {config}: loop.stepps: got 3")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def run_here(
+    config: Path,
+    text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    output: Path | None = None,
+    *,
+    resume: bool = False,
+) -> None:
+    """The training of a config, in this process."""
+    monkeypatch.setenv("NOTEBEAM_DATA", str(config.parent / "data"))
+    monkeypatch.setenv("NOTEBEAM_CACHE", str(config.parent / "cache"))
+    config.write_text(text)
+    train(read_toml(config), config, config.parent / "run", resume=resume, output=output)
+
+
+def test_a_run_is_not_resumed_under_another_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = corpus_folder(tmp_path)
+    text = config.read_text()
+    (tmp_path / "run").mkdir()
+    run_here(config, text, monkeypatch)
+    for other, message in (
+        ("seed = 7\n" + text, r"seed: got 7, expected 0, as the run to resume has it"),
+        (text.replace("[corpus]", "[corpus]\nseconds = 2.0"), r"corpus\.seconds: got 2\.0, expected 5\.0"),
+        (text + "[augment]\nroom_chance = 0.0\n", r"augment\.room_chance: got 0\.0, expected 0\.5"),
+    ):
+        with pytest.raises(NotebeamError, match=message):
+            run_here(config, other, monkeypatch, resume=True)
+    # Of an older version, which had no such option yet.
+    full = tmp_path / "run" / "config.json"
+    stored = json.loads(full.read_text())
+    del stored["augment"]["reflections"]
+    full.write_text(json.dumps(stored))
+    run_here(config, text, monkeypatch, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("part", "instead", "message"),
+    [
+        ('name = "tiny"', 'name = "checkpoint"', "name: got 'checkpoint', expected the name of a file"),
+        ('name = "tiny"', 'name = "a/b"', "name: got 'a/b', expected the name of a file"),
+        ('name = "tiny"', 'name = "tiny"\nseed = -1', "seed: got -1, expected an integer 0.."),
+        ("valid_compositions = 1", "valid_compositions = 2", "expected fewer than the 2 compositions"),
+        ("[corpus]", "[corpus]\ncents = -1.0", r"cents: got -1\.0, expected a number, 0 or more"),
+        ("[corpus]", "[features]\nwindows = [4095, 1024]\n[corpus]", "expected even numbers of samples"),
+        ("[corpus]", "[features]\nrate_hz = 22050\n[corpus]", r"rate_hz: got 22050, expected 16000"),
+        ("[corpus]", "[augment]\ndecay_seconds = [0.0, 0.0]\n[corpus]", "decay_seconds: got"),
+    ],
+)
+def test_a_bad_config_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, instead: str, message: str
+) -> None:
+    config = corpus_folder(tmp_path)
+    with pytest.raises(NotebeamError, match=message):
+        run_here(config, config.read_text().replace(part, instead), monkeypatch)
+
+
+def test_weights_are_not_written_over_the_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, checkpoint = corpus_folder(tmp_path), tmp_path / "run" / "checkpoint.safetensors"
+    with pytest.raises(NotebeamError, match="expected another file than the run's checkpoint"):
+        run_here(config, config.read_text(), monkeypatch, output=checkpoint)
