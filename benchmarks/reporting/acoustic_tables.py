@@ -126,6 +126,38 @@ def calibration() -> str:
     return markdown(header, rows) + "\n\n" + source(read_report("calibration"))
 
 
+def labels() -> str:
+    """Where labels lie against the sound, before and after they are moved onto it."""
+    report = read_report("labels")
+    header = [
+        "recordings",
+        "instrument",
+        "notes",
+        "before, ms",
+        "off by > 30 ms",
+        "after, ms",
+        "off by > 30 ms",
+    ]
+    header += ["soft notes after, ms", "off by > 30 ms"]
+    rows = [
+        [
+            row["corpus"],
+            row["instrument"],
+            str(row["notes"]),
+            *(
+                text
+                for when in ("before", "after", "soft_after")
+                for text in (
+                    f"{row[f'{when}_median_ms']:+.1f} ± {row[f'{when}_spread_ms']:.1f}",
+                    f"{100 * row[f'{when}_far']:.1f} %",
+                )
+            ),
+        ]
+        for row in rows_of(report)
+    ]
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "acoustic_models": acoustic_models,
     "ablations": ablations,
@@ -133,4 +165,5 @@ TABLES: dict[str, Callable[[], str]] = {
     "robustness": robustness,
     "domains": domains,
     "calibration": calibration,
+    "labels": labels,
 }
