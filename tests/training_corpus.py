@@ -1,4 +1,4 @@
-"""A tiny corpus to train on: a tone after silence, as clips and as files."""
+"""A tiny corpus to train on: a tone after silence, as clips and as files; a recording to make others of."""
 
 import os
 import subprocess
@@ -15,11 +15,14 @@ from acoustic.augmentation import AugmentOptions
 from acoustic.features import FeatureOptions
 from acoustic.network import NetworkOptions
 from acoustic.training.corpus import Clips, CorpusOptions, Track
-from symbolic.notes import Notes
+from acoustic.training.posteriorgrams import Item
+from symbolic.datasets.maps import Recording
+from symbolic.notes import Notes, write_tsv
 from symbolic.pitch import hertz
 
 FEATURES = FeatureOptions()
 SMALL = NetworkOptions(spectral_channels=2, channels=3, dilations=(1,))
+SCALE = Notes.make(np.arange(20) * 0.5, np.arange(20) * 0.5 + 0.4, 50 + np.arange(20), np.full(20, 70))
 
 
 def track(seconds: float = 6.0, pitch: int = 69) -> Track:
@@ -54,6 +57,17 @@ def corpus_folder(folder: Path) -> Path:
         "[corpus]\nrendered_share = 0.0\nbatch_size = 1\nvalid_compositions = 1\n[loop]\nsteps = 5\n"
     )
     return config
+
+
+def recorded(folder: Path) -> Item:
+    """A cut from 3 s on of a recording of ten seconds of noise."""
+    audio, table = folder / "piece.wav", folder / "piece.tsv"
+    soundfile.write(audio, np.random.default_rng(0).normal(0, 0.1, 160_000).astype(np.float32), 16_000)
+    write_tsv(table, SCALE)
+    source = Recording("piece", "piece", "StbgTGd2", 10.0, audio, table)
+    return Item(
+        name="piece", composition="piece", instrument="StbgTGd2", chain=None, source=source, start=3.0
+    )
 
 
 def command(config: Path, *options: str) -> "subprocess.CompletedProcess[str]":

@@ -6,18 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from training_corpus import SCALE, recorded
 
 from acoustic.training import posteriorgrams
-from acoustic.training.posteriorgrams import Item, main, plan, sound, write_all
+from acoustic.training.posteriorgrams import main, plan, sound, write_all
 from acoustic.training.renderings import HELD_OUT, Excerpt, RenderOptions, spread_over
 from symbolic.datasets import asap, pop909
 from symbolic.datasets.asap import Performance
 from symbolic.datasets.maps import Recording
 from symbolic.datasets.pop909 import Song
-from symbolic.notes import Notes, read_tsv, write_tsv
+from symbolic.notes import read_tsv
 from symbolic.posteriorgram import Posteriorgram
-
-SCALE = Notes.make(np.arange(20) * 0.5, np.arange(20) * 0.5 + 0.4, 50 + np.arange(20), np.full(20, 70))
 
 
 @dataclass(frozen=True)
@@ -73,17 +72,6 @@ def test_a_free_plan_has_nothing_of_asap_and_maps(music: Music) -> None:
     assert 0.15 < kinds.count("exercise") / len(kinds) < 0.35
     assert all(len(item.source.notes) for item in items if isinstance(item.source, Excerpt))
     assert [item.row() for item in plan(10, 5.0, free=True)] == [item.row() for item in items[:10]]
-
-
-def recorded(folder: Path) -> Item:
-    """A cut from 3 s on of a recording of ten seconds of noise."""
-    audio, table = folder / "piece.wav", folder / "piece.tsv"
-    soundfile.write(audio, np.random.default_rng(0).normal(0, 0.1, 160_000).astype(np.float32), 16_000)
-    write_tsv(table, SCALE)
-    source = Recording("piece", "piece", "StbgTGd2", 10.0, audio, table)
-    return Item(
-        name="piece", composition="piece", instrument="StbgTGd2", chain=None, source=source, start=3.0
-    )
 
 
 def test_a_cut_has_the_notes_and_the_sound_of_its_seconds(tmp_path: Path) -> None:
