@@ -25,6 +25,7 @@ from acoustic.frontends.basic_pitch_output import (
     RATE_HZ,
     WINDOW_SAMPLES,
 )
+from symbolic.checks import path_of
 from symbolic.errors import NotebeamError
 from symbolic.posteriorgram import Posteriorgram
 
@@ -79,7 +80,7 @@ class BasicPitch:
         notice: Callable[[str], None] | None = None,
     ) -> Posteriorgram:
         """Of a recording between `start` and `stop` seconds; arguments and errors as of `Listener.file`."""
-        path = Path(path)
+        path = Path(path_of(path, "path", "a recording's path"))
         known = duration(path)
         tell = part_done(progress, start, stop, known)
         blocks = read_blocks(path, start, stop, RATE_HZ, damage, notice)

@@ -7,9 +7,10 @@ from symbolic.checks import of_type, real
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import KEYS, LOWEST
-from symbolic.posteriorgram import Posteriorgram
+from symbolic.posteriorgram import LATEST, Posteriorgram
 
 HOP = 0.01  # seconds
+HOPS = (1e-3, 0.1)  # seconds, the shortest and the longest
 CONFIDENCE = 0.9  # of notes that come without one
 
 
@@ -22,11 +23,11 @@ def posteriorgram_of_notes(
 
     Args:
         notes: with `confidence`, 0..1; without, each has 0.9.
-        hop: seconds between frames; onsets are kept more exactly than that.
+        hop: seconds between frames, 0.001 to 0.1; onsets are kept more exactly than that.
         duration: of the recording, seconds; 0: until the last offset.
 
     Raises:
-        NotebeamError: a hop that is none, no Notes, or notes before 0 s.
+        NotebeamError: a hop or a duration that is none, no Notes, or notes before 0 s.
 
     >>> import notebeam as nb
     >>> notes = nb.Notes.make([0.503], [1.0], [60], [80], confidence=[0.7])
@@ -35,9 +36,12 @@ def posteriorgram_of_notes(
     (0.7, 1.0)
     """
     of_type(notes, Notes, "posteriorgram_of_notes(notes)", "Notes: Notes.make(...), or read_midi of a file")
-    expected = "seconds > 0, 0.1 at most"
-    if not 0 < real(hop, "posteriorgram_of_notes(hop)", expected) <= 0.1:
+    expected = f"seconds from {HOPS[0]:g} to {HOPS[1]:g}"
+    if not HOPS[0] <= real(hop, "posteriorgram_of_notes(hop)", expected) <= HOPS[1]:
         raise NotebeamError("posteriorgram_of_notes(hop)", hop, expected)
+    expected = f"seconds from 0 to {LATEST:g}"
+    if not 0 <= real(duration, "posteriorgram_of_notes(duration)", expected) <= LATEST:
+        raise NotebeamError("posteriorgram_of_notes(duration)", duration, expected)
     if len(notes) and notes.onset[0] < 0:
         raise NotebeamError("posteriorgram_of_notes(notes)", float(notes.onset[0]), "onsets from 0 s")
     end = max(duration, float(notes.offset.max(initial=0.0)))
