@@ -4,6 +4,8 @@ Is: recordings with their note tables, decoded once; batches cut from them as a 
 Is not: augmentation that leaves the notes alone (acoustic.augmentation), losses and steps (training.loop).
 """
 
+import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -86,13 +88,21 @@ def load_track(audio: Path, table: Path) -> Track:
     """A recording decoded to 16 bits in the cache, the first time, and mapped into memory from there."""
     from symbolic.files import replacing
 
-    cached = datasets.cache_folder() / "decoded" / f"{audio.parent.name}-{audio.stem}.npy"
-    if not cached.exists() or cached.stat().st_mtime < audio.stat().st_mtime:
+    cached = _decoded(audio)
+    if not cached.exists():
         cached.parent.mkdir(parents=True, exist_ok=True)
         samples = np.round(read_audio(audio).clip(-1, 1) * FULL_SCALE).astype(np.int16)
         with replacing(cached) as temporary:
             np.save(temporary, samples)
     return Track(np.load(cached, mmap_mode="r"), read_tsv(table))
+
+
+def _decoded(audio: Path) -> Path:
+    """Where the cache has a recording: the name tells the file, its size and the time of its change."""
+    stat = audio.stat()
+    content = os.fsencode(f"{audio.resolve()} {stat.st_size} {stat.st_mtime_ns}")
+    label = hashlib.sha256(content).hexdigest()[:12]
+    return datasets.cache_folder() / "decoded" / f"{audio.parent.name}-{audio.stem}-{label}.npy"
 
 
 def targets(notes: Notes, frames: int, hop: float) -> dict[str, npt.NDArray[np.float32]]:

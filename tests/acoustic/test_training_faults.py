@@ -1,15 +1,47 @@
 """What somebody met who looked for faults of the acoustic trainings: a test for each."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
+from oracles_acoustic import sine
 from training_corpus import SCALE
 
+from acoustic.audio import RATE_HZ
 from acoustic.frontends import posteriorgram_of_notes
 from acoustic.frontends.basic_pitch import BasicPitch
+from acoustic.training.corpus import load_track
 from symbolic.errors import NotebeamError
+from symbolic.notes import write_tsv
+
+YEAR_2001 = 1_000_000_000  # seconds
+
+
+def tone(folder: Path, hertz: float) -> Path:
+    """One second of a tone, in a file of 2001."""
+    folder.mkdir(parents=True, exist_ok=True)
+    soundfile.write(folder / "a.wav", sine(hertz, 1.0), RATE_HZ)
+    write_tsv(folder / "a.tsv", SCALE)
+    os.utime(folder / "a.wav", (YEAR_2001, YEAR_2001))
+    return folder / "a.wav"
+
+
+def heard(audio: Path) -> int:
+    """Frequency of a track of one second."""
+    samples = load_track(audio, audio.with_suffix(".tsv")).samples
+    return int(np.abs(np.fft.rfft(samples)).argmax())
+
+
+def test_a_track_is_decoded_from_its_own_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTEBEAM_CACHE", str(tmp_path / "cache"))
+    one, two = tone(tmp_path / "one" / "synth", 440.0), tone(tmp_path / "two" / "synth", 880.0)
+    assert [heard(one), heard(two), heard(one)] == [440, 880, 440]
+    assert len(list((tmp_path / "cache" / "decoded").iterdir())) == 2
+    os.utime(tone(one.parent, 660.0), (YEAR_2001, YEAR_2001 - 9))  # an older file in its place
+    assert heard(one) == 660
 
 
 @pytest.mark.parametrize(
