@@ -55,7 +55,7 @@ def exercise(seconds: float, draw: Draw) -> Notes:
 def _hand(low: float, high: float, seconds: float, draw: Draw) -> Columns:
     """One hand's passages, one after the other; pitches for steps."""
     parts: list[Columns] = []
-    start = draw.uniform(0, 1)
+    start = draw.uniform(0, min(1.0, seconds))
     while start < seconds:
         stop = start + draw.uniform(1.5, 6.0)
         texture = TEXTURES[int(draw.integers(len(TEXTURES)))]

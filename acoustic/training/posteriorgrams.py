@@ -21,6 +21,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from math import inf
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -45,6 +46,7 @@ from acoustic.training.renderings import (
     spread_over,
 )
 from symbolic import datasets
+from symbolic.config import check_seed
 from symbolic.console import outcome
 from symbolic.datasets.maps import Recording, read_maps
 from symbolic.errors import NotebeamError
@@ -292,9 +294,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    if args.count < 1 or args.jobs < 1 or args.seconds <= 0:
+    if args.count < 1 or args.jobs < 1 or not 0 < args.seconds < inf:
         got = (args.count, args.seconds, args.jobs)
         raise NotebeamError("--count, --seconds, --jobs", got, "numbers above 0")
+    check_seed(args.seed, "--seed")
     if args.model is not None:
         listener_named(args.model)  # said before anything is made
     items = plan(args.count, args.seconds, args.seed, free=args.free)

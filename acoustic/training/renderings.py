@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,8 +26,9 @@ from acoustic.instruments import Instrument, instrument, source
 from acoustic.rendering import AS_RECORDED, Touch, Tuning
 from acoustic.training.exercises import exercise
 from symbolic import datasets
+from symbolic.config import check_seed
 from symbolic.console import outcome
-from symbolic.errors import NotebeamError
+from symbolic.errors import NotebeamError, renamed
 from symbolic.files import replacing
 from symbolic.notes import Notes, write_tsv
 from symbolic.pitch import HIGHEST, LOWEST
@@ -67,8 +69,11 @@ class RenderOptions:
 
     def __post_init__(self) -> None:
         counts = (self.asap, self.pop909, self.exercises)
-        if min(counts) < 0 or not any(counts) or self.seconds <= 0:
-            raise NotebeamError("RenderOptions", self, "counts >= 0, one above it, and seconds > 0")
+        if min(counts) < 0 or not any(counts):
+            raise NotebeamError("RenderOptions", counts, "counts >= 0, one above it")
+        if not 0 < self.seconds < inf:
+            raise NotebeamError("RenderOptions.seconds", self.seconds, "a number above 0")
+        check_seed(self.seed, "RenderOptions.seed")
         for name in ("transpose_chance", "soft_chance", "tuned_chance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise NotebeamError(f"RenderOptions.{name}", getattr(self, name), "a probability")
@@ -241,14 +246,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    options = RenderOptions(
-        asap=args.asap,
-        pop909=args.pop909,
-        exercises=args.exercises,
-        seconds=args.seconds,
-        seed=args.seed,
-        pianos=tuple(args.pianos or RenderOptions().pianos),
-    )
+    if args.jobs < 1:
+        raise NotebeamError("--jobs", args.jobs, "a number above 0")
+    with renamed({"RenderOptions.seconds": "--seconds", "RenderOptions.seed": "--seed"}):
+        options = RenderOptions(
+            asap=args.asap,
+            pop909=args.pop909,
+            exercises=args.exercises,
+            seconds=args.seconds,
+            seed=args.seed,
+            pianos=tuple(args.pianos or RenderOptions().pianos),
+        )
     render_all(options, args.jobs)
 
 

@@ -1,6 +1,8 @@
 """What somebody met who looked for faults of the acoustic trainings: a test for each."""
 
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,11 @@ from training_corpus import SCALE
 from acoustic.audio import RATE_HZ
 from acoustic.frontends import posteriorgram_of_notes
 from acoustic.frontends.basic_pitch import BasicPitch
+from acoustic.training import posteriorgrams, renderings
 from acoustic.training.corpus import load_track
+from acoustic.training.exercises import exercise
+from symbolic.datasets import pop909
+from symbolic.datasets.pop909 import Song
 from symbolic.errors import NotebeamError
 from symbolic.notes import write_tsv
 
@@ -42,6 +48,47 @@ def test_a_track_is_decoded_from_its_own_recording(tmp_path: Path, monkeypatch: 
     assert len(list((tmp_path / "cache" / "decoded").iterdir())) == 2
     os.utime(tone(one.parent, 660.0), (YEAR_2001, YEAR_2001 - 9))  # an older file in its place
     assert heard(one) == 660
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "place"),
+    [
+        (renderings.main, ["--jobs", "0"], "--jobs: got 0"),
+        (renderings.main, ["--seed", "-1"], "--seed: got -1"),
+        (renderings.main, ["--seconds", "nan"], "--seconds: got nan"),
+        (renderings.main, ["--seconds", "inf"], "--seconds: got inf"),
+        (renderings.main, ["--seconds", "0"], r"--seconds: got 0\.0"),
+        (renderings.main, ["--asap", "-1"], r"RenderOptions: got \(-1, "),
+        (posteriorgrams.main, ["--seed", "-1"], "--seed: got -1"),
+        (posteriorgrams.main, ["--seconds", "nan"], r"--seconds, --jobs: got \(240, nan, 1\)"),
+    ],
+)
+def test_numbers_that_are_none_are_one_line(
+    main: Callable[[list[str]], int],
+    words: list[str],
+    place: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NOTEBEAM_CACHE", str(tmp_path))
+    monkeypatch.setenv("NOTEBEAM_DATA", str(tmp_path / "none"))
+    assert main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(place, line)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.1, 0.5, 1.0])
+def test_exercises_may_be_short(seconds: float) -> None:
+    for seed in range(60):
+        notes = exercise(seconds, np.random.default_rng(seed))
+        assert (notes.onset >= 0).all() and (notes.onset < seconds).all()
+
+
+def test_a_free_plan_of_short_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pop909, "read_pop909", lambda: [Song(f"{n:03d}", SCALE) for n in range(400)])
+    assert len(posteriorgrams.plan(30, 0.01, free=True)) == 30
 
 
 @pytest.mark.parametrize(
