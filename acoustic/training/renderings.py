@@ -10,9 +10,11 @@ what other settings made is never taken for it, nor a part for the whole.
 import argparse
 import hashlib
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import inf
@@ -28,6 +30,7 @@ from acoustic.training.exercises import exercise
 from symbolic import datasets
 from symbolic.config import check_seed
 from symbolic.console import outcome
+from symbolic.datasets.tables import read_table
 from symbolic.errors import NotebeamError, renamed
 from symbolic.files import replacing
 from symbolic.notes import Notes, write_tsv
@@ -95,11 +98,34 @@ class Excerpt:
 
 
 def folder(options: RenderOptions) -> Path:
-    """Where renderings of these settings, pianos and this code are kept."""
+    """Where renderings of these settings, pianos, files and this code are kept."""
     table = datasets.root() / "pianos" / "samples.csv"
     parts = [repr(options), str(CODE), *(repr(source(name)) for name in sorted(set(options.pianos)))]
-    content = "\n".join(parts).encode() + (table.read_bytes() if table.is_file() else b"")
+    parts += [_stamp(path) for path in _files(options, table)]
+    content = os.fsencode("\n".join(parts)) + (table.read_bytes() if table.is_file() else b"")
     return datasets.cache_folder() / "renderings" / hashlib.sha256(content).hexdigest()[:12]
+
+
+def _files(options: RenderOptions, table: Path) -> Iterator[Path]:
+    """Of the pianos' samples, those of `table` and soundfonts, and of the music; some may not be there."""
+    rows = read_table(table, ("piano", "file")) if table.is_file() else []
+    yield from sorted({table.parent / row["file"] for row in rows if row["piano"] in options.pianos})
+    for name in sorted(set(options.pianos)):
+        font = source(name).font
+        with suppress(NotebeamError):  # it is nowhere, which the renderings will say
+            if font is not None:
+                yield font.path
+    if options.asap:
+        yield from (datasets.root() / "asap" / name for name in ("metadata.csv", "performances.tar.xz"))
+    if options.pop909:
+        yield datasets.root() / "pop909" / "songs.tar.xz"
+
+
+def _stamp(path: Path) -> str:
+    """A file's name in the data's folder, its size and the time of its change; quicker than its content."""
+    name = path.relative_to(datasets.root()) if path.is_relative_to(datasets.root()) else path.name
+    stat = path.stat() if path.is_file() else None
+    return str(name) if stat is None else f"{name} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def plan(options: RenderOptions) -> list[Excerpt]:

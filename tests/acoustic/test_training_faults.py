@@ -18,12 +18,51 @@ from acoustic.frontends.basic_pitch import BasicPitch
 from acoustic.training import posteriorgrams, renderings
 from acoustic.training.corpus import load_track
 from acoustic.training.exercises import exercise
+from acoustic.training.renderings import RenderOptions
 from symbolic.datasets import pop909
 from symbolic.datasets.pop909 import Song
 from symbolic.errors import NotebeamError
 from symbolic.notes import write_tsv
 
 YEAR_2001 = 1_000_000_000  # seconds
+
+
+def data_folder(folder: Path) -> None:
+    """A piano of one sample, and archives that nobody opens."""
+    for name in ("pianos/toy.wav", "pianos/other.wav", "asap/performances.tar.xz", "pop909/songs.tar.xz"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"content")
+        os.utime(path, (YEAR_2001, YEAR_2001))
+    (folder / "pianos" / "samples.csv").write_text("piano,file\ntoy,toy.wav\nother,other.wav\n")
+    (folder / "pianos" / "licences.csv").write_text("piano,credit,licence\ntoy,nobody,CC0\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("pianos/toy.wav", True),
+        ("asap/performances.tar.xz", True),
+        ("pop909/songs.tar.xz", True),
+        ("pianos/other.wav", False),  # of a piano that does not play
+    ],
+)
+def test_renderings_of_other_samples_or_music_lie_elsewhere(
+    name: str, other: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setenv("NOTEBEAM_DATA", str(tmp_path))
+    data_folder(tmp_path)
+    options = RenderOptions(pianos=("toy", "fluid-grand"))
+    first = renderings.folder(options)
+    assert renderings.folder(options) == first
+    os.utime(tmp_path / name, (YEAR_2001, YEAR_2001 + 1))  # of the same size, a second later
+    second = renderings.folder(options)
+    (tmp_path / name).write_bytes(b"more content")
+    os.utime(tmp_path / name, (YEAR_2001, YEAR_2001 + 1))
+    third = renderings.folder(options)
+    assert len({first, second, third}) == (3 if other else 1)
+    (tmp_path / name).unlink()
+    renderings.folder(options)  # whose lack the rendering itself will say
 
 
 def tone(folder: Path, hertz: float) -> Path:
