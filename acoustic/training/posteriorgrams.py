@@ -12,7 +12,7 @@ benchmarks.domains tests on: ASAP's test split, its instruments, and its chain o
 `--free` leaves out ASAP and MAPS, whose licence is not for commercial use: songs, and exercises.
 
 What is there is kept, so the command goes on where it was stopped; any part of the list, from its start,
-is a good mix.
+is a good mix. `settings.json` says with what options a folder is filled; others are refused.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -46,15 +46,19 @@ from acoustic.training.renderings import (
     spread_over,
 )
 from symbolic import datasets
+from symbolic.arrays import read_arrays
+from symbolic.checkpoints import write_json
+from symbolic.checks import of_type
 from symbolic.config import check_seed
 from symbolic.console import outcome
 from symbolic.datasets.maps import Recording, read_maps
 from symbolic.errors import NotebeamError
-from symbolic.files import replacing
+from symbolic.files import read_json, replacing
 from symbolic.notes import Notes, read_tsv, write_tsv
 
 NEVER_HEARD = ("musescore-bright", "musescore-honky", "fluid-honky")  # by the acoustic model
 LIST = "recordings.csv"
+SETTINGS = "settings.json"  # beside the list: the options that decide what a file of some name holds
 COLUMNS = ("name", "composition", "instrument", "chain", "corpus")
 AUDIO = ".flac"  # of the recordings themselves
 CLEAN = 0.25  # of the recordings
@@ -227,12 +231,27 @@ def listener_named(name: str) -> Listener | Frontend:
     return load_acoustic(name, bfloat16=True)
 
 
-def write_all(items: Sequence[Item], model: str | None, into: Path, seconds: float, jobs: int = 1) -> None:
+def write_all(
+    items: Sequence[Item],
+    model: str | None,
+    into: Path,
+    seconds: float,
+    jobs: int = 1,
+    *,
+    seed: int = 0,
+    free: bool = False,
+) -> None:
     """Fill the folder: the list first, then what is not there yet, in so many processes.
 
-    model: whose posteriorgrams; None: the recordings themselves.
+    Args:
+        model: whose posteriorgrams; None: the recordings themselves.
+        seed, free: of the plan.
+
+    Raises:
+        NotebeamError: a folder filled with other settings.
     """
     into.mkdir(parents=True, exist_ok=True)
+    keep_settings(into, {"model": model, "seconds": seconds, "seed": seed, "free": free})
     with replacing(into / LIST) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
@@ -251,6 +270,47 @@ def write_all(items: Sequence[Item], model: str | None, into: Path, seconds: flo
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for done in [pool.submit(_write, part, model, into, seconds) for part in parts]:
             done.result()
+
+
+def keep_settings(folder: Path, asked: dict[str, Any]) -> None:
+    """Write down what the folder is filled with, the first time; refuse other settings from then on.
+
+    Raises:
+        NotebeamError: the settings there are others, or files of older versions are of another model.
+    """
+    path, expected = folder / SETTINGS, "the settings of a folder of this command"
+    if not path.exists():
+        _check_unlabelled(folder, asked["model"])
+        write_json(path, asked)
+        return
+    found = of_type(read_json(path, expected), dict, str(path), expected)
+    other = {name: found.get(name) for name in asked if found.get(name) != asked[name]}
+    if other:
+        same = f"the same settings ({_as_options(asked)}), or another folder"
+        raise NotebeamError(str(folder), _as_options(other), same)
+
+
+def _as_options(settings: dict[str, Any]) -> str:
+    """As the command has them."""
+    words = {name: f"--{name} {value}" for name, value in settings.items()}
+    if settings.get("model", "") is None:
+        words["model"] = "--audio"
+    if "free" in settings:
+        words["free"] = "--free" if settings["free"] else "no --free"
+    return " ".join(words.values())
+
+
+def _check_unlabelled(folder: Path, model: str | None) -> None:
+    """Refuse what older versions, which wrote no settings, made with another model."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".npz", AUDIO))
+    name = listener_named(model).name if files and model is not None else None
+    for path in files:
+        found = None
+        if not path.with_suffix(AUDIO).exists():  # else it is another system's, which listened to that
+            found = str(read_arrays(path, ("model",), "a posteriorgram").get("model", ""))
+        if found != name:
+            expected = f"{_as_options({'model': name})}, or another folder"
+            raise NotebeamError(str(path), _as_options({"model": found}), expected)
 
 
 def _write(items: Sequence[tuple[int, Item]], model: str | None, into: Path, seconds: float) -> None:
@@ -301,7 +361,7 @@ def _run(args: argparse.Namespace) -> None:
     if args.model is not None:
         listener_named(args.model)  # said before anything is made
     items = plan(args.count, args.seconds, args.seed, free=args.free)
-    write_all(items, args.model, args.output, args.seconds, args.jobs)
+    write_all(items, args.model, args.output, args.seconds, args.jobs, seed=args.seed, free=args.free)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from oracles_acoustic import sine
-from training_corpus import SCALE
+from training_corpus import SCALE, recorded
 
 from acoustic.audio import RATE_HZ
 from acoustic.frontends import posteriorgram_of_notes
@@ -18,13 +19,72 @@ from acoustic.frontends.basic_pitch import BasicPitch
 from acoustic.training import posteriorgrams, renderings
 from acoustic.training.corpus import load_track
 from acoustic.training.exercises import exercise
+from acoustic.training.posteriorgrams import write_all
 from acoustic.training.renderings import RenderOptions
 from symbolic.datasets import pop909
 from symbolic.datasets.pop909 import Song
 from symbolic.errors import NotebeamError
 from symbolic.notes import write_tsv
+from symbolic.posteriorgram import Posteriorgram
+from symbolic.training.labelled_onsets import read
 
 YEAR_2001 = 1_000_000_000  # seconds
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"model": "piano"}, "--model piano-small"),
+        ({"model": None}, "--model piano-small"),
+        ({"seconds": 2.0}, r"--seconds 1\.0"),
+        ({"seed": 1}, "--seed 0"),
+        ({"free": True}, "no --free"),
+    ],
+)
+def test_a_folder_is_not_filled_on_with_other_settings(
+    change: dict[str, Any], found: str, tmp_path: Path
+) -> None:
+    item, into = recorded(tmp_path), tmp_path / "made"
+    asked: dict[str, Any] = {"model": "piano-small", "seconds": 1.0, "seed": 0, "free": False}
+    write_all([item], into=into, **asked)
+    before = {path: path.read_bytes() for path in into.iterdir()}
+    with pytest.raises(NotebeamError, match=f"made: got '{found}', expected the same settings .*folder$"):
+        write_all([item, replace(item, name="other")], into=into, **asked | change)
+    assert {path: path.read_bytes() for path in into.iterdir()} == before
+    write_all([item, replace(item, name="other")], into=into, **asked)  # more of the same is no fault
+    assert [part.name for part in read(into)] == ["piece", "other"]
+
+
+def test_a_folder_of_recordings_does_not_become_one_of_posteriorgrams(tmp_path: Path) -> None:
+    item, into = recorded(tmp_path), tmp_path / "made"
+    write_all([item], None, into, 1.0)
+    with pytest.raises(NotebeamError, match=r"made: got '--audio', expected .*--model piano-small"):
+        write_all([item], "piano-small", into, 1.0)
+    (into / "settings.json").write_text("[]")
+    with pytest.raises(NotebeamError, match=r"settings\.json: got 'list of 0', expected the settings"):
+        write_all([item], None, into, 1.0)
+
+
+def test_a_folder_of_an_older_version_is_gone_on_with_by_the_same_model_alone(tmp_path: Path) -> None:
+    item, into = recorded(tmp_path), tmp_path / "made"
+    write_all([item], "piano-small", into, 1.0)
+    (into / "settings.json").unlink()
+    for model in ("piano", None):
+        with pytest.raises(NotebeamError, match=r"piece\.npz: got '--model piano-small', expected .*folder"):
+            write_all([item], model, into, 1.0)
+    before = (into / "piece.npz").stat().st_mtime_ns
+    write_all([item], "piano-small", into, 1.0)
+    assert (into / "piece.npz").stat().st_mtime_ns == before and (into / "settings.json").exists()
+
+
+def test_recordings_of_an_older_version_are_gone_on_with_whatever_listened_to_them(tmp_path: Path) -> None:
+    item, into = recorded(tmp_path), tmp_path / "made"
+    write_all([item], None, into, 1.0)
+    Posteriorgram(np.zeros((50, 88)), hop=0.02, model="mine").save(into / "piece.npz")
+    (into / "settings.json").unlink()
+    with pytest.raises(NotebeamError, match=r"piece\.flac: got '--audio', expected --model piano-small"):
+        write_all([item], "piano-small", into, 1.0)
+    write_all([item], None, into, 1.0)
 
 
 def data_folder(folder: Path) -> None:

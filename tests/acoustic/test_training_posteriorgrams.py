@@ -113,7 +113,8 @@ def test_the_recordings_themselves_for_other_systems(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, sound(item, 2.0, seed=0)[0], atol=1e-4)
     assert rate == 16_000 and np.abs(found).max() > 0.01
     assert len(read_tsv(into / "piece.tsv")) == 4
-    assert sorted(path.name for path in into.iterdir()) == ["piece.flac", "piece.tsv", "recordings.csv"]
+    names = ["piece.flac", "piece.tsv", "recordings.csv", "settings.json"]
+    assert sorted(path.name for path in into.iterdir()) == names
 
 
 def test_a_name_that_is_no_model_is_said_before_anything_is_made(
