@@ -43,9 +43,9 @@ def seeded(seed: int) -> Callable[[TrainingConfig], TrainingConfig]:
     return lambda config: replace(config, seed=seed)
 
 
-def half_updates(config: TrainingConfig) -> TrainingConfig:
-    """The config with a schedule half as long."""
-    return replace(config, loop=replace(config.loop, steps=config.loop.steps // 2))
+def scheduled(factor: float) -> Callable[[TrainingConfig], TrainingConfig]:
+    """The config with a schedule so many times as long."""
+    return lambda config: replace(config, loop=replace(config.loop, steps=round(factor * config.loop.steps)))
 
 
 def half_width(config: TrainingConfig) -> TrainingConfig:
@@ -63,7 +63,8 @@ VARIANTS: dict[str, Callable[[TrainingConfig], TrainingConfig]] = {
     SHIPPED: lambda config: config,
     "seed 1": seeded(1),
     "seed 2": seeded(2),
-    "half the updates": half_updates,
+    "half the updates": scheduled(0.5),
+    "twice the updates": scheduled(2),
     "half the width": half_width,
     "no transposition": untransposed,
 }
