@@ -85,11 +85,11 @@ TITLES = {
     "tp-lstm-nade": "TP-LSTM-NADE",
     "biaxial": "biaxial LSTM",
     "lstm-conv-nade": "**LSTM-ConvNADE** (ours)",
-    "lstm-conv-nade+biaxial": "both as one",
+    "lstm-conv-nade+biaxial": "biaxial + LSTM-ConvNADE",
     "lstm-nade+cache": "LSTM-NADE, cache",
     "biaxial+cache": "biaxial LSTM, cache",
     "lstm-conv-nade+cache": "**LSTM-ConvNADE, cache** (ours)",
-    "lstm-conv-nade+biaxial+cache": "both as one, cache",
+    "lstm-conv-nade+biaxial+cache": "biaxial + LSTM-ConvNADE, cache",
 }
 
 # Rows that nobody has published.
