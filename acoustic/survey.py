@@ -60,7 +60,8 @@ class Survey:
     @property
     def gain(self) -> float:
         """The factor that brings the recording to `LEVEL`."""
-        return min(LEVEL / self.level, MOST_GAIN) if self.level else 1.0
+        level = self.level
+        return min(LEVEL / level, MOST_GAIN) if level else 1.0
 
     def blocks(self) -> Iterator[Samples]:
         """The samples again, without their mean and with the gain."""

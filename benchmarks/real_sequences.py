@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.lib.training_queue import CONFIGS
 from benchmarks.reporting.form import benchmark_parser, parsed, write_report
 from symbolic.datasets.balls import read_balls
 from symbolic.datasets.motion import RealSet, read_motion
@@ -30,7 +31,6 @@ from symbolic.training.__main__ import main as train
 from symbolic.training.config import TrainingConfig, read_config
 
 QUESTION = "Do priors predict bouncing balls and motion capture as well as in the literature?"
-CONFIGS = Path(__file__).parent.parent / "symbolic" / "training" / "configs"
 ROWS = (
     "rtrbm-bouncing-balls",
     "rnn-rbm-bouncing-balls",

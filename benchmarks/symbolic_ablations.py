@@ -9,14 +9,16 @@ Is not: the shipped weights beside all other models (benchmarks.symbolic_models)
     python -m benchmarks.symbolic_ablations --sets piano_midi --variants "seed 1" "seed 2"
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from benchmarks.lib.training_queue import only_one, train_in
+from benchmarks.lib.training_queue import CONFIGS, only_one, train_in, trained_in
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
+from benchmarks.reporting.published import SETS
 from symbolic.datasets.classic import ClassicName, read_classic
 from symbolic.datasets.splits import read_splits
 from symbolic.errors import NotebeamError
@@ -30,8 +32,6 @@ MODEL = "lstm-conv-nade"
 SHIPPED = "as shipped (seed 0)"
 SEEDS = (SHIPPED, "seed 1", "seed 2")
 TOGETHER = "seeds 0, 1 and 2 as one"
-CONFIGS = Path("symbolic/training/configs")
-SETS = ("piano_midi", "nottingham", "musedata", "jsb")
 # Updates, where the config has minutes: how many differs from machine to machine.
 UPDATES = {"nottingham": 2500, "jsb": 1000}
 QUESTION = "What do the seed, the updates, the width and transposition bring to LSTM-ConvNADE?"
@@ -76,12 +76,13 @@ def config_of(dataset: str, variant: str) -> TrainingConfig:
     Raises:
         NotebeamError: the change changes nothing there.
     """
-    config = read_config(CONFIGS / f"{MODEL}-{dataset}.toml")
+    path = CONFIGS / f"{MODEL}-{dataset}.toml"
+    config = read_config(path)
     if dataset in UPDATES:
         config = replace(config, loop=replace(config.loop, steps=UPDATES[dataset], minutes=0.0))
     changed = VARIANTS[variant](config)
     if changed == config and variant != SHIPPED:
-        raise NotebeamError("--variants", variant, f"a change of {CONFIGS / f'{MODEL}-{dataset}.toml'}")
+        raise NotebeamError("--variants", variant, f"a change of {os.path.relpath(path)}")
     return changed
 
 
@@ -95,6 +96,8 @@ def weights_of(dataset: str, variant: str, run: Path) -> Path:
     """The variant's weights, trained unless they are there."""
     folder, config = run / f"{dataset}-{variant.replace(' ', '-')}", config_of(dataset, variant)
     with only_one(folder):
+        if (weights := trained_in(folder)) is not None:
+            return weights
         splits, command = read_splits(config.data), "python -m benchmarks.symbolic_ablations"
         return train_in(folder, config, splits, command=command, log=lambda line: print(line, flush=True))
 

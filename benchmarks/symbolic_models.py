@@ -24,6 +24,7 @@ from typing import Any, cast
 import torch
 
 from benchmarks.lib.training_queue import (
+    CONFIGS,
     SliceEnded,
     finished_rows,
     only_one,
@@ -48,7 +49,6 @@ from symbolic.training.config import read_config
 
 CACHED = ("lstm-nade", "biaxial", "lstm-conv-nade")  # rows that have another with a cache over the piece
 ENSEMBLE = ("lstm-conv-nade", "biaxial")  # rows that have another as one prior
-CONFIGS = Path(__file__).parent.parent / "symbolic" / "training" / "configs"
 Values = dict[str, str | int | float]
 Cell = tuple[str, str]  # row and set
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.real_sequences import CONFIGS, PUBLISHED, ROWS, copied, linear_error
+from benchmarks.lib.training_queue import CONFIGS
+from benchmarks.real_sequences import PUBLISHED, ROWS, copied, linear_error
 from symbolic.datasets.motion import RealSet
 from symbolic.evaluation.prediction import error_of
 from symbolic.training.config import read_config

@@ -118,6 +118,9 @@ def train(
         )
     if features.rate_hz != RATE_HZ:
         raise NotebeamError(f"{config}: features.rate_hz", features.rate_hz, f"{RATE_HZ}, the corpus's")
+    path = output or folder / f"{run.name}.safetensors"
+    if path.resolve() == (folder / CHECKPOINT).resolve():
+        raise NotebeamError("--output", str(path), "another file than the run's checkpoint")
     whole = json.loads(json.dumps(asdict(run) | {name: asdict(part) for name, part in parts.items()}))
     if resume:
         check_same(folder / CONFIG, whole)
@@ -140,9 +143,6 @@ def train(
     held_out = Clips([valid], [1.0], corpus, features, None, steps=VALID_STEPS, seed=run.seed)
     hours = [sum(len(t.samples) for t in group) / features.rate_hz / 3600 for group in groups]
     logging.info("%.2f h synthesised, %.2f h rendered, resumed at step %d", *hours, training.step)
-    path = output or folder / f"{run.name}.safetensors"
-    if path.resolve() == (folder / CHECKPOINT).resolve():
-        raise NotebeamError("--output", str(path), "another file than the run's checkpoint")
 
     def keep() -> None:
         """The averaged weights so far, with their card."""
@@ -172,15 +172,18 @@ def check_same(path: Path, config: Mapping[str, Any]) -> None:
     """
     if not path.is_file():
         return
-    before = read_json(path, "the config of the run")
-    for section in ("seed", *SECTIONS):
-        was, now = before.get(section, {}), config[section]
-        if not isinstance(now, dict):
-            was, now = {section: before.get(section, now)}, {section: now}
-        for name, value in was.items():
-            if name in now and now[name] != value:
-                place = f"{section}.{name}" if name != section else name
-                raise NotebeamError(place, now[name], f"{value}, as the run to resume has it ({path})")
+    now = _flat(config)
+    for place, value in _flat(read_json(path, "the config of the run")).items():
+        if now.get(place, value) != value:
+            raise NotebeamError(place, now[place], f"{value}, as the run to resume has it ({path})")
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The seed and the options of all sections, by their places."""
+    options = {
+        f"{section}.{name}": value for section in SECTIONS for name, value in config.get(section, {}).items()
+    }
+    return options | ({"seed": config["seed"]} if "seed" in config else {})
 
 
 def _thinned(curve: list[tuple[int, float, str]]) -> list[tuple[int, float, str]]:

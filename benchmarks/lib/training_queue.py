@@ -22,6 +22,8 @@ from symbolic.training.checkpoint import FILE as CHECKPOINT
 from symbolic.training.config import TrainingConfig, read_config
 from symbolic.training.loop import train
 
+WEIGHTS = "weights.safetensors"  # in the folder of a training
+CONFIGS = Path(__file__).parents[2] / "symbolic" / "training" / "configs"
 Row = dict[str, Any]
 Log = Callable[[str], None]
 
@@ -105,7 +107,10 @@ def train_rows(
         command = f"python -m symbolic.training {os.path.relpath(path)}"
         folder = run / path.stem
         try:
-            row = measure(train_in(folder, config, splits[key], command=command, log=log, deadline=deadline))
+            weights = trained_in(folder)
+            if weights is None:
+                weights = train_in(folder, config, splits[key], command=command, log=log, deadline=deadline)
+            row = measure(weights)
         except NotebeamError as error:
             failures.append(f"{path}: {error}")
             log(f"{path.stem}: {error}")
@@ -114,6 +119,12 @@ def train_rows(
             temporary.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
         finished(row)
     return failures
+
+
+def trained_in(folder: Path) -> Path | None:
+    """The weights of a training that was finished in a folder; None: there are none yet."""
+    weights = folder / WEIGHTS
+    return weights if weights.is_file() and weights.with_suffix(".json").is_file() else None
 
 
 def train_in(
@@ -127,14 +138,12 @@ def train_in(
 ) -> Path:
     """Train a prior in a folder, from its checkpoint if there is one, its log beside it; -> its weights.
 
-    What is trained already is left as it is. `command` is for the card.
+    `command` is for the card.
 
     Raises:
         SliceEnded: at a validation after the deadline, a time of `time.monotonic`.
     """
-    weights = folder / "weights.safetensors"
-    if weights.is_file() and weights.with_suffix(".json").is_file():
-        return weights
+    weights = folder / WEIGHTS
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "training.log").open("a", encoding="utf-8") as file:
 

@@ -9,9 +9,9 @@ Each part is normalised, so their mean is. Priors that err apart gain most: two 
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -97,16 +97,16 @@ def _merged(states: Sequence[State]) -> State:
     return {f"{index}.{name}": values for index, own in enumerate(states) for name, values in own.items()}
 
 
-def _one_of(drawn: Sequence[Tensor], generator: torch.Generator) -> Tensor:
+def _one_of(drawn: list[Tensor], generator: torch.Generator) -> Tensor:
     """(N, D) each row from one of those drawn (N, D), by chance."""
-    every = torch.stack(list(drawn))
+    every = torch.stack(drawn)
     size = every.shape[1]
     chosen = torch.randint(len(every), (size,), generator=generator, device=generator.device)
     return every[chosen.to(every.device), torch.arange(size, device=every.device)]
 
 
-def _log_mean(log_prob: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(log_prob)).logsumexp(0) - math.log(len(log_prob))
+def _log_mean(log_prob: list[Tensor]) -> Tensor:
+    return torch.stack(log_prob).logsumexp(0) - math.log(len(log_prob))
 
 
 def _name(prior: Prior) -> str:
@@ -124,17 +124,9 @@ def _steps(prior: Prior) -> str:
 
 def _joined(cards: Sequence[PriorCard]) -> PriorCard:
     """The card of the whole: names, data and licences of all, each once."""
-
-    def together(values: Iterable[str], between: str) -> str:
-        return between.join(dict.fromkeys(values))
-
-    return replace(
-        cards[0],
-        model=together((card.model for card in cards), JOINED),
-        name=together((card.name for card in cards), JOINED),
-        options={},
-        data=together((card.data for card in cards), "; "),
-        licence=together((card.licence for card in cards), "; "),
-        command=together((card.command for card in cards), "; "),
-        scores={},
-    )
+    between = {"model": JOINED, "name": JOINED, "data": "; ", "licence": "; ", "command": "; "}
+    together: dict[str, Any] = {
+        field: mark.join(dict.fromkeys(getattr(card, field) for card in cards))
+        for field, mark in between.items()
+    }
+    return replace(cards[0], **together, options={}, scores={})

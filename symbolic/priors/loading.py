@@ -98,8 +98,8 @@ def load_prior(name_or_path: str | PathLike[str], device: str | torch.device = "
 def members_of(text: str) -> list[str]:
     """The priors that a name joins by "+"; a path that holds a "+" itself is one."""
     parts = text.split(JOINED)
-    joined = not {*parts}.isdisjoint(list_priors()) or all(part.endswith(".safetensors") for part in parts)
-    return parts if joined else [text]
+    files = all(part.endswith(".safetensors") for part in parts)
+    return [text] if len(parts) == 1 or not (files or {*parts} & {*list_priors()}) else parts
 
 
 def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
