@@ -16,7 +16,7 @@ from training_corpus import SCALE, recorded
 from acoustic.audio import RATE_HZ
 from acoustic.frontends import posteriorgram_of_notes
 from acoustic.frontends.basic_pitch import BasicPitch
-from acoustic.training import posteriorgrams, renderings
+from acoustic.training import posteriorgrams, recordings, renderings
 from acoustic.training.corpus import load_track
 from acoustic.training.exercises import exercise
 from acoustic.training.posteriorgrams import write_all
@@ -187,7 +187,7 @@ def test_exercises_may_be_short(seconds: float) -> None:
 
 def test_a_free_plan_of_short_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pop909, "read_pop909", lambda: [Song(f"{n:03d}", SCALE) for n in range(400)])
-    assert len(posteriorgrams.plan(30, 0.01, free=True)) == 30
+    assert len(recordings.plan(30, 0.01, free=True)) == 30
 
 
 @pytest.mark.parametrize(
