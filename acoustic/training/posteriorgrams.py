@@ -10,6 +10,7 @@ is a good mix. `settings.json` says with what options a folder is filled; others
 
 import argparse
 import csv
+import hashlib
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -24,8 +25,9 @@ import soundfile
 from acoustic.audio import RATE_HZ
 from acoustic.frontends.loading import FRONTENDS, Frontend, load_frontend
 from acoustic.inference import Listener, load_acoustic
-from acoustic.loading import list_models
+from acoustic.loading import known_weights, list_models
 from acoustic.training.recordings import BLOCK, COLUMNS, Item, plan, sound
+from acoustic.training.renderings import CODE
 from symbolic import datasets
 from symbolic.arrays import read_arrays
 from symbolic.checkpoints import write_json
@@ -76,7 +78,8 @@ def write_all(
         NotebeamError: a folder filled with other settings.
     """
     into.mkdir(parents=True, exist_ok=True)
-    keep_settings(into, {"model": model, "seconds": seconds, "seed": seed, "free": free})
+    of = {"model": model, "weights": weights_of(model)}
+    keep_settings(into, of | {"seconds": seconds, "seed": seed, "free": free, "sound": CODE})
     with replacing(into / LIST) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
@@ -97,6 +100,13 @@ def write_all(
             done.result()
 
 
+def weights_of(model: str | None) -> str | None:
+    """What tells the weights of an acoustic model from others of its name; None: no model of ours."""
+    if model is None or model in FRONTENDS:
+        return None
+    return hashlib.sha256(known_weights(model).read_bytes()).hexdigest()[:12]
+
+
 def keep_settings(folder: Path, asked: dict[str, Any]) -> None:
     """Write down what the folder is filled with, the first time; refuse other settings from then on.
 
@@ -109,7 +119,10 @@ def keep_settings(folder: Path, asked: dict[str, Any]) -> None:
         write_json(path, asked)
         return
     found = of_type(read_json(path, expected), dict, str(path), expected)
-    other = {name: found.get(name) for name in asked if found.get(name) != asked[name]}
+    # An older version may not have said all of it.
+    other = {name: found[name] for name in asked if name in found and found[name] != asked[name]}
+    if "model" in other:
+        other.pop("weights", None)  # of course
     if other:
         same = f"the same settings ({_as_options(asked)}), or another folder"
         raise NotebeamError(str(folder), _as_options(other), same)
@@ -118,6 +131,8 @@ def keep_settings(folder: Path, asked: dict[str, Any]) -> None:
 def _as_options(settings: dict[str, Any]) -> str:
     """As the command has them."""
     words = {name: f"--{name} {value}" for name, value in settings.items()}
+    # No options, but what the model and the instruments were then.
+    words |= {name: f"{name} {settings[name]}" for name in ("weights", "sound") if name in settings}
     if settings.get("model", "") is None:
         words["model"] = "--audio"
     if "free" in settings:
