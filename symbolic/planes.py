@@ -143,6 +143,10 @@ def evened(plane: Plane, times: NDArray[np.float64], grid: NDArray[np.float64]) 
     return result
 
 
+class _Room(mmap.mmap):
+    """A file of planes, all of it on the disk; of another's map the only copy may lie in memory."""
+
+
 def room_for(count: int, frames: int) -> NDArray[np.float32]:
     """(count, frames, 88) planes to be filled; large ones in a temporary file, where there is room for it.
 
@@ -155,7 +159,7 @@ def room_for(count: int, frames: int) -> NDArray[np.float32]:
         try:
             with TemporaryFile() as file:
                 reserve(file.fileno(), 0, size)
-                keys = np.ndarray((count, KEYS, frames), np.float32, mmap.mmap(file.fileno(), size))
+                keys = np.ndarray((count, KEYS, frames), np.float32, _Room(file.fileno(), size))
                 return keys.transpose(0, 2, 1)
         except OSError:
             pass
@@ -163,10 +167,10 @@ def room_for(count: int, frames: int) -> NDArray[np.float32]:
 
 
 def let_go(*planes: Plane | None) -> None:
-    """Of planes that lie in a file: what has been read or written need not stay in memory."""
+    """Of planes made by `room_for`: what has been read or written need not stay in memory."""
     for plane in planes:
         below: Any = plane
         while isinstance(below, np.ndarray):
             below = below.base
-        if isinstance(below, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        if isinstance(below, _Room) and hasattr(mmap, "MADV_DONTNEED"):
             below.madvise(mmap.MADV_DONTNEED)
