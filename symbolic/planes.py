@@ -26,6 +26,7 @@ IN_MEMORY = 128 << 20  # bytes of planes, 25 minutes at 20 ms; larger ones lie i
 EVENNESS = 1e-3  # seconds that a frame may lie off the even grid
 WIDEST_GAP = 4  # hops between two frames; wider, and frames are missing
 ROUNDING = 1e-5  # by which a probability may leave 0..1
+FROM_ZERO = "seconds >= 0, as MIDI holds no others: shift the frames' times"
 UNKNOWN_LENGTH = 0.1  # seconds that a note sounds where there is no frame plane
 
 
@@ -33,20 +34,26 @@ def plain_array(value: Any, place: str) -> Any:
     """An array, or a tensor's numbers as one, without a batch axis of 1; None stays None."""
     torch = sys.modules.get("torch")  # not imported: whoever has a tensor has done that
     if torch is not None and isinstance(value, torch.Tensor):
+        if value.is_complex() or value.layout != torch.strided:
+            raise NotebeamError(place, f"{value.dtype}, {value.layout}", "a dense tensor of real numbers")
         value = value.detach().float().cpu().numpy()
+    if isinstance(value, np.ma.MaskedArray):  # what hides under the mask may be no number
+        raise NotebeamError(place, "a masked array", "one without a mask, as `masked.filled(0)` is")
     if value is not None and not isinstance(value, np.ndarray):
         raise NotebeamError(place, f"a {type(value).__name__}", f"an array or tensor (T, {KEYS})")
     return value[0] if value is not None and value.ndim == 3 and len(value) == 1 else value
 
 
-def plane_of(value: Array, place: str, count: int, *, lowest: int = LOWEST, logits: bool = False) -> Plane:
+def plane_of(
+    value: Array, place: str, count: int, *, lowest: int | None = None, logits: bool = False
+) -> Plane:
     """Checked read-only float32 (count, 88), column 0 is A0; keys that a piano does not have are left out.
 
     An array that is just that already is taken as it is, any other is copied.
 
     Args:
         value: (count, D) probabilities, or logits if `logits` says so; D of 128 are all MIDI pitches.
-        lowest: MIDI pitch of column 0.
+        lowest: MIDI pitch of column 0; None: 88 columns are a piano's, 128 all pitches.
     """
     first = _lowest(value, place, count, lowest)
     numbers = value.astype(np.float32, copy=False)
@@ -82,13 +89,13 @@ def _check_range(numbers: Plane, place: str) -> tuple[float, float]:
     return least, most
 
 
-def _lowest(value: Array, place: str, count: int, lowest: int) -> int:
+def _lowest(value: Array, place: str, count: int, lowest: int | None) -> int:
     """MIDI pitch of column 0 of an array whose type and shape can be meant."""
     right = value.dtype.kind in "fbiu" and value.ndim == 2 and len(value) == count
     width = value.shape[1] if right else 0
-    if right and width == MIDI_PITCHES and lowest in (0, LOWEST):
-        return 0
-    if right and (width == KEYS or lowest != LOWEST):
+    if lowest is None:
+        lowest = {MIDI_PITCHES: 0, KEYS: LOWEST}.get(width)
+    if right and lowest is not None and width <= MIDI_PITCHES:
         if 0 <= lowest <= LOWEST + KEYS - 1 and LOWEST - width < lowest <= MIDI_PITCHES - width:
             return lowest
         expected = f"the MIDI pitch of column 0 of {width}, so that they lie within 0..{MIDI_PITCHES - 1}"
@@ -117,6 +124,9 @@ def grid_of(times: Array, count: int, hop: float, place: str) -> tuple[float, fl
     if not np.isfinite(seconds).all():
         row = int(np.argmin(np.isfinite(seconds)))
         raise NotebeamError(f"{place} frame {row}", float(seconds[row]), "finite seconds")
+    if (seconds < 0).any():
+        row = int(np.argmax(seconds < 0))
+        raise NotebeamError(f"{place} frame {row}", float(seconds[row]), FROM_ZERO)
     if count < 2:
         return (float(seconds[0]) if count else 0.0), hop, True
     between = np.diff(seconds)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from symbolic.arrays import Array, read_arrays
 from symbolic.checks import floats, of_type, real, whole
-from symbolic.errors import NotebeamError
+from symbolic.errors import NotebeamError, renamed
 from symbolic.files import replacing
 from symbolic.pitch import HIGHEST, KEYS, LOWEST
-from symbolic.planes import evened, grid_of, plain_array, plane_of, sounding_after
+from symbolic.planes import FROM_ZERO, evened, grid_of, plain_array, plane_of, sounding_after
 
 VERSION = 1
 LONGEST_HOP = 1.0  # seconds
@@ -36,7 +36,7 @@ class Posteriorgram:
     logits. Without `frame` each onset sounds for 0.1 s; frames at uneven times: `at_times`.
 
     Raises:
-        NotebeamError: another shape or type, a number outside 0..1, a hop that is none.
+        NotebeamError: another shape or type, a number outside 0..1, a hop that is none, times before 0 s.
 
     >>> import notebeam as nb
     >>> import numpy as np
@@ -52,7 +52,7 @@ class Posteriorgram:
     velocity: NDArray[np.float32] | None = None  # (T, 88) MIDI velocity / 127 of a note that begins here
     hop: float = field(kw_only=True)  # seconds
     start: float = 0.0  # seconds, time of frame 0's centre
-    lowest: int = LOWEST  # MIDI pitch of column 0
+    lowest: int | None = None  # MIDI pitch of column 0; afterwards 21, the piano's
     duration: float = 0.0  # seconds, length of the recording; 0: up to the end of the last frame
     source: str = ""  # the recording
     model: str = ""  # the acoustic model's name
@@ -63,12 +63,20 @@ class Posteriorgram:
         given = {name: getattr(self, name) for name in PLANES}
         for name in ("source", "model"):
             of_type(getattr(self, name), str, f"Posteriorgram.{name}", "a string")
-        _check_scalars(self.hop, self.start, self.lowest, self.duration, "Posteriorgram.")
-        planes = checked_planes(given, "Posteriorgram.", self.lowest, hop=self.hop, logits=logits)
+        with renamed({"Posteriorgram.first": "Posteriorgram.start"}):
+            scalars = _checked_scalars(self.hop, self.start, self.lowest, self.duration, "Posteriorgram.")
+        hop, start, lowest, duration = scalars
+        planes = checked_planes(given, "Posteriorgram.", lowest, hop=hop, logits=logits)
         for name, plane in planes.items():
             object.__setattr__(self, name, plane)
-        object.__setattr__(self, "lowest", LOWEST)
-        object.__setattr__(self, "duration", self.duration or self.start + self.hop * self.count)
+        made = {
+            "hop": hop,
+            "start": start,
+            "lowest": LOWEST,
+            "duration": duration or start + hop * self.count,
+        }
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
 
     @property
     def count(self) -> int:
@@ -107,7 +115,7 @@ class Posteriorgram:
         *,
         times: NDArray[np.floating],
         held: Any = None,
-        lowest: int = LOWEST,
+        lowest: int | None = None,
         logits: bool = False,
         **described: Any,
     ) -> "Posteriorgram":
@@ -117,7 +125,7 @@ class Posteriorgram:
         `described`: `duration`, `source`, `model`.
 
         Raises:
-            NotebeamError: also times that do not rise, or that leave out frames.
+            NotebeamError: also times that do not rise, that leave out frames, or before 0 s.
 
         >>> import notebeam as nb
         >>> import numpy as np
@@ -175,7 +183,8 @@ class Posteriorgram:
                     raise NotebeamError(f"{path}: {key}", "no such key", "times, or hop and first")
         planes = {name: arrays.get(name) for name in PLANES}
         made = {key: scalar(key, "") for key in ("source", "model")}
-        made["lowest"], made["logits"] = scalar("lowest", LOWEST), bool(arrays.get("logits", False))
+        made["lowest"] = scalar("lowest", LOWEST) if "lowest" in arrays else None
+        made["logits"] = bool(arrays.get("logits", False))
         hop, duration = scalar("hop", np.nan), scalar("duration", -1.0)
         if "duration" in arrays:
             made["duration"] = duration
@@ -189,7 +198,7 @@ Planes = Mapping[str, Any]
 
 
 def checked_planes(
-    given: Planes, place: str, lowest: int, *, hop: float, logits: bool = False
+    given: Planes, place: str, lowest: int | None, *, hop: float, logits: bool = False
 ) -> dict[str, NDArray[np.float32] | None]:
     """The planes by name, each float32 (T, 88) or None; `frame` is made of `onset` where it is None."""
     of_type(logits, (bool, np.bool_), f"{place}logits", "True or False")
@@ -229,20 +238,30 @@ def _timed(planes: Planes, times: Array, hop: float, place: str, made: dict[str,
 def _even(planes: Planes, start: float, hop: float, place: str, made: dict[str, Any]) -> Posteriorgram:
     """Checked under the names of their file or their caller."""
     lowest, rest = made["lowest"], {k: v for k, v in made.items() if k not in ("lowest", "logits")}
-    _check_scalars(hop, start, lowest, rest.get("duration", 0.0), place)
+    hop, start, lowest, _ = _checked_scalars(hop, start, lowest, rest.get("duration", 0.0), place)
     checked: dict[str, Any] = checked_planes(planes, place, lowest, hop=hop, logits=made["logits"])
-    rest.setdefault("duration", max(0.0, start + hop * len(checked["frame"])))
-    return Posteriorgram(**checked, hop=float(hop), start=float(start), **rest)
+    rest.setdefault("duration", start + hop * len(checked["frame"]))
+    return Posteriorgram(**checked, hop=hop, start=start, **rest)
 
 
-def _check_scalars(hop: float, start: float, lowest: float, duration: float, place: str) -> None:
+def _checked_scalars(
+    hop: Any, start: Any, lowest: Any, duration: Any, place: str
+) -> tuple[float, float, int | None, float]:
+    """The four as plain numbers; without `lowest` the planes' width tells."""
     # Bounds, because the steps of a decoder follow these numbers and not the frames.
-    if not 0 < real(hop, f"{place}hop", "seconds > 0") <= LONGEST_HOP:
+    apart = real(hop, f"{place}hop", "seconds > 0")
+    if not 0 < apart <= LONGEST_HOP:
         raise NotebeamError(f"{place}hop", hop, f"seconds > 0, {LONGEST_HOP:g} at most")
-    if not abs(real(start, f"{place}first", "seconds")) <= LATEST:
+    first = real(start, f"{place}first", "seconds")
+    if first < 0:
+        raise NotebeamError(f"{place}first", start, FROM_ZERO)
+    if not first <= LATEST:
         raise NotebeamError(f"{place}first", start, f"seconds, {LATEST:g} at most")
     expected = f"the MIDI pitch of column 0, 0 to {HIGHEST}"
-    if not 0 <= whole(lowest, f"{place}lowest", expected) <= HIGHEST:
+    pitch = None if lowest is None else whole(lowest, f"{place}lowest", expected)
+    if pitch is not None and not 0 <= pitch <= HIGHEST:
         raise NotebeamError(f"{place}lowest", lowest, expected)
-    if not 0 <= real(duration, f"{place}duration", "seconds") <= 2 * LATEST:
+    length = real(duration, f"{place}duration", "seconds")
+    if not 0 <= length <= 2 * LATEST:
         raise NotebeamError(f"{place}duration", duration, f"seconds from 0 to {2 * LATEST:g}")
+    return apart, first, pitch, length

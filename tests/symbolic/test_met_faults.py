@@ -1,11 +1,16 @@
 """Faults that a reviewer of the core types, options and priors met: a test for each."""
 
 import mmap
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
+import torch
 
 import notebeam as nb
+from symbolic.errors import NotebeamError
 
 PLANE = np.zeros((5, 88), dtype=np.float32)
 
@@ -19,3 +24,56 @@ def test_a_callers_private_map_keeps_its_data(tmp_path: Path) -> None:
         plane.flags.writeable = False
         made = nb.Posteriorgram(plane, hop=0.02)
         assert (made.frame == 0.5).all() and (plane == 0.5).all()
+
+
+def test_times_before_0_are_refused_and_told() -> None:
+    told = r"got -0\.5, expected seconds >= 0, as MIDI holds no others: shift the frames' times"
+    with pytest.raises(NotebeamError, match=rf"^Posteriorgram\.start: {told}$"):
+        nb.Posteriorgram(PLANE, hop=0.02, start=-0.5)
+    times = np.array([-0.5, -0.48, -0.47, -0.44, -0.42])
+    with pytest.raises(NotebeamError, match=rf"^Posteriorgram\.times frame 0: {told}$"):
+        nb.Posteriorgram.at_times(PLANE, times=times)
+
+
+@pytest.mark.parametrize(("name", "key"), [("first", "first"), ("times", "times frame 0")])
+def test_a_file_whose_times_begin_before_0_is_refused(tmp_path: Path, name: str, key: str) -> None:
+    when: dict[str, Any] = {"first": -0.5, "hop": 0.02, "times": -0.5 + 0.02 * np.arange(5)}
+    when = {name: when[name], "hop": 0.02}
+    np.savez(tmp_path / "p.npz", frame=PLANE, **when)
+    with pytest.raises(NotebeamError, match=rf"p\.npz: {key}: got -0\.5, expected seconds >= 0"):
+        nb.Posteriorgram.load(tmp_path / "p.npz")
+
+
+def test_planes_of_other_widths_may_begin_at_a_pianos_lowest_key(tmp_path: Path) -> None:
+    narrow = np.full((5, 72), 0.5, dtype=np.float32)
+    np.savez(tmp_path / "p.npz", frame=narrow, times=0.02 * np.arange(5), lowest=21)
+    for made in (
+        nb.Posteriorgram(narrow, hop=0.02, lowest=21),
+        nb.Posteriorgram.at_times(narrow, times=0.02 * np.arange(5), lowest=21),
+        nb.Posteriorgram.load(tmp_path / "p.npz"),
+    ):
+        assert (made.frame[:, :72] == 0.5).all() and not made.frame[:, 72:].any()
+    with pytest.raises(NotebeamError, match=r"frame: got 'float32 \(5, 72\)', expected .* with `lowest`"):
+        nb.Posteriorgram(narrow, hop=0.02)
+
+
+@pytest.mark.parametrize(
+    ("plane", "message"),
+    [
+        (np.ma.masked_invalid(np.full((5, 88), np.nan)), "got 'a masked array', expected one without a mask"),
+        (torch.zeros(5, 88, dtype=torch.complex64), "got 'torch.complex64, torch.strided', expected a dense"),
+        (torch.zeros(5, 88).to_sparse(), "got 'torch.float32, torch.sparse_coo', expected a dense tensor"),
+    ],
+)
+def test_planes_that_are_no_plain_numbers_are_refused(plane: Any, message: str) -> None:
+    with pytest.raises(NotebeamError, match=rf"^Posteriorgram\.frame: {message}.*$"):
+        nb.Posteriorgram(plane, hop=0.02)
+
+
+@pytest.mark.parametrize("hop", [torch.tensor(0.25), np.array(0.25), Fraction(1, 4), np.float32(0.25)])
+def test_a_posteriorgram_keeps_plain_numbers(tmp_path: Path, hop: Any) -> None:
+    made = nb.Posteriorgram(PLANE, hop=hop, start=hop, duration=hop)
+    assert [type(value) for value in (made.hop, made.start, made.duration)] == [float] * 3
+    assert made.times[1] == 0.5
+    made.save(tmp_path / "p.npz")
+    assert nb.Posteriorgram.load(tmp_path / "p.npz").hop == 0.25

@@ -104,8 +104,8 @@ def changed(key: str, index: Any, value: float) -> np.ndarray:
     [
         (
             "frame",
-            np.zeros((5, 87), np.float32),
-            r"frame: got 'float32 \(5, 87\)', expected float32 \(T, 88\), or \(T, 128\)",
+            np.zeros((5, 129), np.float32),
+            r"frame: got 'float32 \(5, 129\)', expected float32 \(T, 88\), or \(T, 128\)",
         ),
         ("onset", np.zeros(5, np.float32), r"onset: got 'float32 \(5,\)'"),
         ("frame", np.zeros((5, 88), "U1"), r"frame: got '<U1 \(5, 88\)'"),
