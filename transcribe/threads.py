@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from symbolic.process_wide import ProcessWide
+
 
 def wait_passively() -> None:
     """Threads that wait give up their core; holds for libraries that are loaded after this call."""
@@ -18,11 +20,21 @@ def wait_passively() -> None:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """One thread for torch's operations inside the block."""
+    with _THREADS.changed():
+        yield
+
+
+def _threads() -> int:
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return torch.get_num_threads()
+
+
+def _set_threads(count: int) -> None:
+    import torch
+
+    torch.get_num_threads()  # a new thread takes over the process' number at its first use, even after this
+    torch.set_num_threads(count)
+
+
+_THREADS = ProcessWide(_threads, _set_threads, 1, of_threads=True)

@@ -31,6 +31,7 @@ from symbolic.decoding.options import Beam
 from symbolic.decoding.schedule import Choice, Events, ForcedRun, Ints, make_schedule
 from symbolic.decoding.step import Hypotheses, Step, with_prior_notes
 from symbolic.priors.base import Prior
+from symbolic.process_wide import ProcessWide
 from symbolic.state import select
 
 MAX_RUN = 1024  # forced steps played at once, so that an hour of silence needs little memory
@@ -49,13 +50,21 @@ class Searched:
 @contextmanager
 def single_precision() -> Iterator[None]:
     """Layers over whole runs in float32 throughout: left to itself, cuDNN rounds their factors to TF32."""
-    layers: Any = torch.backends.cudnn.rnn
-    before = layers.fp32_precision
-    layers.fp32_precision = "ieee"
-    try:
+    with _PRECISION.changed():
         yield
-    finally:
-        layers.fp32_precision = before
+
+
+def _precision() -> str:
+    layers: Any = torch.backends.cudnn.rnn
+    return str(layers.fp32_precision)
+
+
+def _set_precision(precision: str) -> None:
+    layers: Any = torch.backends.cudnn.rnn
+    layers.fp32_precision = precision
+
+
+_PRECISION = ProcessWide(_precision, _set_precision, "ieee", of_threads=False)
 
 
 class Search:

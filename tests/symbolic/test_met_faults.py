@@ -1,8 +1,12 @@
 """Faults that a reviewer of the core types, options and priors met: a test for each."""
 
 import mmap
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -10,7 +14,9 @@ import pytest
 import torch
 
 import notebeam as nb
+from symbolic.decoding.search import single_precision
 from symbolic.errors import NotebeamError
+from transcribe.threads import one_thread
 
 PLANE = np.zeros((5, 88), dtype=np.float32)
 
@@ -77,3 +83,48 @@ def test_a_posteriorgram_keeps_plain_numbers(tmp_path: Path, hop: Any) -> None:
     assert made.times[1] == 0.5
     made.save(tmp_path / "p.npz")
     assert nb.Posteriorgram.load(tmp_path / "p.npz").hop == 0.25
+
+
+def precision() -> str:
+    layers: Any = torch.backends.cudnn.rnn
+    return str(layers.fp32_precision)
+
+
+@pytest.mark.parametrize(
+    ("block", "read", "inside"),
+    [(one_thread, torch.get_num_threads, 1), (single_precision, precision, "ieee")],
+)
+def test_two_blocks_at_once_leave_a_setting_as_it_was(
+    block: Callable[[], AbstractContextManager[None]], read: Callable[[], object], inside: object
+) -> None:
+    """The second begins in the first and ends after it, each in a new thread; a third begins after both."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    before = read()
+    first_began, second_began, first_ended = (Event() for _ in range(3))
+
+    def first() -> list[object]:
+        with block():
+            first_began.set()
+            assert second_began.wait(10)
+        first_ended.set()
+        return [read()]
+
+    def second() -> list[object]:
+        assert first_began.wait(10)
+        with block():
+            second_began.set()
+            assert first_ended.wait(10)
+            within = read()
+        return [within, read()]
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            ran = pool.submit(first), pool.submit(second)
+            one, (within, two) = (made.result() for made in ran)
+        with ThreadPoolExecutor(1) as pool:
+            after = pool.submit(read).result()
+    finally:
+        torch.set_num_threads(threads)
+    assert within == inside and two == after == before
+    assert one == [before] or block is single_precision  # of the process: the second still runs
