@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST = 10**9  # of a count: more is a slip of the hand, and too much for what is made of it
 
 Kind = TypeVar("Kind")
+Number = TypeVar("Number", int, float)
 
 
 def real(value: Any, place: str, expected: str) -> float:
@@ -88,7 +89,7 @@ def brief(value: Any) -> object:
 
 
 class Checked:
-    """Options that check themselves when they are made; errors name class and field."""
+    """Options that check themselves when they are made, and keep plain numbers; errors name class, field."""
 
     def _check(self, name: str, expected: str, *, holds: bool) -> None:
         if not holds:
@@ -98,7 +99,13 @@ class Checked:
         """The field, which must be a number (see `real`), or None where that stands for `none`."""
         if none is not None and getattr(self, name) is None:
             return none
-        return real(getattr(self, name), f"{type(self).__name__}.{name}", expected)
+        return self._kept(name, real(getattr(self, name), f"{type(self).__name__}.{name}", expected))
+
+    def _kept(self, name: str, number: Number) -> Number:
+        """The number, now the field's value; Python's own stay as they were given."""
+        if type(getattr(self, name)) not in (int, float):
+            object.__setattr__(self, name, number)  # options are frozen
+        return number
 
     def _check_between(
         self, name: str, low: float, high: float, expected: str, *, none: float | None = None
@@ -113,5 +120,5 @@ class Checked:
     def _check_count(self, name: str, low: int, high: int | None = None) -> None:
         """A whole number, low <= number <= high."""
         expected = f"an integer >= {low}" if high is None else f"an integer {low}..{high}"
-        value = whole(getattr(self, name), f"{type(self).__name__}.{name}", expected)
+        value = self._kept(name, whole(getattr(self, name), f"{type(self).__name__}.{name}", expected))
         self._check(name, expected, holds=low <= value <= (MOST if high is None else high))

@@ -75,50 +75,63 @@ class Clock:
         kinds = get_args(ClockKind)
         if not isinstance(self.kind, str) or self.kind not in kinds:
             raise NotebeamError("Clock.kind", brief(self.kind), f"one of {', '.join(kinds)}")
-        if not 0 <= real(self.window, "Clock.window", "seconds >= 0") < np.inf:
+        window = real(self.window, "Clock.window", "seconds >= 0")
+        if not 0 <= window < np.inf:
             raise NotebeamError("Clock.window", self.window, "seconds >= 0")
-        if self.last is not None and not 0 < real(self.last, "Clock.last", "seconds > 0") < np.inf:
+        last = None if self.last is None else real(self.last, "Clock.last", "seconds > 0")
+        if last is not None and not 0 < last < np.inf:
             raise NotebeamError("Clock.last", self.last, "seconds > 0")
         times.flags.writeable = False
-        object.__setattr__(self, "times", times)
+        for name, value in (("times", times), ("window", window), ("last", last)):
+            object.__setattr__(self, name, value)
 
     @staticmethod
     def frames(count: int, hop: float, start: float = 0.0) -> "Clock":
         """`count` steps, `hop` seconds apart, the first at `start`."""
-        if not 0 <= whole(count, "Clock.frames(count)", "an integer >= 0") <= MOST_STEPS:
+        steps = whole(count, "Clock.frames(count)", "an integer >= 0")
+        if not 0 <= steps <= MOST_STEPS:
             raise NotebeamError("Clock.frames(count)", count, f"an integer 0..{MOST_STEPS}")
-        if not 0 < real(hop, "Clock.frames(hop)", "seconds > 0") < np.inf:
+        length = real(hop, "Clock.frames(hop)", "seconds > 0")
+        if not 0 < length < np.inf:
             raise NotebeamError("Clock.frames(hop)", hop, "seconds > 0")
-        if not abs(real(start, "Clock.frames(start)", "finite seconds")) < np.inf:
+        first = real(start, "Clock.frames(start)", "finite seconds")
+        if not abs(first) < np.inf:
             raise NotebeamError("Clock.frames(start)", start, "finite seconds")
-        return Clock(start + hop * np.arange(count, dtype=np.float64), "frames", last=hop)
+        return Clock(first + length * np.arange(steps, dtype=np.float64), "frames", last=length)
 
     @staticmethod
     def beats(beats: ArrayLike, divisions: int) -> "Clock":
         """Every beat (seconds) and `divisions` - 1 evenly spaced steps before the next beat."""
-        expected = "an integer >= 1"
-        if not 1 <= whole(divisions, "Clock.beats(divisions)", expected) <= MOST_STEPS:
-            raise NotebeamError("Clock.beats(divisions)", divisions, expected)
+        each = whole(divisions, "Clock.beats(divisions)", "an integer >= 1")
+        if not 1 <= each <= MOST_STEPS:
+            raise NotebeamError("Clock.beats(divisions)", divisions, f"an integer 1..{MOST_STEPS}")
         given = floats(beats, "Clock.beats(beats)", "finite increasing seconds, shape (N,)")
         if given.ndim != 1 or not np.isfinite(given).all() or (np.diff(given) <= 0).any():
             raise NotebeamError("Clock.beats(beats)", beats, "finite increasing seconds, shape (N,)")
         if not len(given):
             return Clock(given, "beats")
-        place = np.arange((len(given) - 1) * divisions + 1, dtype=np.float64) / divisions
+        steps = (len(given) - 1) * each + 1
+        if steps > MOST_STEPS:
+            got = f"{each} for each of {len(given)} beats"
+            raise NotebeamError("Clock.beats(divisions)", got, f"{MOST_STEPS} steps at most")
+        place = np.arange(steps, dtype=np.float64) / each
         times = np.asarray(np.interp(place, np.arange(len(given)), given), dtype=np.float64)
         return Clock(times, "beats")
 
     @staticmethod
     def onsets(onset_times: ArrayLike, window: float) -> "Clock":
         """A step wherever something begins; what begins within `window` seconds of it belongs to it."""
-        if not 0 <= real(window, "Clock.onsets(window)", "seconds >= 0") < np.inf:
+        near = real(window, "Clock.onsets(window)", "seconds >= 0")
+        if not 0 <= near < np.inf:
             raise NotebeamError("Clock.onsets(window)", window, "seconds >= 0")
-        given = floats(onset_times, "Clock.onsets(onset_times)", "seconds, shape (N,)")
+        given = floats(onset_times, "Clock.onsets(onset_times)", "finite seconds, shape (N,)")
+        if not np.isfinite(given).all():
+            raise NotebeamError("Clock.onsets(onset_times)", onset_times, "finite seconds, shape (N,)")
         times: list[float] = []
         for onset in np.sort(given.ravel()).tolist():
-            if not times or onset > times[-1] + window:
+            if not times or onset > times[-1] + near:
                 times.append(onset)
-        return Clock(np.array(times, dtype=np.float64), "onsets", window=window)
+        return Clock(np.array(times, dtype=np.float64), "onsets", window=near)
 
     def __len__(self) -> int:
         return len(self.times)

@@ -31,7 +31,9 @@ class NotebeamError(ValueError):
         value = " ".join(repr(self.value).splitlines())  # an array's takes several lines
         if len(value) > LONGEST_VALUE:
             value = f"{value[:LONGEST_VALUE]}... ({len(value)} characters)"
-        place, expected = _shortened(self.place, LONGEST_PLACE), _shortened(self.expected, LONGEST_EXPECTED)
+        # A file's name may hold a line break.
+        place = _shortened(one_line(self.place), LONGEST_PLACE)
+        expected = _shortened(one_line(self.expected), LONGEST_EXPECTED)
         return f"{place}: got {value}, expected {expected}"
 
 

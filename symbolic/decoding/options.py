@@ -9,10 +9,9 @@ where the acoustic model's P_a takes keys as independent and a key's logit is di
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from symbolic.checks import Checked, brief, of_type
+from symbolic.checks import Checked, brief, of_type, real
 from symbolic.errors import NotebeamError
 
 if TYPE_CHECKING:
@@ -107,9 +106,12 @@ class Hmm(Scoring):
         expected = "probabilities above 0 and below 1: one, or one a key"
         for name in ("off_after_off", "off_after_on"):
             given = getattr(self, name)
-            values = given if isinstance(given, tuple) else (given,)
-            good = all(isinstance(p, Real) and 0 < float(p) < 1 for p in values)
-            self._check(name, expected, holds=bool(values) and good)
+            if isinstance(given, tuple):
+                values = tuple(real(p, f"Hmm.{name}", expected) for p in given)
+                object.__setattr__(self, name, values)
+            else:
+                values = (self._number(name, expected),)
+            self._check(name, expected, holds=bool(values) and all(0 < p < 1 for p in values))
         sizes = {len(p) for p in (self.off_after_off, self.off_after_on) if isinstance(p, tuple)}
         self._check("off_after_on", "as many numbers as in off_after_off", holds=len(sizes) < 2)
 

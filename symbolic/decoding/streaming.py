@@ -6,6 +6,7 @@ that, the rows are those of a search over the whole clip. At a clip's end all it
 """
 
 from dataclasses import dataclass, replace
+from math import isfinite
 from os import PathLike
 from types import TracebackType
 
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from symbolic.checks import real
 from symbolic.clock import Clock
 from symbolic.decoding.backtrace import BackPointers, trace
 from symbolic.decoding.candidates import Candidates, propose
@@ -182,7 +184,9 @@ class Stream:
             raise NotebeamError("Beam.look_back", 0, "an integer >= 1 for a stream")
         prior = checked_prior(prior)
         self.card, self.plane = None if prior is None else prior.card, plane_of(prior) or "struck"
-        self.start = start
+        self.start = real(start, "Stream(start)", "finite seconds, or beats")
+        if not isfinite(self.start):
+            raise NotebeamError("Stream(start)", start, "finite seconds, or beats")
         self.keys, self.device = KEYS if prior is None else prior.visible, device_of(prior)
         self.options = options if prior is not None else replace(options, prior_weight=0.0)
         prior = weighed(prior, self.options)

@@ -1,6 +1,7 @@
 """Faults that a reviewer of the core types, options and priors met: a test for each."""
 
 import mmap
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -128,3 +129,44 @@ def test_two_blocks_at_once_leave_a_setting_as_it_was(
         torch.set_num_threads(threads)
     assert within == inside and two == after == before
     assert one == [before] or block is single_precision  # of the process: the second still runs
+
+
+@pytest.mark.parametrize("number", [np.array(0.25), torch.tensor(0.25), Fraction(1, 4), np.float32(0.25)])
+def test_options_keep_plain_numbers(number: Any) -> None:
+    assert type(nb.Threshold(threshold=number).threshold) is float
+    assert type(nb.Beam(floor=number).floor) is float
+    hmm = nb.Hmm(off_after_off=(number, number), off_after_on=number)
+    assert hmm.off_after_off == (0.25, 0.25) and type(hmm.off_after_on) is float
+    assert nb.decode(nb.Posteriorgram(PLANE, hop=0.02), None, nb.Threshold(threshold=number)).roll.size
+    assert type(nb.Beam(width=np.array(4)).width) is int
+
+
+@pytest.mark.parametrize("number", [np.array(0.25), torch.tensor(0.25), Fraction(1, 4), np.float32(0.25)])
+def test_clocks_keep_plain_numbers(number: Any) -> None:
+    clock = nb.Clock.frames(np.array(3), hop=number, start=number)  # type: ignore[arg-type]
+    assert clock.times.tolist() == [0.25, 0.5, 0.75] and type(clock.last) is float
+    assert type(nb.Clock(clock.times, "frames", window=number, last=number).window) is float
+    assert type(nb.Clock.onsets([0.0, 1.0], number).window) is float
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nb.Clock.onsets([0.0, np.nan, 0.5], 0.05), "Clock.onsets(onset_times): got [0.0, nan, 0.5]"),
+        (
+            lambda: nb.Clock.beats(np.arange(102), 10**6),
+            "Clock.beats(divisions): got '1000000 for each of 102 beats', expected 100000000 steps at most",
+        ),
+        (lambda: nb.Stream(None, nb.Beam(look_back=2), start="a"), "Stream(start): got 'a'"),  # type: ignore[arg-type]
+        (lambda: nb.Stream(None, nb.Beam(look_back=2), start=np.nan), "Stream(start): got nan"),
+    ],
+)
+def test_a_clock_that_cannot_be_meant_is_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(NotebeamError, match=f"^{re.escape(message)}"):
+        make()
+
+
+def test_an_error_is_one_line_whatever_it_names() -> None:
+    assert str(NotebeamError("a\nb.npz", np.eye(2), "c\r\nd")).splitlines() == [
+        r"a\nb.npz: got array([[1., 0.],        [0., 1.]]), expected c\r\nd"
+    ]
