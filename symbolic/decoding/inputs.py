@@ -116,8 +116,17 @@ def plane_of(prior: Prior | None) -> Plane | None:
 
 
 def device_of(prior: Prior | None) -> torch.device:
-    """Where the prior is; without one the CPU."""
-    return torch.device("cpu") if prior is None else next(iter(prior.initial_state(1).values())).device
+    """Where the prior is, by its state; without a prior the CPU.
+
+    Raises:
+        NotebeamError: it has no state.
+    """
+    if prior is None:
+        return torch.device("cpu")
+    state = prior.initial_state(1)
+    if not state:
+        raise NotebeamError("decode(prior)", "a prior with an empty state", "one tensor in it at least")
+    return next(iter(state.values())).device
 
 
 def weighed(prior: Prior | None, options: object) -> Prior | None:
@@ -129,14 +138,12 @@ def fitted(prior: Prior, keys: int, options: object) -> Prior:
     """The prior, ready for a search over so many keys; for a beam with log Z, or an estimate of it.
 
     Raises:
-        NotebeamError: it is for other keys, has no state, or is not in float32.
+        NotebeamError: it is for other keys, or is not in float32.
     """
     if prior.visible != keys:
         place, got = "decode(prior)", f"a prior of {prior.visible} keys"
         raise NotebeamError(place, got, f"{keys}, as in the evidence")
     state = prior.initial_state(1)
-    if not state:
-        raise NotebeamError("decode(prior)", "a prior with an empty state", "one tensor in it at least")
     other = {values.dtype for values in state.values() if values.is_floating_point()} - {torch.float32}
     if other:
         got = f"a prior in {str(other.pop()).removeprefix('torch.')}"

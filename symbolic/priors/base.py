@@ -43,7 +43,7 @@ class PriorCard:
 
     @property
     def full_name(self) -> str:
-        """As in load_prior("lstm-nade/jsb")."""
+        """As in load_prior("lstm-nade/jsb"); of a cache or an ensemble for reading only: all models first."""
         return f"{self.model}/{self.name}"
 
 

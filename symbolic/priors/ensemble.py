@@ -16,6 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from symbolic.checks import of_type
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import SharedRows
 from symbolic.priors.base import Prior, PriorCard
@@ -41,6 +42,9 @@ class Ensemble(Prior):
 
     def __init__(self, priors: Sequence[Prior]) -> None:
         super().__init__()
+        expected = "a list of priors, as load_prior gives each"
+        for prior in of_type(priors, Sequence, "Ensemble(priors)", expected):
+            of_type(prior, Prior, "Ensemble(priors)", expected)
         if len(priors) < 2:
             raise NotebeamError("Ensemble(priors)", len(priors), "priors, at least 2")
         for prior in priors:

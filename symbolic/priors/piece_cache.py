@@ -13,10 +13,12 @@ model (Kuhn, De Mori 1990). Both parts are normalised, so their mixture is.
 """
 
 from dataclasses import replace
+from math import isfinite
 
 import torch
 from torch import Tensor
 
+from symbolic.checks import of_type, real, whole
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import SharedRows
 from symbolic.priors.base import Prior
@@ -33,7 +35,8 @@ class PieceCache(Prior):
     """`prior` mixed with a guess from the piece so far.
 
     Raises:
-        NotebeamError: a prior that leaves out log Z, that reads the evidence, or of real numbers.
+        NotebeamError: a prior that leaves out log Z, reads the evidence, has a cache or no state, or is of
+            real numbers; a number that cannot be meant.
 
     >>> import notebeam as nb
     >>> import torch
@@ -49,14 +52,27 @@ class PieceCache(Prior):
         self, prior: Prior, memory: int = MEMORY, offset: float = OFFSET, slope: float = SLOPE
     ) -> None:
         super().__init__()
-        card = prior.card
+        expected = "a prior without a cache, as load_prior gives"
+        card = of_type(prior, Prior, "PieceCache(prior)", expected).card
+        if isinstance(prior, PieceCache):
+            raise NotebeamError("PieceCache(prior)", "a PieceCache", expected)
         if not prior.is_normalized or (card is not None and (card.acoustic_model or card.plane == "values")):
             place = f"{card.full_name}{SUFFIX}" if card else "PieceCache(prior)"
             expected = "a normalised prior of 0/1 steps that reads notes alone"
             raise NotebeamError(place, type(prior).__name__, expected)
-        if memory < 2:
-            raise NotebeamError("PieceCache(memory)", memory, "steps, at least 2")
-        self.prior, self.memory, self.offset, self.slope = prior, memory, offset, slope
+        if not prior.initial_state(1):
+            raise NotebeamError(
+                "PieceCache(prior)", "a prior with an empty state", "one tensor in it at least"
+            )
+        self.prior = prior
+        self.memory = whole(memory, "PieceCache(memory)", "a whole number of steps, at least 2")
+        if self.memory < 2:
+            raise NotebeamError("PieceCache(memory)", memory, "a whole number of steps, at least 2")
+        self.offset = real(offset, "PieceCache(offset)", "a finite number")
+        self.slope = real(slope, "PieceCache(slope)", "a finite number")
+        for name, value in (("offset", self.offset), ("slope", self.slope)):
+            if not isfinite(value):
+                raise NotebeamError(f"PieceCache({name})", value, "a finite number")
         self.visible, self.is_recordable = prior.visible, prior.is_recordable
         self.card = None if card is None else replace(card, model=card.model + SUFFIX)
 

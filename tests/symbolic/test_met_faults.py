@@ -17,6 +17,9 @@ import torch
 import notebeam as nb
 from symbolic.decoding.search import single_precision
 from symbolic.errors import NotebeamError
+from symbolic.priors.ensemble import Ensemble
+from symbolic.priors.piece_cache import PieceCache
+from symbolic.state import State
 from transcribe.threads import one_thread
 
 PLANE = np.zeros((5, 88), dtype=np.float32)
@@ -170,3 +173,53 @@ def test_an_error_is_one_line_whatever_it_names() -> None:
     assert str(NotebeamError("a\nb.npz", np.eye(2), "c\r\nd")).splitlines() == [
         r"a\nb.npz: got array([[1., 0.],        [0., 1.]]), expected c\r\nd"
     ]
+
+
+def test_a_prior_without_a_state_is_refused() -> None:
+    class Forgetful(nb.Prior):
+        visible = 88
+
+        def initial_state(self, n: int) -> State:
+            return {}
+
+        def advance(self, state: State, step: torch.Tensor) -> State:
+            return {}
+
+        def log_prob(self, state: State, candidates: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(candidates.shape[:2])
+
+        def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> torch.Tensor:
+            return torch.zeros(1, 88)
+
+    empty = r"\(prior\): got 'a prior with an empty state', expected one tensor in it at least$"
+    with pytest.raises(NotebeamError, match=rf"^decode{empty}"):
+        nb.decode(nb.Posteriorgram(PLANE, hop=0.02), Forgetful(), nb.Greedy())
+    with pytest.raises(NotebeamError, match=rf"^decode{empty}"):
+        nb.Stream(Forgetful(), nb.Beam(look_back=2))
+    with pytest.raises(NotebeamError, match=rf"^PieceCache{empty}"):
+        PieceCache(Forgetful())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda prior: PieceCache(PieceCache(prior)),
+            "PieceCache(prior): got 'a PieceCache', expected a prior",
+        ),
+        (lambda _: PieceCache("lstm-nade/jsb"), "PieceCache(prior): got 'lstm-nade/jsb'"),  # type: ignore[arg-type]
+        (lambda prior: PieceCache(prior, memory=2.5), "PieceCache(memory): got 2.5"),
+        (lambda prior: PieceCache(prior, memory=1), "PieceCache(memory): got 1"),
+        (lambda prior: PieceCache(prior, offset=np.nan), "PieceCache(offset): got nan"),
+        (lambda prior: PieceCache(prior, slope="1"), "PieceCache(slope): got '1'"),
+        (lambda prior: Ensemble(prior), "Ensemble(priors): got 'RnnPrior', expected a list of priors"),
+        (lambda prior: Ensemble([prior, "a"]), "Ensemble(priors): got 'a', expected a list of priors"),
+        (lambda _: Ensemble("ab"), "Ensemble(priors): got 'a', expected a list of priors"),  # type: ignore[arg-type]
+    ],
+)
+def test_caches_and_ensembles_refuse_what_is_none_in_one_line(
+    make: Callable[[Any], object], message: str
+) -> None:
+    prior = nb.build_prior("rnn-bernoulli", {"units": 4})
+    with pytest.raises(NotebeamError, match=f"^{re.escape(message)}"):
+        make(prior)
