@@ -39,7 +39,7 @@ TRACK = TrackOptions(frame_threshold=0.3, offset_threshold=0.8)
 # By the name of the method; a search's with the prior.
 PRESETS: dict[str, Options] = {
     "threshold": Threshold(threshold=0.6),
-    "hmm": Hmm(off_after_off=0.6, off_after_on=0.5),
+    "hmm": Hmm(),
     "greedy": Greedy(prior_weight=0.1, note_penalty=-0.2),
     "beam": Beam(prior_weight=0.1, note_penalty=-0.2),
 }

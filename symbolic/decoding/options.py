@@ -94,12 +94,13 @@ class Hmm(Scoring):
     Source: Ycart et al. 2019.
 
     >>> import notebeam as nb
-    >>> nb.Hmm(off_after_on=0.5).off_after_off
-    0.99
+    >>> nb.Hmm(off_after_on=0.2).off_after_off
+    0.6
     """
 
-    off_after_off: float | tuple[float, ...] = 0.99  # P(off | off)
-    off_after_on: float | tuple[float, ...] = 0.1  # P(off | on)
+    # P(off | off) and P(off | on), tuned for strokes, most of which last a step.
+    off_after_off: float | tuple[float, ...] = 0.6
+    off_after_on: float | tuple[float, ...] = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()

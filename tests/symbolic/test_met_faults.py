@@ -20,6 +20,7 @@ from symbolic.errors import NotebeamError
 from symbolic.priors.ensemble import Ensemble
 from symbolic.priors.piece_cache import PieceCache
 from symbolic.state import State
+from transcribe.presets import preset
 from transcribe.threads import one_thread
 
 PLANE = np.zeros((5, 88), dtype=np.float32)
@@ -223,3 +224,8 @@ def test_caches_and_ensembles_refuse_what_is_none_in_one_line(
     prior = nb.build_prior("rnn-bernoulli", {"units": 4})
     with pytest.raises(NotebeamError, match=f"^{re.escape(message)}"):
         make(prior)
+
+
+def test_an_hmm_is_tuned_unless_told_otherwise() -> None:
+    assert nb.Hmm() == preset("hmm")
+    assert (nb.Hmm().off_after_off, nb.Hmm().off_after_on) == (0.6, 0.5)
