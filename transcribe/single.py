@@ -139,9 +139,24 @@ def _write(
     for path in job.alternatives[len(found) - 1 :]:  # those of an earlier run would be taken for this one's
         path.unlink(missing_ok=True)
     tempo = TEMPO if args.tempo is None else args.tempo
+    beats = _sayable(result.beats, job.source, fault)
     for path, notes in reversed(list(zip((job.midi, *job.alternatives), found, strict=False))):
-        right = right_hand(notes) if args.hands or result.beats is not None else None
-        notes.save(path, tempo, pedal=args.pedal, beats=result.beats, right=right)
+        right = right_hand(notes) if args.hands or beats is not None else None
+        notes.save(path, tempo, pedal=args.pedal, beats=beats, right=right)
+
+
+def _sayable(beats: Beats | None, source: Path, fault: Callable[[str], None]) -> Beats | None:
+    """The beats, where MIDI has room for them; that it has none is a fault, and the notes are written."""
+    from symbolic.errors import NotebeamError
+    from symbolic.tempo_map import tempo_of_beats
+
+    try:
+        if beats is not None:
+            tempo_of_beats(beats)
+    except NotebeamError as error:
+        fault(f"{source}: {error}; the notes are written without bars")
+        return None
+    return beats
 
 
 def _write_score(
