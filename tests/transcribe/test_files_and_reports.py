@@ -1,6 +1,8 @@
 """What somebody met who looked for faults of files and reports: late music, changed inputs, odd names."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from symbolic.midi import read_midi
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.tempo_map import TempoMap
 from transcribe.cli import main
+from transcribe.pipeline import Transcriber
+from transcribe.report import START, End, Outcome, Report
+from transcribe.transcription import Transcription
 
 HOP = 0.02
 
@@ -51,3 +56,51 @@ def test_beats_that_midi_cannot_say_leave_the_notes(
     assert transcribed(path, "--beats", "auto") == 1
     assert "for a MIDI file; the notes are written without bars" in capsys.readouterr().err
     assert len(read_midi(tmp_path / "p.mid")) == 16
+
+
+def test_an_input_that_changes_meanwhile_is_not_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, report = write_posteriorgram(tmp_path / "p.npz"), tmp_path / "r.jsonl"
+    before, transcribe = path.stat(), Transcriber.__call__
+
+    def change(*args: Any) -> Transcription:
+        result = transcribe(*args)
+        write_posteriorgram(path, 1.0)
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transcriber, "__call__", change)
+        assert transcribed(path, "--report", report) == 1
+    assert "changed while it was read" in capsys.readouterr().err
+    line = json.loads(report.read_text())
+    assert line["status"] == "damaged" and line["file"] == [before.st_size, before.st_mtime_ns]
+    for count in (2, 2):  # done once more, and then no more
+        assert transcribed(path, "--report", report, "--resume") == 0
+        assert len(report.read_text().splitlines()) == count
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 4096, b'{"input": "q', b"\0\0\n", b'"c": 3}'])
+def test_a_torn_tail_of_a_report_is_left_out_each_time(tmp_path: Path, tail: bytes) -> None:
+    path, report = write_posteriorgram(tmp_path / "p.npz"), tmp_path / "r.jsonl"
+    assert transcribed(path, "--report", report) == 0
+    for _ in range(3):
+        with report.open("ab") as file:
+            file.write(tail)
+        assert transcribed(path, "--report", report, "--resume", "--min-note", "50") == 0
+        assert transcribed(path, "--report", report, "--resume") == 0
+    assert set(Report(report, {}).lines) == {str(path)}
+
+
+def test_a_line_is_not_glued_to_one_without_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    report = Report(path, {})
+    for name in ("a", "b", "c"):
+        report.add(Outcome(source=name, end=End.FAILED))
+        path.write_bytes(path.read_bytes()[:-1])  # its last byte did not go on the full disk
+    assert set(Report(path, {}).lines) == {"a", "b", "c"}
+    path.write_bytes(START[:5])
+    assert not Report(path, {}).lines
+    path.write_text("a letter")
+    with pytest.raises(NotebeamError, match=r"r\.jsonl line 1: got 'no JSON'"):
+        Report(path, {})
