@@ -6,16 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 import symbolic.tempo_map
+from acoustic.audio import RATE_HZ
 from symbolic.errors import NotebeamError
 from symbolic.metre import Beats
 from symbolic.midi import read_midi
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.tempo_map import TempoMap
 from transcribe.cli import main
+from transcribe.page.recording import write_mp3
 from transcribe.pipeline import Transcriber
 from transcribe.report import START, End, Outcome, Report
+from transcribe.sound_files import opened
 from transcribe.transcription import Transcription
 
 HOP = 0.02
@@ -104,3 +108,20 @@ def test_a_line_is_not_glued_to_one_without_its_end(tmp_path: Path) -> None:
     path.write_text("a letter")
     with pytest.raises(NotebeamError, match=r"r\.jsonl line 1: got 'no JSON'"):
         Report(path, {})
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_the_system_s_error_for_sound(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(RATE_HZ), RATE_HZ)
+    with pytest.raises(OSError, match="No space left"), opened(Path("/dev/full")) as target:
+        write_mp3(tmp_path / "a.wav", target, 0.0, 1.0)
+    for size in (10, 1_000_000):  # seen at the end, and on the way
+        with (
+            pytest.raises(OSError, match="No space left"),
+            opened(Path("/dev/full")) as target,
+            soundfile.SoundFile(target, "w", RATE_HZ, 1, format="WAV", subtype="PCM_16") as file,
+        ):
+            file.write(np.zeros(size))
+    assert capfd.readouterr().err == ""

@@ -23,6 +23,7 @@ from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.page.recording import write_mp3
 from transcribe.page.tiles import COLUMNS, layers
+from transcribe.sound_files import opened
 
 LONGEST_INSIDE = 1800.0  # seconds of a recording that the page itself holds: 14 MB, 19 MB as text
 BESIDE = ".mp3"  # added to the page's name: the file beside it that holds a longer one
@@ -84,8 +85,8 @@ def write_beside(recording: Path, beside: Path, start: float, stop: float) -> No
     if beside.exists() and beside.samefile(recording):
         raise NotebeamError(str(beside), "the recording itself", "another name for the page")
     check_name(str(beside), beside)
-    with replacing(beside) as temporary:
-        write_mp3(recording, temporary, start, stop)
+    with replacing(beside) as temporary, opened(temporary) as target:
+        write_mp3(recording, target, start, stop)
 
 
 def note_columns(notes: Notes) -> dict[str, Any]:
