@@ -16,6 +16,7 @@ from symbolic.arrays import array_names
 from symbolic.errors import NotebeamError
 from symbolic.files import check_name
 from symbolic.folders import some_of, walk
+from transcribe.page.page import lacks_recording
 from transcribe.stores import state_of
 
 POSTERIORGRAM = ".npz"
@@ -72,6 +73,8 @@ class Job:
     @property
     def is_written(self) -> bool:
         """Every output is there but for alternatives, of which a search may have fewer than asked for."""
+        if self.page is not None and lacks_recording(self.page):
+            return False
         return all(state_of(path) is not None for path in self.outputs if path not in self.alternatives)
 
 

@@ -1,6 +1,10 @@
 """What somebody met who looked for faults of files and reports: late music, changed inputs, odd names."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from symbolic.midi import read_midi
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.tempo_map import TempoMap
 from transcribe.cli import main
+from transcribe.page import page
 from transcribe.page.recording import write_mp3
 from transcribe.pipeline import Transcriber
 from transcribe.report import START, End, Outcome, Report
@@ -125,3 +130,44 @@ def test_a_full_disk_is_the_system_s_error_for_sound(
         ):
             file.write(np.zeros(size))
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("again", ["--resume", "--skip-existing"])
+def test_a_recording_that_is_gone_from_beside_its_page_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    monkeypatch.setattr(page, "LONGEST_INSIDE", 1.0)
+    soundfile.write(tmp_path / "a.wav", np.zeros(2 * RATE_HZ), RATE_HZ)
+    words: list[str | Path] = [tmp_path / "a.wav", "--html", tmp_path / "a.html", "--model", "piano-small"]
+    words += ["--report", tmp_path / "r.jsonl", again]
+    beside, done = tmp_path / "a.html.mp3", []
+    for _ in range(2):
+        assert transcribed(*words) == 0 and beside.is_file()
+        done.append(beside.stat().st_mtime_ns)
+    assert done[0] == done[1]
+    beside.unlink()
+    assert transcribed(*words) == 0 and beside.is_file()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are no text are Linux's")
+def test_a_page_s_recording_may_have_a_name_that_is_no_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "LONGEST_INSIDE", 1.0)
+    source = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    with open(source, "wb") as file:
+        soundfile.write(file, np.zeros(2 * RATE_HZ), RATE_HZ, format="WAV")
+    assert transcribed(source, "--html", tmp_path, "--model", "piano-small") == 0
+    assert (tmp_path / os.fsdecode(b"caf\xe9.html.mp3")).is_file()
+    text = (tmp_path / os.fsdecode(b"caf\xe9.html")).read_text("utf-8")
+    assert 'id="data">{"recording":{"file":"caf%E9.html.mp3"}' in text
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+def test_the_page_s_script_shows_an_address_that_is_no_text() -> None:
+    script = (Path(page.__file__).parent / "sound.js").read_text("utf-8")
+    begin = script.index("  function nameIn")
+    function = script[begin : script.index("\n  }\n", begin) + 4]
+    words = f"{function}\nconsole.log(nameIn('caf%E9.mp3'), nameIn('a%20b.mp3'))"
+    done = subprocess.run(["node", "-e", words], capture_output=True, text=True, check=True)
+    assert done.stdout == "caf%E9.mp3 a b.mp3\n"
