@@ -170,7 +170,9 @@ def check_interrupts(folder: Path, moments: list[tuple[str, int]]) -> None:
     assert not junk(folder)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_fine_tuning_that_is_ended_leaves_no_temporary_folder(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

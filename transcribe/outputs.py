@@ -118,7 +118,8 @@ def plan(
             failures += failed
             if passed_over:
                 notices.append(f"{entry}: {len(passed_over)} passed over: {some_of(passed_over, entry)}")
-            found |= {(path, path.relative_to(entry)): None for path in sources}
+            below = _below(entry) if entry in listed else Path()
+            found |= {(path, below / path.relative_to(entry)): None for path in sources}
         elif str(entry) == "-" and not os.path.exists(entry):
             expected = "a file: what comes through a pipe is to be saved first"
             failures.append(NotebeamError("-", "stdin", expected))

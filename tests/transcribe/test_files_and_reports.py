@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,14 @@ import soundfile
 
 import symbolic.tempo_map
 from acoustic.audio import RATE_HZ
+from symbolic.console import ending_at_signals
 from symbolic.errors import NotebeamError
 from symbolic.metre import Beats
 from symbolic.midi import read_midi
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.tempo_map import TempoMap
 from transcribe.cli import main
+from transcribe.manifest import read_manifest
 from transcribe.page import page
 from transcribe.page.recording import write_mp3
 from transcribe.pipeline import Transcriber
@@ -27,6 +30,7 @@ from transcribe.report import START, End, Outcome, Report
 from transcribe.sound_files import opened
 from transcribe.transcription import Transcription
 
+HERE = Path(__file__).parents[2]
 HOP = 0.02
 
 
@@ -171,3 +175,49 @@ def test_the_page_s_script_shows_an_address_that_is_no_text() -> None:
     words = f"{function}\nconsole.log(nameIn('caf%E9.mp3'), nameIn('a%20b.mp3'))"
     done = subprocess.run(["node", "-e", words], capture_output=True, text=True, check=True)
     assert done.stdout == "caf%E9.mp3 a b.mp3\n"
+
+
+def test_folders_of_a_manifest_keep_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("disk1", "disk2"):
+        Path(name, "live").mkdir(parents=True)
+        write_posteriorgram(Path(name, "live", "track01.npz"))
+    Path("list.txt").write_text("disk1\n../" + tmp_path.name + "/disk2/\n")
+    assert transcribed("--manifest", "list.txt", "-o", "out") == 0
+    found = {str(path.relative_to("out")) for path in Path("out").rglob("*.mid")}
+    assert found == {"disk1/live/track01.mid", f"{tmp_path.name}/disk2/live/track01.mid"}
+
+
+def test_a_name_of_a_manifest_may_hold_any_line_end_of_unicode(tmp_path: Path) -> None:
+    names = ["a\u2028b.wav", "c\x85d.wav", "e\x0cf.wav", "g.wav", "h.wav"]
+    (tmp_path / "list.txt").write_bytes("{}\r\n{}\n{}\r{}\r\n\r\n{}".format(*names).encode())
+    assert read_manifest(tmp_path / "list.txt") == ([Path(name) for name in names], [])
+
+
+def test_a_name_that_stdout_cannot_take_is_escaped(tmp_path: Path) -> None:
+    source = write_posteriorgram(tmp_path / "p.npz")
+    assert transcribed(source, "-o", tmp_path / "\u65e5.mid") == 0
+    words = [
+        sys.executable,
+        "-m",
+        "transcribe.scoring",
+        str(tmp_path / "\u65e5.mid"),
+        str(tmp_path / "\u65e5.mid"),
+    ]
+    where = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(HERE)}
+    done = subprocess.run(words, capture_output=True, text=True, env=where)
+    assert done.returncode == 0 and "\\u65e5.mid" in done.stdout, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")
+def test_what_nohup_has_begun_is_not_ended_with_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ending_at_signals("test"):
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with ending_at_signals("test"):
+            assert callable(signal.getsignal(signal.SIGHUP))
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
