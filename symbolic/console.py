@@ -1,13 +1,14 @@
 """What all commands do alike: messages of one line, exit codes, and an end at any moment on a signal.
 
-A command ends with 0 (all done), 1 (an input failed), 2 (wrong usage), 130 (Ctrl-C) or 143 (SIGTERM). An
-interrupt ends the process at once from the signal's handler, after it has deleted unfinished files: as an
-exception it would be lost, turned into another error or cut a library's import in two. Imports next to
-nothing, because it must come before everything else.
+A command ends with 0 (all done), 1 (an input failed), 2 (wrong usage), 129 (SIGHUP: its terminal is gone),
+130 (Ctrl-C) or 143 (SIGTERM). An interrupt ends the process at once from the signal's handler, after it has
+deleted unfinished files: as an exception it would be lost, turned into another error or cut a library's
+import in two. Imports next to nothing, because it must come before everything else.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-DONE, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
-_SIGNALS = {"SIGINT": (INTERRUPTED, "interrupted"), "SIGTERM": (TERMINATED, "terminated")}
+DONE, FAILED, USAGE, HUNG_UP, INTERRUPTED, TERMINATED = 0, 1, 2, 129, 130, 143
+_SIGNALS = {
+    "SIGINT": (INTERRUPTED, "interrupted"),
+    "SIGTERM": (TERMINATED, "terminated"),
+    "SIGHUP": (HUNG_UP, "hung up"),
+}
 NOTHING_LOST = "what is written so far is whole"
 RESUMABLE = "go on with --resume"
 
@@ -46,14 +51,18 @@ def remove_unfinished() -> None:
 
 
 def end_at_signals(program: str, hint: str = NOTHING_LOST) -> dict[int, Any]:
-    """From here on Ctrl-C and SIGTERM end the process with one line; returns the handlers that were there."""
+    """From here on `_SIGNALS` end the process with one line; returns the handlers that were there."""
 
     mine = os.getpid()
+    caught = [signal.SIGINT, signal.SIGTERM]
+    # Windows has no such signal; and what nohup has begun goes on when its terminal is gone.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        caught.append(signal.SIGHUP)
 
     def end(number: int, frame: FrameType | None) -> None:
         code, word = _SIGNALS[signal.Signals(number).name]
-        for name in _SIGNALS:  # a second Ctrl-C must not interrupt the tidying up
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+        for one in caught:  # a second Ctrl-C must not interrupt the tidying up
+            signal.signal(one, signal.SIG_IGN)
         if os.getpid() != mine:  # a worker, whom Ctrl-C reaches too: one line is enough
             os._exit(code)
         try:
@@ -66,7 +75,7 @@ def end_at_signals(program: str, hint: str = NOTHING_LOST) -> dict[int, Any]:
             pass
         os._exit(code)
 
-    return {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    return {number: signal.signal(number, end) for number in caught}
 
 
 @contextmanager
@@ -88,6 +97,9 @@ def outcome(program: str, work: Callable[[], None], hint: str = NOTHING_LOST) ->
     """Exit code of a command's work; what a user can cause is one line. Bugs keep their traceback."""
     from symbolic.errors import NotebeamError
 
+    # What is printed may be a name that the terminal's encoding lacks, or that is no text.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     with ending_at_signals(program, hint):
         try:
             work()

@@ -7,13 +7,16 @@ Is not: a picture of anything (evaluation.picture, transcribe.picture, ...).
 from __future__ import annotations
 
 import math
+import os
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from symbolic.errors import NotebeamError
 from symbolic.files import replacing
 from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, LOWEST, name
@@ -36,6 +39,14 @@ def new_figure(height: float, width: float = WIDTH, dpi: int = DPI) -> Figure:
     figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def check_picture(path: Path, others: Iterable[Path]) -> None:
+    """Refuse, before the work, `--picture` of another format, or a name of the command's other files."""
+    if path.suffix.lower() != ".png":
+        raise NotebeamError("--picture", str(path), "a path that ends in .png")
+    if os.path.realpath(path) in {os.path.realpath(other) for other in others}:
+        raise NotebeamError("--picture", str(path), "a name that no other file of the command has")
 
 
 def save_figure(figure: Figure, path: Path) -> None:

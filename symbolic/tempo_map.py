@@ -23,7 +23,7 @@ MOST_TICKS = 32767  # a quarter note: MIDI has 15 bits
 SLOWEST_QUARTER = 16.0  # seconds: MIDI has 24 bits for its microseconds
 FASTEST_QUARTER = 0.02  # seconds; a beat that begins sooner after 0 begins the file
 LONGEST_BAR = 64  # beats
-MOST_LEAD = 255  # quarters of the bar before the music, whose number is a byte
+LONGEST_LEAD = 16  # quarters of one bar before the music; more of them are bars of 4/4
 SIGNATURES = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
 
 Ticks = NDArray[np.int64]
@@ -79,11 +79,12 @@ def constant_tempo(microseconds: int) -> TempoMap:
 def tempo_of_beats(beats: Beats) -> TempoMap:
     """A map in which each beat is a quarter note, or a dotted one if it is three thirds; tick 0 is second 0.
 
-    From 0 to the first beat there is a bar of its own, of as many beats as it lasts at the usual tempo; beats
-    before the first downbeat make one too. A bar gets a signature where its number of beats changes.
+    From 0 to the first beat there are as many quarters as it lasts at the usual tempo, in a bar of their own
+    or several (`_lead_in`); beats before the first downbeat make one too. A bar gets a signature where its
+    number of beats changes.
 
     Raises:
-        NotebeamError: beats farther apart, or a first one later, than a MIDI file can say.
+        NotebeamError: beats farther apart than a MIDI file can say.
     """
     quarters_a_beat = 1.5 if beats.division == 3 else 1.0
     times = beats.times[beats.times >= FASTEST_QUARTER]
@@ -95,12 +96,17 @@ def tempo_of_beats(beats: Beats) -> TempoMap:
     if not dropped:
         lead = max(1, round(times[0] / usual), math.ceil(times[0] / SLOWEST_QUARTER))
     lengths = np.full(len(times), quarters_a_beat)  # quarters of the stretch before each beat
-    lengths[: 0 if dropped else 1] = lead
+    if lead:
+        lengths[0] = lead
+    if lead > LONGEST_LEAD:
+        # A tempo's rounding counts once a quarter: the last one alone takes back that of all the others.
+        times, lengths = np.append(times[0] * (lead - 1) / lead, times), np.append(lead - 1, lengths)
+        lengths[1] = 1
     slowest = float((np.diff(times, prepend=0.0) / lengths).max(initial=0.0))
     ticks_a_quarter = _ticks_a_quarter(slowest)
-    if lead > MOST_LEAD or slowest > SLOWEST_QUARTER or ticks_a_quarter > MOST_TICKS:
-        got = f"{slowest:.1f} s a quarter note" if lead <= MOST_LEAD else f"a first beat at {times[0]:.0f} s"
-        raise NotebeamError("beats", got, f"at most {SLOWEST_QUARTER:g} s from beat to beat, for a MIDI file")
+    if slowest > SLOWEST_QUARTER or ticks_a_quarter > MOST_TICKS:
+        got, expected = f"{slowest:.1f} s a quarter note", f"at most {SLOWEST_QUARTER:g} s from beat to beat"
+        raise NotebeamError("beats", got, f"{expected}, for a MIDI file")
     ticks = np.append(0, np.cumsum(lengths * ticks_a_quarter)).astype(np.int64)
     seconds, tempi = _tempi(times, lengths)
     bars = _signatures(beats, dropped, lead, ticks, ticks_a_quarter)
@@ -139,8 +145,8 @@ def _signatures(
     usual = beats.beats_a_bar
     if len(counts) == 1 or counts[-1] < usual:  # cut by the end, or no bar at all
         counts[-1] = usual if len(counts) == 1 else counts[-2]
-    offset = 1 if lead else 0  # points of the map before the first beat
-    found = [(0, lead, 4)] if lead else []
+    offset = len(ticks) - len(kept)  # points of the map before the first beat
+    found = _lead_in(lead, ticks_a_quarter)
     for begin, count in zip(begins, counts, strict=True):
         if count > LONGEST_BAR:
             raise NotebeamError("beats", f"a bar of {count} beats", f"{LONGEST_BAR} at most, for a MIDI file")
@@ -148,3 +154,13 @@ def _signatures(
         if not found or signature[1:] != found[-1][1:]:
             found.append(signature)
     return tuple(found)
+
+
+def _lead_in(lead: int, ticks_a_quarter: int) -> list[tuple[int, int, int]]:
+    """Time signatures of the quarters before the music: one bar; of many, what 4 leaves over, then 4/4."""
+    if not lead:
+        return []
+    if lead <= LONGEST_LEAD:
+        return [(0, lead, 4)]
+    rest = lead % 4
+    return [*([(0, rest, 4)] if rest else []), (rest * ticks_a_quarter, 4, 4)]

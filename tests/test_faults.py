@@ -111,12 +111,13 @@ def test_a_full_disk_is_one_line_that_names_the_output_and_leaves_nothing(tmp_pa
         (60, [*plain, "--csv", str(out / "a.csv")]),
         (400, [*plain, "--save-posteriorgram", str(out / "a.npz")]),
         (4000, [*plain, "--picture", str(out / "a.png")]),
+        (4000, [*plain, "--sonify", str(out / "a.wav")]),
         (2000, ["train", str(config), "--run", str(out / "run")]),
     ]
     done = run("-c", FULL.format(calls=calls), cwd=tmp_path)
     lines = [line for line in done.stderr.splitlines() if not line.startswith("code ")]
     assert done.stderr.count("code 1\n") == len(calls), done.stderr
-    names = ("a.mid", "a.csv", "a.npz", "a.png", "checkpoint.safetensors")
+    names = ("a.mid", "a.csv", "a.npz", "a.png", "a.wav", "checkpoint.safetensors")
     assert len(lines) == len(names), done.stderr
     for line, name in zip(lines, names, strict=True):
         assert name in line and "File too large" in line
@@ -169,7 +170,9 @@ def check_interrupts(folder: Path, moments: list[tuple[str, int]]) -> None:
     assert not junk(folder)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_fine_tuning_that_is_ended_leaves_no_temporary_folder(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

@@ -15,7 +15,7 @@ FEW_WORKERS = 8  # threads or processes that are allowed on any machine
 
 EPILOG = """\
 exit codes: 0 everything written; 1 some input failed or is damaged, the others are written; 2 wrong usage;
-130 interrupted, 143 terminated
+129 hung up, 130 interrupted, 143 terminated
 
 examples:
   transcribe nocturne.flac                         writes nocturne.mid beside it
@@ -66,7 +66,7 @@ def build_parser(
         allow_abbrev=False,  # an option added later must not change what a script means
     )
     parser.add_argument(
-        "inputs", nargs="*", type=Path, metavar="INPUT", help="audio, a posteriorgram (.npz) or a folder"
+        "inputs", nargs="*", type=_input, metavar="INPUT", help="audio, a posteriorgram (.npz) or a folder"
     )
     parser.add_argument("--manifest", type=Path, metavar="LIST", help="a file with an input on each line")
     _add_outputs(parser.add_argument_group("outputs (with several inputs every PATH is a folder)"))
@@ -74,6 +74,12 @@ def build_parser(
     _add_notes(parser.add_argument_group("notes"))
     _add_running(parser.add_argument_group("running"), workers if one_machine else count)
     return parser
+
+
+def _input(text: str) -> Path:
+    if not text:  # an unset variable of a shell; as a path it is the working folder, with all that is in it
+        raise argparse.ArgumentTypeError("got an empty name, expected a file or folder")
+    return Path(text)
 
 
 def _add_outputs(group: argparse._ArgumentGroup) -> None:

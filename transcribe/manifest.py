@@ -1,5 +1,6 @@
 """Which inputs a run is about: `--manifest LIST`, a file of names, and `--shard I/N`, every N-th of all."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +23,8 @@ def read_manifest(path: Path) -> tuple[list[Path], list[str]]:
     Raises:
         NotebeamError: it cannot be read, is no text, or names nothing.
     """
-    lines = read_text(path, EXPECTED).splitlines()
+    # Not by splitlines: a name may hold what Unicode has for line ends.
+    lines = re.split(r"[\r\n]", read_text(path, EXPECTED))
     names = [line.rstrip() for line in lines if line.strip()]
     if not names:
         raise NotebeamError(f"--manifest {path}", "no names in it", EXPECTED)

@@ -16,6 +16,7 @@ from symbolic.arrays import array_names
 from symbolic.errors import NotebeamError
 from symbolic.files import check_name
 from symbolic.folders import some_of, walk
+from transcribe.page.page import lacks_recording
 from transcribe.stores import state_of
 
 POSTERIORGRAM = ".npz"
@@ -72,6 +73,8 @@ class Job:
     @property
     def is_written(self) -> bool:
         """Every output is there but for alternatives, of which a search may have fewer than asked for."""
+        if self.page is not None and lacks_recording(self.page):
+            return False
         return all(state_of(path) is not None for path in self.outputs if path not in self.alternatives)
 
 
@@ -115,7 +118,8 @@ def plan(
             failures += failed
             if passed_over:
                 notices.append(f"{entry}: {len(passed_over)} passed over: {some_of(passed_over, entry)}")
-            found |= {(path, path.relative_to(entry)): None for path in sources}
+            below = _below(entry) if entry in listed else Path()
+            found |= {(path, below / path.relative_to(entry)): None for path in sources}
         elif str(entry) == "-" and not os.path.exists(entry):
             expected = "a file: what comes through a pipe is to be saved first"
             failures.append(NotebeamError("-", "stdin", expected))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from transcribe.outputs import Job
 
 EXPECTED = "a report: a line of JSON for each input"
+START = b'{"input"'  # of a line
 LIBRARIES = ("notebeam", "torch", "numpy")
 # Options that say how the work is done, not what comes out.
 RUNNING = frozenset(
@@ -56,6 +57,7 @@ class Outcome:
     mean_confidence: float | None = None  # of the notes
     beats_a_bar: int | None = None  # with --beats or --clock beats
     tempo_bpm: float | None = None  # beats a minute, likewise
+    state: list[int] | None = None  # `state_of` the input when it was begun
 
     @property
     def line(self) -> str:
@@ -72,7 +74,7 @@ class Report:
     """The file of `--report`, and what it says is done."""
 
     def __init__(self, path: Path, options: Mapping[str, str]) -> None:
-        """Read what is there; a last line that a crash has cut is left out.
+        """Read what is there; lines that a crash or a power cut has torn are left out.
 
         Raises:
             NotebeamError: the file is no report.
@@ -80,21 +82,17 @@ class Report:
         self.path = path
         self.settings = {"versions": versions(), "options": dict(options)}
         self.lines: dict[str, dict[str, Any]] = {}
-        self.is_cut = False
         if os.path.lexists(path):
             with open_file(path, EXPECTED) as file:
                 for number, line in enumerate(file, 1):
                     self._read(line, number)
 
     def _read(self, line: bytes, number: int) -> None:
-        if self.is_cut:
-            raise NotebeamError(f"{self.path} line {number - 1}", "no JSON", EXPECTED)
         try:
             entry = json.loads(line)
         except (ValueError, RecursionError):
-            # Appended to after a crash, such a line is closed by its end and followed by others.
-            self.is_cut = not line.endswith(b"\n")
-            if not self.is_cut and not line.startswith(b'{"input"'):
+            # Half a line or zeros, closed when more was added. Without a whole line it must look like one.
+            if not self.lines and not START.startswith(line[: len(START)]):
                 raise NotebeamError(f"{self.path} line {number}", "no JSON", EXPECTED) from None
             return
         if not isinstance(entry, dict) or not isinstance(entry.get("input"), str):
@@ -121,15 +119,16 @@ class Report:
             "tempo_bpm": _rounded(outcome.tempo_bpm, 1),
             "error": "; ".join(outcome.errors) or None,
             "notices": list(outcome.notices),
-            "file": state_of(outcome.source),
+            "file": outcome.state,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             **self.settings,
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab") as file:
-            text = json.dumps(entry) + "\n"
-            file.write(("\n" if self.is_cut else "").encode() + text.encode())
-        self.is_cut = False
+        with open(self.path, "a+b") as file:
+            if file.tell():  # what a crash or a full disk has cut is a line of its own
+                file.seek(-1, os.SEEK_END)
+                file.write(b"" if file.read() == b"\n" else b"\n")
+            file.write(json.dumps(entry).encode() + b"\n")
 
 
 def versions() -> dict[str, str]:

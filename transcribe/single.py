@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from symbolic.console import is_out_of_memory
 from transcribe.report import End
+from transcribe.stores import state_of
 
 if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from pathlib import Path
@@ -26,13 +27,15 @@ if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from transcribe.report import Outcome
     from transcribe.transcription import Transcription
 
+CHANGED = "changed while it was read"  # as acoustic.audio says, where it sees it
+
 
 def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace, *, bar: bool) -> Outcome:
     """Do one input and write its files; whatever goes wrong is one line, and costs this input alone."""
     from symbolic.errors import NotebeamError
     from transcribe.report import Outcome
 
-    begin = time.monotonic()
+    begin, state = time.monotonic(), state_of(job.source)
     faults: list[NotebeamError] = []
     notices: list[str] = []
     try:
@@ -42,6 +45,9 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
             score = "" if job.score is None else ", and there is no score"
             errors[-1] = f"{faults[-1]}; the notes are written without bars{score}"
         _write(job, result, args, errors.append, notices.append)
+        if state_of(job.source) != state and not any(CHANGED in error for error in errors):
+            changed = NotebeamError(str(job.source), f"a file that {CHANGED}", "one that stays as it is")
+            errors.append(f"{changed}; what was read is written")
     except Exception as error:  # the next input may be good: a bug is one line, and a traceback with --debug
         if args.debug:
             traceback.print_exc()
@@ -49,7 +55,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
         line = str(error) if is_expected else _unexpected(error)
         line = line if str(job.source) in line else f"{job.source}: {line}"
         elapsed = time.monotonic() - begin
-        return Outcome(source=str(job.source), end=End.FAILED, errors=(line,), elapsed=elapsed)
+        return Outcome(source=str(job.source), end=End.FAILED, errors=(line,), elapsed=elapsed, state=state)
     notes, posteriorgram, beats = result.notes, result.posteriorgram, result.beats
     sure = notes.confidence
     return Outcome(
@@ -64,6 +70,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
         mean_confidence=None if sure is None or not len(sure) else float(sure.mean()),
         beats_a_bar=None if beats is None else beats.beats_a_bar,
         tempo_bpm=None if beats is None else beats.tempo,
+        state=state,
     )
 
 
@@ -139,9 +146,24 @@ def _write(
     for path in job.alternatives[len(found) - 1 :]:  # those of an earlier run would be taken for this one's
         path.unlink(missing_ok=True)
     tempo = TEMPO if args.tempo is None else args.tempo
+    beats = _sayable(result.beats, job.source, fault)
     for path, notes in reversed(list(zip((job.midi, *job.alternatives), found, strict=False))):
-        right = right_hand(notes) if args.hands or result.beats is not None else None
-        notes.save(path, tempo, pedal=args.pedal, beats=result.beats, right=right)
+        right = right_hand(notes) if args.hands or beats is not None else None
+        notes.save(path, tempo, pedal=args.pedal, beats=beats, right=right)
+
+
+def _sayable(beats: Beats | None, source: Path, fault: Callable[[str], None]) -> Beats | None:
+    """The beats, where MIDI has room for them; that it has none is a fault, and the notes are written."""
+    from symbolic.errors import NotebeamError
+    from symbolic.tempo_map import tempo_of_beats
+
+    try:
+        if beats is not None:
+            tempo_of_beats(beats)
+    except NotebeamError as error:
+        fault(f"{source}: {error}; the notes are written without bars")
+        return None
+    return beats
 
 
 def _write_score(

@@ -17,6 +17,7 @@ from symbolic.files import replacing
 from symbolic.notes import Notes
 from symbolic.pitch import hertz
 from symbolic.posteriorgram import Posteriorgram
+from transcribe.sound_files import opened
 
 Samples = npt.NDArray[np.float32]
 
@@ -62,7 +63,8 @@ def write_sound(
     kind = "WAV" if 2 * channels * count < LARGEST_WAV else "RF64"
     with (
         replacing(path) as temporary,
-        soundfile.SoundFile(temporary, "w", RATE_HZ, channels, subtype="PCM_16", format=kind) as file,
+        opened(temporary) as target,
+        soundfile.SoundFile(target, "w", RATE_HZ, channels, subtype="PCM_16", format=kind) as file,
     ):
         tones = tone_blocks(notes, start, count)
         sides = [tones] if recording is None else [even_blocks(original, count), tones]

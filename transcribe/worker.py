@@ -23,6 +23,8 @@ def main() -> None:
     """Do jobs for ever."""
     mark_temporaries(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command too, which ends this process
+    if hasattr(signal, "SIGHUP"):  # as does the end of the terminal
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: _end(TERMINATED))
     results = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not do so between the outcomes

@@ -118,6 +118,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     # Imported after parsing: torch takes seconds and --help needs none of it.
     from symbolic.estimators.ais import AisOptions
     from symbolic.evaluation.rows import folder_scores, judged, lists, most_surprising, scores, summary
+    from symbolic.picture import check_picture
 
     if args.module:
         import_models(args.module)
@@ -144,6 +145,8 @@ def _evaluate(args: argparse.Namespace) -> int:
         if failures:
             say(PROGRAM, f"{len(failures)} without scores; the figures above are without them")
         return FAILED if failures else DONE
+    if args.picture is not None:
+        check_picture(args.picture, [what])
     judgement = judged(prior or DEFAULT_PRIOR, what, args.transpose, ais, args.picture)
     row = summary(prior or DEFAULT_PRIOR, what, judgement)
     print(json.dumps(row | lists(judgement)) if args.json else table(row | most_surprising(judgement)))

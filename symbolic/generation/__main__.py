@@ -139,8 +139,10 @@ def _generate(args: argparse.Namespace) -> None:
 
 def _run(args: argparse.Namespace) -> list[str]:
     """Everything that the arguments ask for; a line for each file."""
+    from symbolic.checkpoints import check_weights_path
     from symbolic.generation.sampling import SampleOptions, generate, pace, steps_in
     from symbolic.midi_writing import write_midi
+    from symbolic.picture import check_picture
     from symbolic.priors.loading import load_prior
     from symbolic.priors.steps import HOLD
 
@@ -148,6 +150,10 @@ def _run(args: argparse.Namespace) -> list[str]:
     paths = _paths(args.output, args.count)
     for path in paths if args.picture is None else [*paths, args.picture]:
         _check_writable(path)
+    if args.picture is not None:
+        check_picture(args.picture, [*paths, *(path for path in (args.given, args.output_weights) if path)])
+    if args.output_weights is not None:
+        check_weights_path(args.output_weights, "--output-weights")
     prior = load_prior(args.prior)
     given = None if args.given is None else _given(prior, args.given, args.stop, args.transpose)
     steps = args.steps

@@ -95,6 +95,19 @@ def test_a_bad_folder_is_one_line(
     assert error.startswith(f"symbolic.evaluation: {line}") and error.count("\n") == 1
 
 
+def test_a_picture_is_not_written_over_the_music(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    before = Path("scale.mid").read_bytes()
+    Path("link.png").symlink_to("scale.mid")
+    for name, expected in (("scale.mid", "a path that ends in .png"), ("link.png", "a name that no other")):
+        code, out, error = command(capsys, "white.safetensors", "scale.mid", "--picture", name)
+        assert (code, out) == (1, "")
+        assert f"--picture: got '{name}', expected {expected}" in error and error.count("\n") == 1
+    assert Path("scale.mid").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -242,11 +242,18 @@ def test_the_command_fine_tunes_and_goes_on(files: Path, folder_of_scales: Path)
         (["-o", "out.wav"], "--output: got 'out.wav', expected a path that ends in .mid"),
         (["-o", "mine.mid"], "mine.mid: got 'a folder', expected the path of a file"),
         (["--picture", "no/such.png"], "no/such.png: got"),
+        (["--picture", "out.mid"], "--picture: got 'out.mid', expected a path that ends in .png"),
+        (["--continue", "scale.mid", "--picture", "scale.mid"], "--picture: got 'scale.mid', expected a"),
+        (["--count", "2", "--picture", "out-1.mid"], "--picture: got 'out-1.mid', expected a path"),
         (
             ["--continue", "scale.mid", "--transpose", "60"],
             "transposition: got 60, expected a shift",
         ),
         (["--finetune", "absent"], "absent: got 'no such folder', expected a folder of MIDI"),
+        (
+            ["--finetune", "absent", "--output-weights", "mine"],
+            "--output-weights: got 'mine', expected a path",
+        ),
         (["--finetune", "mine.mid"], "mine.mid: got 'no .mid or .midi file in it', expected a folder"),
         (["--finetune", "."], "got '1 MIDI file that can be read', expected at least two"),
     ],

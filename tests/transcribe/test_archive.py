@@ -220,6 +220,7 @@ def test_no_input_at_all_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> N
     for words, message in (
         ([], "got no INPUT and no --manifest"),
         (["a.npz", "--resume"], "--resume: expected --report"),
+        ([""], "INPUT: got an empty name, expected a file or folder"),
     ):
         with pytest.raises(SystemExit) as leaving:
             main(words)

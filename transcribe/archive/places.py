@@ -11,7 +11,7 @@ from symbolic.errors import NotebeamError
 from symbolic.folders import some_of
 from transcribe.outputs import POSTERIORGRAM, Job, Plan, Wanted, plan
 from transcribe.report import Outcome
-from transcribe.stores import fetch, listed, name_of, put, uri_of
+from transcribe.stores import fetch, listed, name_of, put, state_of, uri_of
 
 
 def plan_anywhere(inputs: Sequence[Path], wanted: Wanted, manifest: Collection[Path] = ()) -> Plan:
@@ -65,7 +65,9 @@ def staged(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
         return work(job)
     with TemporaryDirectory(prefix="notebeam-") as folder:
         copies = {name: Path(folder) / name / path.name for name, path in elsewhere.items()}
+        state = None
         if "source" in elsewhere:
+            state = state_of(job.source)
             fetch(job.source, copies["source"])
         here: dict[str, Any] = dict(copies)
         outcome = work(replace(job, **here))
@@ -79,6 +81,7 @@ def staged(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
     return replace(
         outcome,
         source=source,
+        state=state or outcome.state,
         output=None if outcome.output is None else name_of(job.midi),
         errors=tuple(line.replace(copy_name, source) for line in outcome.errors),
         notices=tuple(line.replace(copy_name, source) for line in outcome.notices),

@@ -10,6 +10,7 @@ import base64
 import html
 import io
 import json
+import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,12 @@ from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
 from transcribe.page.recording import write_mp3
 from transcribe.page.tiles import COLUMNS, layers
+from transcribe.sound_files import opened
 
 LONGEST_INSIDE = 1800.0  # seconds of a recording that the page itself holds: 14 MB, 19 MB as text
 BESIDE = ".mp3"  # added to the page's name: the file beside it that holds a longer one
+MARK = b'id="data">{"recording":{"file":"'  # in the page of such a one
+HEAD = 1 << 16  # bytes of a page, before which its data begin
 TIME_UNITS = 10_000  # a second, of the notes' times: finer than a MIDI tick
 CONFIDENCE_UNITS = 1_000
 SCRIPTS = ("data.js", "midi.js", "sound.js", "roll.js", "page.js")  # as they build on each other
@@ -55,7 +59,10 @@ def write_page(
     elif recording is not None:
         beside = path.with_name(path.name + BESIDE)
         write_beside(recording, beside, start, stop)
+    # As bytes: a name may be no text.
+    address = beside and quote(os.fsencode(beside.name))
     data = {
+        "recording": None if recording is None else {"file": address},  # first, for `lacks_recording`
         "title": title,
         "begin": start,
         "end": float(notes.offset.max(initial=stop)),
@@ -65,7 +72,6 @@ def write_page(
             "layers": layers(posteriorgram),
         },
         "notes": note_columns(notes),
-        "recording": None if recording is None else {"file": beside and quote(beside.name)},
     }
     with replacing(path) as temporary:
         temporary.write_text(filled(title, data, audio), encoding="utf-8")
@@ -84,8 +90,18 @@ def write_beside(recording: Path, beside: Path, start: float, stop: float) -> No
     if beside.exists() and beside.samefile(recording):
         raise NotebeamError(str(beside), "the recording itself", "another name for the page")
     check_name(str(beside), beside)
-    with replacing(beside) as temporary:
-        write_mp3(recording, temporary, start, stop)
+    with replacing(beside) as temporary, opened(temporary) as target:
+        write_mp3(recording, target, start, stop)
+
+
+def lacks_recording(path: Path) -> bool:
+    """Whether a page's recording should lie beside it and does not."""
+    try:
+        with open(path, "rb") as file:
+            is_beside = MARK in file.read(HEAD)
+    except OSError:  # no page, or one in a store
+        return False
+    return is_beside and not path.with_name(path.name + BESIDE).is_file()
 
 
 def note_columns(notes: Notes) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from acoustic.audio import read_blocks
+from transcribe.sound_files import Target
 
 RATE_HZ = 32_000
 # soundfile's scale for the bit rate, 0..1: this is 64 kbit/s at 32 kHz, 8 kB a second.
 COMPRESSION = 0.88
 
 
-def write_mp3(source: Path, target: Path | BinaryIO, start: float, stop: float | None) -> None:
+def write_mp3(source: Path, target: BinaryIO | Target, start: float, stop: float | None) -> None:
     """The recording from `start` to `stop` seconds (None: its end) as MP3, in bounded memory.
 
     Of a cut or damaged recording, what is there; the damage was reported when it was transcribed.

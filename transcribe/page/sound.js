@@ -16,6 +16,15 @@ const sound = (() => {
   let timer = 0;
   let tell = () => {}; // called when playing begins or ends, or the recording is lost
 
+  // A name in an address; as it stands there, if its bytes are no text.
+  function nameIn(address) {
+    try {
+      return decodeURIComponent(address);
+    } catch {
+      return address;
+    }
+  }
+
   function load(whenChanged) {
     tell = whenChanged;
     if (!data.recording) return;
@@ -23,7 +32,7 @@ const sound = (() => {
     audio.addEventListener("error", () => {
       hasRecording = false;
       stop();
-      tell(data.recording.file ? `The recording, ${decodeURIComponent(data.recording.file)}, cannot be read: it belongs beside this page.`
+      tell(data.recording.file ? `The recording, ${nameIn(data.recording.file)}, cannot be read: it belongs beside this page.`
         : "This browser cannot play the recording.");
     });
     audio.addEventListener("ended", () => stop(data.end));
