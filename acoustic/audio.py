@@ -19,7 +19,7 @@ from acoustic.containers import layout, looks_like_audio
 from acoustic.parts import Layout, Part, View
 from acoustic.quiet import quiet
 from symbolic.errors import NotebeamError
-from symbolic.files import open_file
+from symbolic.files import open_file, stamp
 
 Samples = npt.NDArray[np.float32]
 
@@ -198,8 +198,7 @@ def _named(stop: float | None) -> str:
 
 
 def _layout(path: Path) -> Layout:
-    stat = path.stat()
-    return _layout_once(path, stat.st_size, stat.st_mtime_ns)
+    return _layout_once(path, *stamp(path))
 
 
 @lru_cache(maxsize=8)
@@ -286,10 +285,9 @@ def _native_blocks(
         head = file.read(512)
         if not head:
             raise NotebeamError(str(path), "an empty file", EXPECTED)
-        before = os.fstat(file.fileno())
+        before = stamp(file.fileno())
         yield from _parts(path, head, start, stop, faults)
-        after = os.fstat(file.fileno())
-        if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        if stamp(file.fileno()) != before:
             faults.append("it changed while it was read")
 
 

@@ -4,9 +4,7 @@ Is: chunks with enough context that the result does not depend on them.
 Is not: reading audio (audio), spectra (features), the weights' files (loading).
 """
 
-import ctypes
 import math
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -26,6 +24,7 @@ from acoustic.features import frame_count, margin_samples, spectra
 from acoustic.loading import load_network
 from acoustic.network import HEADS, PROBABILITIES, HarmonicNet, fused
 from acoustic.survey import Survey
+from symbolic.allocation import hand_back
 from symbolic.checks import brief, of_type, path_of, real
 from symbolic.devices import device_named
 from symbolic.errors import NotebeamError
@@ -299,12 +298,6 @@ def centre(velocity: Planes, onset: Planes) -> None:
 
 
 def free_memory(frames: int) -> None:
-    """Hand the network's memory back to the system, after a recording of so many frames, if they are many.
-
-    The C library of Linux keeps for its own use what is freed, a third of a GB.
-    """
-    if frames < FRAMES_TO_FREE:
-        return
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
+    """Hand the network's memory back to the system, after a recording of so many frames, if they are many."""
+    if frames >= FRAMES_TO_FREE:
+        hand_back()

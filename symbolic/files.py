@@ -64,6 +64,16 @@ def open_file(path: str | os.PathLike[str], expected: str) -> BinaryIO:
     return os.fdopen(number, "rb")
 
 
+def stamp(path: str | os.PathLike[str] | int) -> tuple[int, int]:
+    """(bytes, time of the last change in ns) of a file or descriptor, by which caches know it.
+
+    Raises:
+        OSError: there is none.
+    """
+    stat = os.stat(path)
+    return stat.st_size, stat.st_mtime_ns
+
+
 def read_bytes(path: str | os.PathLike[str], expected: str, largest: int = LARGEST) -> bytes:
     """All of a file; a larger one than `largest` bytes is refused unread."""
     with open_file(path, expected) as file:

@@ -18,6 +18,7 @@ FORBIDDEN = {
 }
 # What acoustic may see of symbolic: core types and data, no prior and no decoder.
 CORE = {
+    "allocation",
     "arrays",
     "checkpoints",
     "checks",

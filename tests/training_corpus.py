@@ -15,7 +15,7 @@ from acoustic.augmentation import AugmentOptions
 from acoustic.features import FeatureOptions
 from acoustic.network import NetworkOptions
 from acoustic.training.corpus import Clips, CorpusOptions, Track
-from acoustic.training.posteriorgrams import Item
+from acoustic.training.recordings import Item
 from symbolic.datasets.maps import Recording
 from symbolic.notes import Notes, write_tsv
 from symbolic.pitch import hertz

@@ -81,7 +81,7 @@ def load_fitting_prior(prior: Prior | str | PathLike[str], clock: str, device: s
     card = prior.card
     if card is not None and card.clock["kind"] != clock:
         fitting = ", ".join(priors_with_steps_of(clock))
-        got = f"{card.model}/{card.name}, with steps of {card.clock['kind']}"
+        got = f"{card.full_name}, with steps of {card.clock['kind']}"
         raise NotebeamError("Transcriber.prior", got, f"a prior with steps of {clock} ({fitting})")
     if card is None and clock == "beats":
         raise NotebeamError("Transcriber.prior", "a prior without a card", "its divisions of the beat")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from math import inf
 from os import PathLike
@@ -175,11 +175,19 @@ class Transcriber(Checked):
         path = Path(audio)
         if path.suffix.lower() == POSTERIORGRAM:
             part = between(read_posteriorgram(path), self.start, self.stop, str(path))
-            if self.tuning is not None and notice is not None:
-                notice("a posteriorgram was listened to before: no use for a tuning")
+            if notice is not None:
+                for option in self._unused(part):
+                    notice(f"a posteriorgram was listened to before: no use for {option}")
             return self._decoded(part, str(path), notice, damage)
         posteriorgram = self._acoustic_model().file(path, self.start, self.stop, progress, damage, notice)
         return self._decoded(posteriorgram, str(path), notice, damage)
+
+    def _unused(self, posteriorgram: Posteriorgram) -> Iterator[str]:
+        """What was asked for and changes nothing of what somebody else listened to."""
+        if self.tuning is not None:
+            yield "a tuning"
+        if self.frontend is not None and posteriorgram.model not in ("", self.frontend):
+            yield f"the front end {self.frontend}, as it is one of {posteriorgram.model}"
 
     def _is_doubtful(self, posteriorgram: Posteriorgram, notice: Callable[[str], None] | None = None) -> bool:
         """Whether it does not sound like a piano; a notice of that, which only our own models can tell."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from symbolic.errors import NotebeamError
+from symbolic.files import stamp
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
@@ -48,10 +49,9 @@ def state_of(path: str | os.PathLike[str]) -> list[int] | None:
         if uri_of(path) is not None:
             info = _info(path)
             return [info.size, info.mtime_ns or 0] if info.is_file else None
-        state = os.stat(path)
+        return list(stamp(path))
     except (OSError, ValueError):
         return None
-    return [state.st_size, state.st_mtime_ns]
 
 
 def listed(path: Path) -> list[Path]:

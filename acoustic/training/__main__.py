@@ -25,6 +25,7 @@ from acoustic.training.loop import CHECKPOINT, LoopOptions, Training
 from acoustic.training.renderings import rendered
 from acoustic.training.starting import began_as, begin_with
 from acoustic.training.teaching import TaughtClips, TeacherOptions, load_teacher
+from symbolic.allocation import keep_freed
 from symbolic.checkpoints import check_weights_path, write_json
 from symbolic.config import check_seed, options_from, read_toml
 from symbolic.datasets.maps import read_maps
@@ -223,6 +224,7 @@ def main(argv: list[str] | None = None) -> int:
 def _train(args: argparse.Namespace) -> None:
     if args.output is not None:
         check_weights_path(args.output, "--output")
+    keep_freed()
     table = read_toml(args.config)
     folder = args.run or Path("runs") / args.config.stem
     folder.mkdir(parents=True, exist_ok=True)

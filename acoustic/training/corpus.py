@@ -22,6 +22,7 @@ from acoustic.features import FeatureOptions, margin_samples, spectra
 from acoustic.training.renderings import EXERCISES, SETS
 from symbolic import datasets
 from symbolic.errors import NotebeamError
+from symbolic.files import stamp
 from symbolic.notes import Notes, read_tsv
 from symbolic.pitch import KEYS, LOWEST
 
@@ -99,8 +100,7 @@ def load_track(audio: Path, table: Path) -> Track:
 
 def _decoded(audio: Path) -> Path:
     """Where the cache has a recording: the name tells the file, its size and the time of its change."""
-    stat = audio.stat()
-    content = os.fsencode(f"{audio.resolve()} {stat.st_size} {stat.st_mtime_ns}")
+    content = os.fsencode(" ".join(map(str, (audio.resolve(), *stamp(audio)))))
     label = hashlib.sha256(content).hexdigest()[:12]
     return datasets.cache_folder() / "decoded" / f"{audio.parent.name}-{audio.stem}-{label}.npy"
 

@@ -2,14 +2,7 @@
 
 Is: a command, `python -m acoustic.training.posteriorgrams -o FOLDER`; it writes NAME.npz, NAME.tsv, a list;
 with `--audio` NAME.flac in place of NAME.npz, for other systems to listen to.
-Is not: the fit (symbolic.training.join).
-
-Songs of POP909 that were not rendered for the acoustic model, and performances of ASAP's training split cut,
-transposed and played otherwise, on its pianos and on three that it never heard; recordings of MAPS'
-synthesised pianos. Most are degraded by rooms, noise, filters and recording chains. Left out is what
-benchmarks.domains tests on: ASAP's test split, its instruments, and its chain of loudspeaker and webcam.
-
-`--free` leaves out ASAP and MAPS, whose licence is not for commercial use: songs, and exercises.
+Is not: the choice of the recordings (training.recordings), or the fit (symbolic.training.join).
 
 What is there is kept, so the command goes on where it was stopped; any part of the list, from its start,
 is a good mix. `settings.json` says with what options a folder is filled; others are refused.
@@ -17,203 +10,37 @@ is a good mix. `settings.json` says with what options a folder is filled; others
 
 import argparse
 import csv
+import hashlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import soundfile
-import torch
 
-from acoustic.audio import RATE_HZ, Samples, read_audio
-from acoustic.augmentation import AugmentOptions, augment
+from acoustic.audio import RATE_HZ
 from acoustic.frontends.loading import FRONTENDS, Frontend, load_frontend
 from acoustic.inference import Listener, load_acoustic
-from acoustic.loading import list_models
-from acoustic.training.exercises import exercise
-from acoustic.training.renderings import (
-    EXERCISES,
-    PIANOS,
-    Excerpt,
-    RenderOptions,
-    excerpt_of,
-    sound_of,
-    spread_over,
-)
+from acoustic.loading import known_weights, list_models
+from acoustic.training.recordings import BLOCK, COLUMNS, Item, plan, sound
+from acoustic.training.renderings import CODE
 from symbolic import datasets
 from symbolic.arrays import read_arrays
 from symbolic.checkpoints import write_json
 from symbolic.checks import of_type
 from symbolic.config import check_seed
 from symbolic.console import outcome
-from symbolic.datasets.maps import Recording, read_maps
 from symbolic.errors import NotebeamError
 from symbolic.files import read_json, replacing
-from symbolic.notes import Notes, read_tsv, write_tsv
+from symbolic.notes import write_tsv
 
-NEVER_HEARD = ("musescore-bright", "musescore-honky", "fluid-honky")  # by the acoustic model
 LIST = "recordings.csv"
 SETTINGS = "settings.json"  # beside the list: the options that decide what a file of some name holds
-COLUMNS = ("name", "composition", "instrument", "chain", "corpus")
 AUDIO = ".flac"  # of the recordings themselves
-CLEAN = 0.25  # of the recordings
-BLOCK = (5, 3)  # renderings on one piano, then recordings of MAPS
-SPOILING = AugmentOptions(
-    noise_db=(-45.0, -7.0),
-    room_chance=0.6,
-    direct_db=(-10.0, 15.0),
-    reflections=8,
-    equaliser_db=6.0,
-    band_chance=0.15,
-    compression_chance=0.15,
-    record_chance=0.04,
-    codec_chance=0.15,
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """One recording to be made: a rendering, or a cut of a recording."""
-
-    name: str
-    composition: str
-    instrument: str
-    chain: AugmentOptions | None  # None: as it is
-    source: Excerpt | Recording
-    start: float = 0.0  # seconds, of the cut
-
-    def row(self) -> dict[str, str]:
-        """Its line of the list."""
-        chain = "none" if self.chain is None else "degraded"
-        corpus = "maps" if isinstance(self.source, Recording) else self.name.partition("-")[0]
-        return {"name": self.name, "composition": self.composition, "instrument": self.instrument,
-                "chain": chain, "corpus": corpus}  # fmt: skip
-
-
-class Source(NamedTuple):
-    """Music to be rendered."""
-
-    name: str
-    composition: str
-    notes: Notes
-
-
-def plan(count: int, seconds: float, seed: int = 0, *, free: bool = False) -> list[Item]:
-    """`count` recordings of at most so many seconds, fewer where the data has no more.
-
-    free: nothing of ASAP and MAPS.
-    """
-    draw = np.random.default_rng(seed)
-    renderings = _renderings(_free(seconds, draw) if free else _played(draw), seconds, draw)
-    cuts = iter(()) if free else _cuts(seconds, draw)
-    items: list[Item] = []
-    while len(items) < count:
-        more = [*_up_to(BLOCK[0], renderings), *_up_to(BLOCK[1], cuts)]
-        if not more:
-            break
-        items += more
-    return items[:count]
-
-
-def _up_to(count: int, items: Iterator[Item]) -> list[Item]:
-    return [item for _, item in zip(range(count), items, strict=False)]
-
-
-def _played(draw: np.random.Generator) -> Iterator[Source]:
-    """Performances and songs in turn."""
-    from symbolic.datasets.asap import read_asap
-
-    songs = _songs(draw)
-    played = [p for p in read_asap() if p.split in RenderOptions().splits]
-    performances = [
-        Source(f"asap-{number:03d}", f"{played[i].composer} {played[i].title}", played[i].notes)
-        for number, i in enumerate(draw.permutation(len(played)))
-    ]
-    for pair in zip(performances, songs, strict=False):
-        yield from pair
-
-
-def _free(seconds: float, draw: np.random.Generator) -> Iterator[Source]:
-    """Songs, and after every third an exercise."""
-    for number, song in enumerate(_songs(draw), start=1):
-        yield song
-        if number % 3 == 0:
-            name = f"{EXERCISES}-{number // 3:03d}"
-            yield Source(name, name, exercise(seconds, draw))
-
-
-def _songs(draw: np.random.Generator) -> list[Source]:
-    """Those that were not rendered for the acoustic model, in random order."""
-    from symbolic.datasets.pop909 import read_pop909
-
-    songs = read_pop909()
-    rendered = {song.name for _, song in spread_over(songs, RenderOptions().pop909)}
-    found = [Source(f"pop909-{s.name}", f"pop909-{s.name}", s.notes) for s in songs if s.name not in rendered]
-    return [found[i] for i in draw.permutation(len(found))]
-
-
-def _renderings(sources: Iterable[Source], seconds: float, draw: np.random.Generator) -> Iterator[Item]:
-    """A few on each piano."""
-    given = RenderOptions()
-    pianos = [*PIANOS, *NEVER_HEARD * 2]
-    for number, played in enumerate(sources):
-        if number % (BLOCK[0] * len(pianos)) == 0:
-            order = draw.permutation(len(pianos))
-        piano = pianos[order[number // BLOCK[0] % len(pianos)]]
-        options = replace(given, pianos=(piano,), seconds=seconds, seed=int(draw.integers(2**31)))
-        source = excerpt_of(played.name, played.notes, options, number)
-        yield _degraded(
-            Item(name=source.name, composition=played.composition, instrument=piano, chain=None,
-                 source=source),
-            draw,
-        )  # fmt: skip
-
-
-def _cuts(seconds: float, draw: np.random.Generator) -> Iterator[Item]:
-    """MAPS' synthesised recordings in random order."""
-    recordings = read_maps("synth")
-    for number in draw.permutation(len(recordings)):
-        found = recordings[number]
-        start = float(draw.uniform(0, max(0.0, found.seconds - seconds)))
-        start = start if start > 5 else 0.0
-        yield _degraded(
-            Item(name=found.name, composition=found.composition, instrument=found.instrument, chain=None,
-                 source=found, start=start),
-            draw,
-        )  # fmt: skip
-
-
-def _degraded(item: Item, draw: np.random.Generator) -> Item:
-    """The same through a chain, for most; never through loudspeaker and webcam both."""
-    kind = draw.random()
-    if kind < CLEAN:
-        return item
-    chain = SPOILING
-    if kind > 0.8:
-        chain = replace(SPOILING, loudspeaker_chance=1.0)
-    elif kind > 0.6:
-        chain = replace(SPOILING, microphone_chance=1.0)
-    return replace(item, name=f"{item.name}-degraded", chain=chain)
-
-
-def sound(item: Item, seconds: float, seed: int) -> tuple[Samples, Notes]:
-    """The recording (S,), and its notes in its seconds."""
-    if isinstance(item.source, Excerpt):
-        audio, notes = sound_of(item.source), item.source.notes
-    else:
-        whole = read_audio(item.source.audio)
-        audio = whole[round(item.start * RATE_HZ) : round((item.start + seconds) * RATE_HZ)]
-        notes = read_tsv(item.source.table).cut(item.start, item.start + seconds).shifted(-item.start)
-    if item.chain is not None:
-        generator = torch.Generator().manual_seed(seed)
-        audio = augment(torch.from_numpy(audio)[None], item.chain, RATE_HZ, generator)[0].numpy()
-        audio *= min(1.0, 0.99 / max(float(np.abs(audio).max(initial=0.0)), 1e-6))
-    return audio, notes
 
 
 def listener_named(name: str) -> Listener | Frontend:
@@ -251,7 +78,8 @@ def write_all(
         NotebeamError: a folder filled with other settings.
     """
     into.mkdir(parents=True, exist_ok=True)
-    keep_settings(into, {"model": model, "seconds": seconds, "seed": seed, "free": free})
+    of = {"model": model, "weights": weights_of(model)}
+    keep_settings(into, of | {"seconds": seconds, "seed": seed, "free": free, "sound": CODE})
     with replacing(into / LIST) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
@@ -272,6 +100,13 @@ def write_all(
             done.result()
 
 
+def weights_of(model: str | None) -> str | None:
+    """What tells the weights of an acoustic model from others of its name; None: no model of ours."""
+    if model is None or model in FRONTENDS:
+        return None
+    return hashlib.sha256(known_weights(model).read_bytes()).hexdigest()[:12]
+
+
 def keep_settings(folder: Path, asked: dict[str, Any]) -> None:
     """Write down what the folder is filled with, the first time; refuse other settings from then on.
 
@@ -284,7 +119,10 @@ def keep_settings(folder: Path, asked: dict[str, Any]) -> None:
         write_json(path, asked)
         return
     found = of_type(read_json(path, expected), dict, str(path), expected)
-    other = {name: found.get(name) for name in asked if found.get(name) != asked[name]}
+    # An older version may not have said all of it.
+    other = {name: found[name] for name in asked if name in found and found[name] != asked[name]}
+    if "model" in other:
+        other.pop("weights", None)  # of course
     if other:
         same = f"the same settings ({_as_options(asked)}), or another folder"
         raise NotebeamError(str(folder), _as_options(other), same)
@@ -293,6 +131,8 @@ def keep_settings(folder: Path, asked: dict[str, Any]) -> None:
 def _as_options(settings: dict[str, Any]) -> str:
     """As the command has them."""
     words = {name: f"--{name} {value}" for name, value in settings.items()}
+    # No options, but what the model and the instruments were then.
+    words |= {name: f"{name} {settings[name]}" for name in ("weights", "sound") if name in settings}
     if settings.get("model", "") is None:
         words["model"] = "--audio"
     if "free" in settings:

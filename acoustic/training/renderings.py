@@ -32,7 +32,7 @@ from symbolic.config import check_seed
 from symbolic.console import outcome
 from symbolic.datasets.tables import read_table
 from symbolic.errors import NotebeamError, renamed
-from symbolic.files import replacing
+from symbolic.files import replacing, stamp
 from symbolic.notes import Notes, write_tsv
 from symbolic.pitch import HIGHEST, LOWEST
 
@@ -124,8 +124,7 @@ def _files(options: RenderOptions, table: Path) -> Iterator[Path]:
 def _stamp(path: Path) -> str:
     """A file's name in the data's folder, its size and the time of its change; quicker than its content."""
     name = path.relative_to(datasets.root()) if path.is_relative_to(datasets.root()) else path.name
-    stat = path.stat() if path.is_file() else None
-    return str(name) if stat is None else f"{name} {stat.st_size} {stat.st_mtime_ns}"
+    return " ".join(map(str, (name, *(stamp(path) if path.is_file() else ()))))
 
 
 def plan(options: RenderOptions) -> list[Excerpt]:

@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 
 from symbolic.errors import NotebeamError
-from symbolic.files import temporary_folder
+from symbolic.files import stamp, temporary_folder
 
 __all__ = ["cache_folder", "data_file", "root", "unpacked"]
 
@@ -42,9 +42,8 @@ def data_file(folder: Path | None, default: str, name: str) -> Path:
 
 def unpacked(archive: Path) -> Path:
     """Folder with the content of a tar archive, unpacked at its first use."""
-    stat = archive.stat()
     # Size and time are in the name: a changed archive is another folder, not a stale one.
-    label = f"{archive.name.split('.')[0]}-{stat.st_size:x}-{int(stat.st_mtime):x}"
+    label = "-".join((archive.name.split(".")[0], *(f"{number:x}" for number in stamp(archive))))
     folder = cache_folder() / archive.resolve().parent.name / label
     if folder.is_dir():
         return folder

@@ -119,8 +119,7 @@ def pace(card: PriorCard, given: Given | None = None, tempo: float | None = None
     beaten = card.clock["kind"] == "beats"
     if tempo is not None:
         if not beaten:
-            prior = f"{card.model}/{card.name}"
-            raise NotebeamError("tempo", tempo, f"none: the steps of {prior} are seconds, not beats")
+            raise NotebeamError("tempo", tempo, f"none: the steps of {card.full_name} are seconds, not beats")
         if not 4 <= tempo <= 1000:
             raise NotebeamError("tempo", tempo, "4..1000 quarter notes a minute")
         return tempo

@@ -25,7 +25,7 @@ from symbolic.state import State, hypotheses, select, where
 class PriorCard:
     """What is known about a prior's weights; lies as JSON beside them."""
 
-    name: str  # "jsb", as in load_prior("lstm-nade/jsb")
+    name: str  # "jsb"
     model: str  # a name in priors.registry
     options: Mapping[str, int | float]  # what build_prior takes
     visible: int  # D
@@ -40,6 +40,11 @@ class PriorCard:
     command: str
     scores: Mapping[str, float] = field(default_factory=dict)
     acoustic_model: str = ""  # the one whose posteriorgrams it reads; "": it reads notes alone
+
+    @property
+    def full_name(self) -> str:
+        """As in load_prior("lstm-nade/jsb")."""
+        return f"{self.model}/{self.name}"
 
 
 class Indexed(Protocol):

@@ -110,7 +110,7 @@ def _log_mean(log_prob: list[Tensor]) -> Tensor:
 
 
 def _name(prior: Prior) -> str:
-    return f"{prior.card.model}/{prior.card.name}" if prior.card else type(prior).__name__
+    return prior.card.full_name if prior.card else type(prior).__name__
 
 
 def _steps(prior: Prior) -> str:

@@ -51,7 +51,7 @@ class PieceCache(Prior):
         super().__init__()
         card = prior.card
         if not prior.is_normalized or (card is not None and (card.acoustic_model or card.plane == "values")):
-            place = f"{card.model}/{card.name}{SUFFIX}" if card else "PieceCache(prior)"
+            place = f"{card.full_name}{SUFFIX}" if card else "PieceCache(prior)"
             expected = "a normalised prior of 0/1 steps that reads notes alone"
             raise NotebeamError(place, type(prior).__name__, expected)
         if memory < 2:

@@ -80,7 +80,7 @@ def planes_of(card: PriorCard) -> int:
     planes = 2 if card.plane == "both" else 1
     if card.visible != planes * KEYS or card.plane == "values" or card.clock["kind"] == "steps":
         got = f"{card.visible} numbers a step ({card.plane})"
-        raise NotebeamError(f"prior {card.model}/{card.name}", got, f"a prior of the {KEYS} keys of a piano")
+        raise NotebeamError(f"prior {card.full_name}", got, f"a prior of the {KEYS} keys of a piano")
     return planes
 
 

@@ -13,7 +13,7 @@ from acoustic import instruments
 from acoustic.audio import RATE_HZ
 from acoustic.rendering import AS_RECORDED, ATTACK_SECONDS, SampledPiano, Touch, Tuning
 from acoustic.soundfonts import SoundFont
-from acoustic.training import posteriorgrams, renderings
+from acoustic.training import recordings, renderings
 from benchmarks import domains
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes, read_tsv
@@ -180,7 +180,7 @@ def test_a_piano_without_a_licence_is_refused_by_name(toys: Path) -> None:
 def test_held_out_pianos_are_in_no_training() -> None:
     assert not set(renderings.PIANOS) & set(renderings.HELD_OUT)
     others = {"musescore-electric", *domains.OTHER}  # no pianos
-    others |= set(posteriorgrams.NEVER_HEARD)
+    others |= set(recordings.NEVER_HEARD)
     assert set(renderings.PIANOS) | set(renderings.HELD_OUT) == set(instruments.SOURCES) - others
     assert set(domains.USED) <= set(renderings.PIANOS)
 

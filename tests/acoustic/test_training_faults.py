@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from training_corpus import SCALE, recorded
 from acoustic.audio import RATE_HZ
 from acoustic.frontends import posteriorgram_of_notes
 from acoustic.frontends.basic_pitch import BasicPitch
-from acoustic.training import posteriorgrams, renderings
+from acoustic.loading import weights_path
+from acoustic.training import posteriorgrams, recordings, renderings
 from acoustic.training.corpus import load_track
 from acoustic.training.exercises import exercise
 from acoustic.training.posteriorgrams import write_all
@@ -53,6 +55,18 @@ def test_a_folder_is_not_filled_on_with_other_settings(
     assert {path: path.read_bytes() for path in into.iterdir()} == before
     write_all([item, replace(item, name="other")], into=into, **asked)  # more of the same is no fault
     assert [part.name for part in read(into)] == ["piece", "other"]
+
+
+def test_a_folder_is_not_filled_on_by_other_weights_of_the_name(tmp_path: Path) -> None:
+    item, into = recorded(tmp_path), tmp_path / "made"
+    weights = tmp_path / "mine.safetensors"
+    for suffix in (".safetensors", ".json"):
+        shutil.copy(weights_path("piano-small").with_suffix(suffix), weights.with_suffix(suffix))
+    write_all([item], str(weights), into, 1.0)
+    write_all([item], str(weights), into, 1.0)
+    shutil.copy(weights_path("piano-free"), weights)
+    with pytest.raises(NotebeamError, match=r"made: got 'weights [0-9a-f]{12}', expected the same settings"):
+        write_all([item], str(weights), into, 1.0)
 
 
 def test_a_folder_of_recordings_does_not_become_one_of_posteriorgrams(tmp_path: Path) -> None:
@@ -187,7 +201,7 @@ def test_exercises_may_be_short(seconds: float) -> None:
 
 def test_a_free_plan_of_short_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pop909, "read_pop909", lambda: [Song(f"{n:03d}", SCALE) for n in range(400)])
-    assert len(posteriorgrams.plan(30, 0.01, free=True)) == 30
+    assert len(recordings.plan(30, 0.01, free=True)) == 30
 
 
 @pytest.mark.parametrize(

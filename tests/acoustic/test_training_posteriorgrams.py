@@ -8,8 +8,9 @@ import pytest
 import soundfile
 from training_corpus import SCALE, recorded
 
-from acoustic.training import posteriorgrams
-from acoustic.training.posteriorgrams import main, plan, sound, write_all
+from acoustic.training import recordings
+from acoustic.training.posteriorgrams import main, write_all
+from acoustic.training.recordings import plan, sound
 from acoustic.training.renderings import HELD_OUT, Excerpt, RenderOptions, spread_over
 from symbolic.datasets import asap, pop909
 from symbolic.datasets.asap import Performance
@@ -41,7 +42,7 @@ def music(monkeypatch: pytest.MonkeyPatch) -> Music:
     )
     monkeypatch.setattr(asap, "read_asap", lambda: made.performances)
     monkeypatch.setattr(pop909, "read_pop909", lambda: made.songs)
-    monkeypatch.setattr(posteriorgrams, "read_maps", lambda part: made.recordings)
+    monkeypatch.setattr(recordings, "read_maps", lambda part: made.recordings)
     return made
 
 

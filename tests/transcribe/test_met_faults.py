@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -199,3 +200,14 @@ def test_a_tuning_is_of_no_use_to_a_posteriorgram(tmp_path: Path, capsys: pytest
     for words, told in (([], False), (["--tuning", "415"], True)):
         assert main([str(path), "--prior", "none", *words]) == 0
         assert ("no use for a tuning" in capsys.readouterr().err) == told
+
+
+@pytest.mark.parametrize(("model", "told"), [("mine", True), ("basic-pitch", False), ("", False)])
+def test_a_front_end_is_of_no_use_to_what_another_system_heard(
+    model: str, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.npz"
+    replace(Posteriorgram.load(write_posteriorgram(path)), model=model).save(path)
+    assert main([str(path), "--prior", "none", "--frontend", "basic-pitch"]) == 0
+    line = f"no use for the front end basic-pitch, as it is one of {model}"
+    assert (line in capsys.readouterr().err) == told
