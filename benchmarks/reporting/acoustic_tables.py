@@ -158,6 +158,23 @@ def labels() -> str:
     return markdown(header, rows) + "\n\n" + source(report)
 
 
+def softness() -> str:
+    """How much softer soft notes sound, in recordings and in what training plays."""
+    report = read_report("softness")
+    header = ["recordings", "instrument", "recordings of it", "notes that begin alone", "power"]
+    rows = [
+        [
+            row["corpus"],
+            row["instrument"],
+            str(row["recordings"]),
+            str(row["notes"]),
+            f"{row['power']:.2f} ± {row['error']:.2f}",
+        ]
+        for row in rows_of(report)
+    ]
+    return markdown(header, rows) + "\n\n" + source(report)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "acoustic_models": acoustic_models,
     "ablations": ablations,
@@ -166,4 +183,5 @@ TABLES: dict[str, Callable[[], str]] = {
     "domains": domains,
     "calibration": calibration,
     "labels": labels,
+    "softness": softness,
 }
