@@ -181,7 +181,11 @@ def test_a_fine_tuning_that_is_ended_leaves_no_temporary_folder(
     temporary.mkdir()
     words = ["-m", "symbolic.generation", "--prior", "rnn-bernoulli/jsb", "--finetune", "midi", "-o", "a.mid"]
     with subprocess.Popen(
-        words_of(*words), cwd=tmp_path, env=environment(TMPDIR=str(temporary)), stderr=subprocess.PIPE
+        words_of(*words),
+        cwd=tmp_path,
+        env=environment(TMPDIR=str(temporary)),
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # `nohup` may run these tests
     ) as process:
         while not list(temporary.rglob("log.jsonl")):  # the training has begun
             assert process.poll() is None

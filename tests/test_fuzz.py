@@ -32,7 +32,7 @@ def test_damaged_inputs_are_read_or_refused_in_one_line_that_names_them() -> Non
         (NotebeamError("/tmp/x/a.mid", "damage", "a MIDI file"), "refused"),
         (FileNotFoundError(2, "No such file", "/tmp/x/b"), "refused"),
         (NotebeamError("midi", "damage", "a MIDI file"), "unnamed"),
-        (NotebeamError("/tmp/x/a.mid", "damage", "a\nfile"), "long message"),
+        (FileNotFoundError(2, "No such\nfile", "/tmp/x/b"), "long message"),
         (ValueError("x"), "traceback"),
         (MemoryError(), "memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "memory"),
