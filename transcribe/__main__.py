@@ -2,13 +2,11 @@
 
 import sys
 
-from symbolic.allocation import keep_freed
 from symbolic.console import end_at_signals
 from transcribe.threads import wait_passively
 
 end_at_signals("transcribe")
 wait_passively()
-keep_freed()
 
 from transcribe.cli import main  # noqa: E402
 

@@ -13,7 +13,6 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import IO, Any
 
-from symbolic.allocation import keep_freed
 from symbolic.console import DONE, TERMINATED, remove_unfinished
 from symbolic.files import mark_temporaries
 from transcribe.threads import wait_passively
@@ -65,5 +64,4 @@ def _end(code: int) -> None:
 
 if __name__ == "__main__":
     wait_passively()
-    keep_freed()
     main()

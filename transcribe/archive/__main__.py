@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from symbolic.allocation import keep_freed
 from symbolic.console import USAGE, end_at_signals, say
 from symbolic.errors import NotebeamError
 from transcribe.arguments import build_parser
@@ -41,5 +40,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 if __name__ == "__main__":
     end_at_signals(PROGRAM)
     wait_passively()
-    keep_freed()
     sys.exit(main())

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from symbolic.allocation import keep_freed
 from symbolic.errors import NotebeamError
 from transcribe.archive.places import staged
 from transcribe.outputs import Job
@@ -42,7 +41,6 @@ class Actor:
 
     def __init__(self, args: argparse.Namespace, tries: Any) -> None:
         wait_passively()
-        keep_freed()
         import torch
 
         from transcribe.flags import transcriber_of
