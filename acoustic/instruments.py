@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from acoustic.audio import Samples
+from acoustic.modelled import PianoModel
 from acoustic.rendering import AS_RECORDED, SampledPiano, Touch, Tuning
 from acoustic.soundfonts import SoundFont
 from symbolic import datasets
@@ -69,6 +70,8 @@ SOURCES = {
     "timgm-choir": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", program=52)),
     "timgm-brass": Source(*_TIMGM, SoundFont(file="TimGM6mb.sf2", program=61)),
 }
+MODELLED = "modelled-"  # and a seed: a piano drawn by chance
+_OURS = Source("pianos modelled by notebeam", "CC0")
 LICENCES = "licences.csv"  # beside the `samples.csv` of other sampled pianos: piano,credit,licence
 
 
@@ -80,6 +83,8 @@ def source(name: str, folder: Path | None = None) -> Source:
     """
     if name in SOURCES:
         return SOURCES[name]
+    if _seed(name) is not None:
+        return _OURS
     table = (folder or datasets.root() / "pianos") / LICENCES
     for row in read_table(table, ("piano",)) if table.exists() else ():
         if row["piano"] == name and row.get("licence"):
@@ -91,13 +96,21 @@ def source(name: str, folder: Path | None = None) -> Source:
 
 
 def instrument(name: str, tuning: Tuning = AS_RECORDED, folder: Path | None = None) -> Instrument:
-    """What plays as that name; soundfonts are tuned as they are.
+    """What plays as that name; soundfonts and modelled pianos are tuned as they are.
 
     Raises:
         NotebeamError: no such instrument, no such file, or no licence.
     """
+    if (seed := _seed(name)) is not None:
+        return PianoModel(seed)
     found = source(name, folder)
     return found.font or SampledPiano(folder or datasets.root() / "pianos", name, tuning)
+
+
+def _seed(name: str) -> int | None:
+    """Of a modelled piano's name."""
+    number = name.removeprefix(MODELLED)
+    return int(number) if name.startswith(MODELLED) and number.isdecimal() else None
 
 
 def credit(names: Iterable[str]) -> str:

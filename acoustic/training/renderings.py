@@ -24,7 +24,7 @@ from typing import TypeVar
 import numpy as np
 
 from acoustic.audio import RATE_HZ, Samples
-from acoustic.instruments import Instrument, instrument, source
+from acoustic.instruments import MODELLED, Instrument, instrument, source
 from acoustic.rendering import AS_RECORDED, Touch, Tuning
 from acoustic.training.exercises import exercise
 from symbolic import datasets
@@ -69,6 +69,7 @@ class RenderOptions:
     transpose_chance: float = 0.4  # of an excerpt that is moved by up to five semitones
     soft_chance: float = 0.25  # of an excerpt played softly throughout
     tuned_chance: float = 0.6  # of a sampled piano tuned otherwise than it was recorded
+    modelled_chance: float = 0.4  # of an excerpt that a piano drawn by chance plays instead
 
     def __post_init__(self) -> None:
         counts = (self.asap, self.pop909, self.exercises)
@@ -77,7 +78,7 @@ class RenderOptions:
         if not 0 < self.seconds < inf:
             raise NotebeamError("RenderOptions.seconds", self.seconds, "a number above 0")
         check_seed(self.seed, "RenderOptions.seed")
-        for name in ("transpose_chance", "soft_chance", "tuned_chance"):
+        for name in ("transpose_chance", "soft_chance", "tuned_chance", "modelled_chance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise NotebeamError(f"RenderOptions.{name}", getattr(self, name), "a probability")
         for name in self.pianos:
@@ -167,6 +168,8 @@ def excerpt_of(name: str, notes: Notes, options: RenderOptions, number: int) -> 
         kind = int(draw.integers(TUNINGS))
         tuning = Tuning(stretch=(0.0, 8.0, -5.0)[kind], spread=(3.0, 4.0, 8.0)[kind], seed=kind)
     touch = Touch(dynamics=draw.uniform(1.3, 2.2), fade_seconds=draw.uniform(0.06, 0.2))
+    if draw.random() < options.modelled_chance:
+        piano, tuning = f"{MODELLED}{number}", AS_RECORDED
     return Excerpt(name=f"{name}-{piano}", notes=part, piano=piano, tuning=tuning, touch=touch)
 
 
