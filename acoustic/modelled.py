@@ -1,12 +1,12 @@
 """Pianos drawn by chance: every seed another one, by additive synthesis of what strings, hammer and body do.
 
-Is: a `PianoModel` of a seed, and the notes that it plays. Sampled pianos are a handful; these are as many as one
-wants, free for every use, and do what samples do not: soft notes are darker, a key struck again adds to what still
-sounds, strings ring along while the pedal is down, hammers and keys knock.
+Is: a `PianoModel` of a seed, and the notes that it plays. Sampled pianos are a handful; these are as many as
+one wants, free for every use, and do what samples do not: soft notes are darker, a key struck again adds to
+what still sounds, strings ring along while the pedal is down, hammers and keys knock.
 Is not: a model to listen to. Ranges are wide on purpose, wider than those of good pianos.
 
-Inharmonicity after Young (1952), two stages of decay after Weinreich (1977), the hammer's place on the string after
-Fletcher and Rossing (1998), chapter 12.
+Inharmonicity after Young (1952), two stages of decay after Weinreich (1977), the hammer's place on the string
+after Fletcher and Rossing (1998), chapter 12.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from symbolic.notes import Notes
 from symbolic.pitch import KEYS, LOWEST
 
 Floats = npt.NDArray[np.float64]
+Complexes = npt.NDArray[np.complex128]
 
 PARTIALS = 64
 HIGHEST_HZ = 0.48 * RATE_HZ
@@ -97,12 +98,19 @@ class PianoModel:
 
     @cached_property
     def _hammer(self) -> tuple[float, float, float]:
-        """Hertz to which the middle key's loud hammer reaches, its growth with speed, and the exponent of level."""
+        """Hertz that the middle key's loudest strike reaches, its growth with speed, exponent of level."""
         draw = self._draw(4)
-        return np.exp(draw.uniform(np.log(250), np.log(3500))), draw.uniform(0.2, 1.1), draw.uniform(0.7, 1.4)
+        reach = float(np.exp(draw.uniform(np.log(250), np.log(3500))))
+        return reach, draw.uniform(0.2, 1.1), draw.uniform(0.7, 1.4)
+
+    @cached_property
+    def _strings(self) -> tuple[float, float, float, float]:
+        """Share and speed of the first stage of decay, cents of beating, ms of the middle key's rise."""
+        draw = self._draw(5)
+        return draw.uniform(0.5, 0.85), draw.uniform(2.5, 6), draw.uniform(0, 1.2), draw.uniform(0.5, 3.0)
 
     def amplitudes(self, key: int, velocity: int, touch: Touch) -> Floats:
-        """(P,) amplitude of every partial; their power grows as velocity to `touch.dynamics`, more or less."""
+        """(P,) of the partials; all together grow as velocity to `touch.dynamics`, by piano more or less."""
         reach, growth, contrast = self._hammer
         speed = velocity / 127
         cutoff = reach * speed**growth * 2 ** ((key + LOWEST - 60) / 36)
@@ -111,29 +119,30 @@ class PianoModel:
         amplitude *= 10 ** (self.key_decibels[key] / 20) / np.sqrt((amplitude**2).sum())
         return np.asarray(touch.level * speed ** (touch.dynamics * contrast) * amplitude)
 
-    def string(
-        self, key: int, velocity: int, seconds: float, touch: Touch, draw: np.random.Generator
-    ) -> Floats:
-        """(S,) a key's strings from their strike, undamped, `seconds` long at most."""
+    def modes(
+        self, key: int, velocity: int, touch: Touch, draw: np.random.Generator
+    ) -> tuple[Complexes, Complexes]:
+        """(Q,) phasors at the strike, and what they grow by, a second: nepers, and radians i."""
         amplitude = self.amplitudes(key, velocity, touch)
         heard = amplitude > amplitude.max() * 1e-4
         amplitude, hertz, decay = amplitude[heard], self.hertz[key, heard], self.decay[key, heard]
-        strings = self._draw(5)
-        share, faster, beat = strings.uniform(0.5, 0.85), strings.uniform(2.5, 6), strings.uniform(0, 1.2)
+        share, faster, beat, _ = self._strings
         # The strings of a key together, which the bridge damps, and what is left of them apart.
         stages = np.concatenate([share * amplitude, (1 - share) * amplitude])
         rates = np.concatenate([faster * decay, decay])
         apart = hertz * 2 ** (draw.normal(0, beat, len(hertz)) / 1200)
-        phases = draw.uniform(0, 2 * np.pi, len(hertz))
-        phasors = stages * np.exp(1j * np.concatenate([phases, phases]))
-        speeds = -rates + 2j * np.pi * np.concatenate([hertz, apart])
-        length = min(seconds, LONGEST_SECONDS, AUDIBLE_NEPERS / float(rates.min()))
-        # exp(s (b BLOCK + j)) = exp(s b BLOCK) exp(s j): one product of matrices.
-        blocks = np.arange(max(1, int(np.ceil(length * RATE_HZ / BLOCK)))) * BLOCK / RATE_HZ
-        coarse = (np.exp(blocks[:, None] * speeds) * phasors).astype(np.complex64)
-        fine = np.exp(np.arange(BLOCK) / RATE_HZ * speeds[:, None]).astype(np.complex64)
-        sound = (coarse.real @ fine.real - coarse.imag @ fine.imag).reshape(-1).astype(np.float64)
-        rise = round(strings.uniform(0.5, 3.0) * 1e-3 * 2 ** ((60 - LOWEST - key) / 36) * RATE_HZ) + 1
+        phases = np.tile(draw.uniform(0, 2 * np.pi, len(hertz)), 2)
+        return stages * np.exp(1j * phases), -rates + 2j * np.pi * np.concatenate([hertz, apart])
+
+    def string(
+        self, key: int, velocity: int, seconds: float, touch: Touch, draw: np.random.Generator
+    ) -> Floats:
+        """(S,) a key's strings from their strike, undamped, `seconds` long at most."""
+        phasors, growth = self.modes(key, velocity, touch, draw)
+        sound = ringing(
+            phasors, growth, min(seconds, LONGEST_SECONDS, AUDIBLE_NEPERS / -float(growth.real.max()))
+        )
+        rise = round(self._strings[3] * 1e-3 * 2 ** ((60 - LOWEST - key) / 36) * RATE_HZ) + 1
         sound[:rise] *= np.linspace(0, 1, rise)[: len(sound)]
         return sound
 
@@ -185,6 +194,15 @@ class PianoModel:
         ringing = _convolved(dry * _pedal(notes, released, length), self.resonance())
         audio = dry + knocks + 10 ** (draw.uniform(-36, -18) / 20) * ringing
         return audio.astype(np.float32)
+
+
+def ringing(phasors: Complexes, growth: Complexes, seconds: float) -> Floats:
+    """(S,) the real part of the sum of phasors (Q,) times exp(growth (Q,) time), in whole blocks."""
+    # exp(g (b BLOCK + j)) = exp(g b BLOCK) exp(g j): one product of matrices.
+    blocks = np.arange(max(1, int(np.ceil(seconds * RATE_HZ / BLOCK)))) * BLOCK / RATE_HZ
+    coarse = (np.exp(blocks[:, None] * growth) * phasors).astype(np.complex64)
+    fine = np.exp(np.arange(BLOCK) / RATE_HZ * growth[:, None]).astype(np.complex64)
+    return np.asarray((coarse.real @ fine.real - coarse.imag @ fine.imag).reshape(-1), dtype=np.float64)
 
 
 def _damped(notes: Notes) -> tuple[Floats, npt.NDArray[np.bool_]]:

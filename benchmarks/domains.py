@@ -58,6 +58,7 @@ def excerpts(instrument: str, count: int, seconds: float) -> list[Excerpt]:
         seed=99,
         pianos=(instrument,),
         tuned_chance=0.0,
+        modelled_chance=0.0,
         splits=("test",),
     )
     return plan(options)

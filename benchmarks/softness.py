@@ -84,7 +84,7 @@ def recorded(part: str, each: int) -> Iterator[Row]:
 def rendered(each: int) -> Iterator[Row]:
     """Rows of renderings for training, each with the touch that is drawn for it."""
     for piano in dict.fromkeys(PIANOS):
-        options = RenderOptions(asap=each, pop909=0, exercises=0, pianos=(piano,))
+        options = RenderOptions(asap=each, pop909=0, exercises=0, pianos=(piano,), modelled_chance=0.0)
         yield row_of("renderings", piano, (levels(sound_of(item), item.notes) for item in plan(options)))
 
 

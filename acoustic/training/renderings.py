@@ -267,13 +267,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--exercises", type=int, default=given.exercises, help="notes drawn by chance")
     parser.add_argument("--seconds", type=float, default=given.seconds, help="longest excerpt")
     parser.add_argument("--seed", type=int, default=given.seed)
-    parser.add_argument("--pianos", nargs="+", help="drawn from evenly; training asks for the same")
+    parser.add_argument("--pianos", nargs="+", help="drawn from evenly, no modelled ones among them")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args(argv)
     return outcome("acoustic.training.renderings", lambda: _run(args))
 
 
 def _run(args: argparse.Namespace) -> None:
+    given = RenderOptions()
     if args.jobs < 1:
         raise NotebeamError("--jobs", args.jobs, "a number above 0")
     with renamed({"RenderOptions.seconds": "--seconds", "RenderOptions.seed": "--seed"}):
@@ -283,7 +284,8 @@ def _run(args: argparse.Namespace) -> None:
             exercises=args.exercises,
             seconds=args.seconds,
             seed=args.seed,
-            pianos=tuple(args.pianos or RenderOptions().pianos),
+            pianos=tuple(args.pianos or given.pianos),
+            modelled_chance=0.0 if args.pianos else given.modelled_chance,
         )
     render_all(options, args.jobs)
 

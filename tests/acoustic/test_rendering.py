@@ -139,7 +139,7 @@ def test_renderings_are_found_once_all_are_there_by_their_own_settings_alone(
     toys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(renderings, "plan", lambda options: [excerpt()])
-    options = renderings.RenderOptions(pianos=("toy",))
+    options = renderings.RenderOptions(pianos=("toy",), modelled_chance=0.0)
     with pytest.raises(NotebeamError, match=r"none of these settings, or not all.*renderings first"):
         renderings.rendered(options=options)
     into = renderings.render_all(options)
