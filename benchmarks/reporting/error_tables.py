@@ -50,4 +50,23 @@ def log_linear() -> str:
     return f"{markdown(header, rows)}\n\n{source(report)}"
 
 
-TABLES: dict[str, Callable[[], str]] = {"error_kinds": error_kinds, "log_linear": log_linear}
+def audibility() -> str:
+    """How many of the notes that can be judged do not rise at their onset."""
+    report = read_report("audibility")
+    rows = rows_of(report)
+    kinds = list(dict.fromkeys(str(row["kind"]) for row in rows))
+    cells = {
+        (row["velocity"], row["kind"]): f"{row['silent']} of {row['judged']} ({row['notes']:,})"
+        for row in rows
+    }
+    header = ["velocity", *(f"synthesised: {kind}" if kind == "all" else kind for kind in kinds)]
+    bands = dict.fromkeys(row["velocity"] for row in rows)
+    body = [[str(band), *(cells[band, kind] for kind in kinds)] for band in bands]
+    return markdown(header, body) + "\n\n" + source(report)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "error_kinds": error_kinds,
+    "log_linear": log_linear,
+    "audibility": audibility,
+}
