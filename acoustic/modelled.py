@@ -24,6 +24,8 @@ from symbolic.pitch import KEYS, LOWEST
 Floats = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex128]
 
+# Each has random numbers of its own, so that one may change without the others.
+PARTS = ("pitch", "decay", "timbre", "keys", "hammer", "strings", "knock", "release", "resonance", "playing")
 PARTIALS = 64
 HIGHEST_HZ = 0.48 * RATE_HZ
 BLOCK = 64  # samples between which amplitudes are computed anew
@@ -45,13 +47,13 @@ class PianoModel:
     def __post_init__(self) -> None:
         check_seed(self.seed, "PianoModel.seed")
 
-    def _draw(self, part: int) -> np.random.Generator:
-        return np.random.default_rng((self.seed, part))
+    def _draw(self, part: str) -> np.random.Generator:
+        return np.random.default_rng((self.seed, PARTS.index(part)))
 
     @cached_property
     def hertz(self) -> Floats:
         """(88, P) every partial of every key."""
-        draw = self._draw(0)
+        draw = self._draw("pitch")
         spread = float(draw.choice([1.0, 3.0, 8.0], p=[0.6, 0.3, 0.1]))
         cents = Tuning(stretch=draw.uniform(0, 12), spread=spread, seed=self.seed).cents()
         pitch = LOWEST + np.arange(KEYS)
@@ -66,7 +68,7 @@ class PianoModel:
     @cached_property
     def decay(self) -> Floats:
         """(88, P) nepers a second, of the slow stage."""
-        draw = self._draw(1)
+        draw = self._draw("decay")
         pitch = LOWEST + np.arange(KEYS)
         seconds = np.exp(np.interp(pitch, (21, 60, 84, 108), np.log((16.0, 9.0, 3.0, 0.8))))
         seconds *= np.exp(draw.normal(0, 0.3)) * np.exp(draw.normal(0, 0.15, KEYS))
@@ -78,7 +80,7 @@ class PianoModel:
     @cached_property
     def decibels(self) -> Floats:
         """(88, P) level of every partial of a key, but for what the hammer's speed does."""
-        draw = self._draw(2)
+        draw = self._draw("timbre")
         number = np.arange(1, PARTIALS + 1)
         struck = np.abs(np.sin(np.pi * number * draw.uniform(0.08, 0.16))) + draw.uniform(0.05, 0.3)
         level = 20 * np.log10(struck) - draw.uniform(2, 9) * np.log2(number)
@@ -93,20 +95,20 @@ class PianoModel:
     @cached_property
     def key_decibels(self) -> Floats:
         """(88,) how much louder a key is than another: a slope, and uneven hammers."""
-        draw = self._draw(3)
+        draw = self._draw("keys")
         return draw.uniform(-4, 4) * np.linspace(-1, 1, KEYS) + draw.normal(0, draw.uniform(0.3, 2.5), KEYS)
 
     @cached_property
     def _hammer(self) -> tuple[float, float, float]:
         """Hertz that the middle key's loudest strike reaches, its growth with speed, exponent of level."""
-        draw = self._draw(4)
+        draw = self._draw("hammer")
         reach = float(np.exp(draw.uniform(np.log(250), np.log(3500))))
         return reach, draw.uniform(0.2, 1.1), draw.uniform(0.7, 1.4)
 
     @cached_property
     def _strings(self) -> tuple[float, float, float, float]:
         """Share and speed of the first stage of decay, cents of beating, ms of the middle key's rise."""
-        draw = self._draw(5)
+        draw = self._draw("strings")
         return draw.uniform(0.5, 0.85), draw.uniform(2.5, 6), draw.uniform(0, 1.2), draw.uniform(0.5, 3.0)
 
     def amplitudes(self, key: int, velocity: int, touch: Touch) -> Floats:
@@ -146,8 +148,8 @@ class PianoModel:
         sound[:rise] *= np.linspace(0, 1, rise)[: len(sound)]
         return sound
 
-    def knock(self, part: int) -> Floats:
-        """(S,) the noise of a hammer (6) or of a key that is let go (7), its peak 1."""
+    def knock(self, part: str) -> Floats:
+        """(S,) the noise of a hammer ("knock") or of a key that is let go ("release"), its peak 1."""
         draw = self._draw(part)
         time = np.arange(round(KNOCK_SECONDS * RATE_HZ)) / RATE_HZ
         noise = draw.normal(size=len(time)) * np.exp(-time / draw.uniform(0.006, 0.04))
@@ -159,7 +161,7 @@ class PianoModel:
 
     def resonance(self) -> Floats:
         """(S,) what all strings answer to a click while no damper lies on them, of energy 1."""
-        draw = self._draw(8)
+        draw = self._draw("resonance")
         time = np.arange(round(RESONANCE_SECONDS * RATE_HZ)) / RATE_HZ
         answer = np.zeros(len(time))
         for key in range(KEYS):
@@ -171,11 +173,11 @@ class PianoModel:
 
     def render(self, notes: Notes, touch: Touch, tail: float = 1.0) -> Samples:
         """(S,) the notes played from time 0, `tail` seconds beyond the last offset; sounding offsets damp."""
-        draw = self._draw(9)
+        draw = self._draw("playing")
         length = round((float(notes.offset.max(initial=0.0)) + tail) * RATE_HZ)
         dry, knocks = np.zeros(length), np.zeros(length)
         knock_gain, release_gain = 10 ** (draw.uniform(-50, -20, 2) / 20)
-        hammer, key_up = self.knock(6), self.knock(7)
+        hammer, key_up = self.knock("knock"), self.knock("release")
         released = notes.offset if notes.key_offset is None else notes.key_offset
         damped, again = _damped(notes)
         remains = draw.uniform(0.2, 0.9)
