@@ -7,21 +7,29 @@ import numpy as np
 import pytest
 
 from benchmarks import symbolic_ablations as ablations
+from benchmarks.lib.training_queue import CONFIGS
 from symbolic.datasets.splits import Splits
 from symbolic.errors import NotebeamError
 from symbolic.priors.loading import load_prior, save_prior, weights_folder
 from symbolic.priors.registry import build_prior
-from symbolic.training.config import LoopConfig
+from symbolic.training.config import LoopConfig, read_config
 
 
 def test_each_variant_changes_one_thing() -> None:
-    plain = ablations.config_of("piano_midi", ablations.SHIPPED)
+    plain = ablations.config_of("piano_midi", ablations.PLAIN)
     found = {name: ablations.config_of("piano_midi", name) for name in ablations.VARIANTS}
     assert found["seed 2"] == replace(plain, seed=2)
     assert found["half the updates"].loop == replace(plain.loop, steps=plain.loop.steps // 2)
     assert found["no transposition"].data.transpose == 0 < plain.data.transpose
     widths = {"units": 128, "hidden": 96, "second": 48}
     assert found["half the width"] == replace(plain, options=dict(plain.options) | widths)
+
+
+def test_what_ships_is_trained_by_its_config() -> None:
+    for dataset, variant in ablations.SHIPPED.items():
+        config = read_config(CONFIGS / f"lstm-conv-nade-{dataset}.toml")
+        found = ablations.config_of(dataset, variant)
+        assert found == config or config.loop.minutes and found == replace(config, loop=found.loop)
 
 
 def test_lengths_are_in_updates_on_every_set() -> None:
@@ -60,7 +68,7 @@ def test_a_variant_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_shipped_has_its_row_from_its_card(tmp_path: Path) -> None:
-    row = ablations.row_of("nottingham", ablations.SHIPPED, tmp_path)
+    row = ablations.row_of("nottingham", ablations.PLAIN, tmp_path)
     assert (row["log_likelihood_nats_per_step"], row["best_step"]) == (-1.1577, 2472)
     assert row["parameters"] == 506_996 and not list(tmp_path.iterdir())
 
