@@ -180,7 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default="piano-small", help="acoustic model (default: piano-small)")
     parser.add_argument("--sets", nargs="+", choices=get_args(ClassicName), default=get_args(ClassicName))
     parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=CONDITIONS)
-    parser.add_argument("--without-rbm", action="store_true", help="leave out the RNN-RBM: it trains longest")
+    parser.add_argument("--priors", nargs="+", choices=PRIORS, default=PRIORS, help="(default: all)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="trained priors (default: runs)")
     parser.add_argument(
         "--minutes", type=float, help="end after the condition in which so much processor time is over"
@@ -192,7 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = {"model": args.model, "piano": PIANO, "step_seconds": STEP_SECONDS, "seed": 0}
     settings |= {"excerpt_seconds": EXCERPT_SECONDS, "beam_width": WIDTH, "candidates": CANDIDATES}
     settings |= {"greedy": "k = 7, all 128 sets", "resamples": RESAMPLES}
-    priors = [model for model in PRIORS if not (args.without_rbm and model == "rnn-rbm")]
+    priors = [model for model in PRIORS if model in args.priors]
     had = set() if args.again else done(args.output)
     experiments: dict[str, Experiment] = {}
     for condition in args.conditions:
@@ -214,7 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 QUESTION,
                 settings,
                 [{"condition": condition, **row} for row in rows],
-                ("set", "condition"),
+                ("set", "condition", "decoder", "prior"),
             )
             for row in rows:
                 print(name, condition, row["decoder"], row["prior"], row["bay"], row["gain_bay"], flush=True)
