@@ -183,7 +183,7 @@ class PianoModel:
         remains = draw.uniform(0.2, 0.9)
         for row in np.argsort(notes.onset, kind="stable"):
             key, velocity = int(notes.pitch[row]) - LOWEST, int(notes.velocity[row])
-            fade = touch.fade_seconds * 2 ** ((60 - notes.pitch[row]) / 36)
+            fade = touch.fade(int(notes.pitch[row]))
             held = damped[row] - notes.onset[row] if notes.pitch[row] <= UNDAMPED_PITCH else LONGEST_SECONDS
             sound = self.string(key, velocity, held + fade, touch, draw)
             _fade(sound, held, fade)
@@ -193,8 +193,8 @@ class PianoModel:
             loud = touch.level * (velocity / 127) ** (0.7 * touch.dynamics)
             _add(knocks, knock_gain * loud * hammer, notes.onset[row])
             _add(knocks, release_gain * touch.level * 0.3 * key_up, released[row])
-        ringing = _convolved(dry * _pedal(notes, released, length), self.resonance())
-        audio = dry + knocks + 10 ** (draw.uniform(-36, -18) / 20) * ringing
+        answer = _convolved(dry * _pedal(notes, released, length), self.resonance())
+        audio = dry + knocks + 10 ** (draw.uniform(-36, -18) / 20) * answer
         return audio.astype(np.float32)
 
 

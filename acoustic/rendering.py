@@ -42,6 +42,10 @@ class Touch:
     fade_seconds: float = 0.12  # time in which a damper quiets a string in the middle register
     level: float = 0.25  # amplitude of a full-velocity note, relative to full scale
 
+    def fade(self, pitch: int) -> float:
+        """Seconds in which a damper quiets the strings of a key: heavy ones take longer."""
+        return float(self.fade_seconds * 2 ** ((60 - pitch) / 36))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
@@ -124,7 +128,7 @@ class SampledPiano:
             sound = self.sound(int(pitch), int(velocity))
             first = max(0, round((onset - ATTACK_SECONDS) * RATE_HZ))
             held = round((offset - onset) * RATE_HZ)
-            fade = round(touch.fade_seconds * 2 ** ((60 - pitch) / 36) * RATE_HZ)
+            fade = round(touch.fade(int(pitch)) * RATE_HZ)
             ringing = len(sound) if pitch > UNDAMPED_PITCH else min(len(sound), held + fade)
             ringing = min(ringing, length - first)
             played = sound[:ringing] * (touch.level * (velocity / 127) ** touch.dynamics)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from acoustic.audio import RATE_HZ, Samples, read_audio
 from benchmarks.development import STEP, DevRecording, read_development
+from benchmarks.error_kinds import PARTIALS
 from benchmarks.reporting.form import Row, benchmark_parser, merge_report, parsed
 from symbolic.datasets.maps import read_maps
 from symbolic.decoding.evidence import evidence_of, frames_clock
@@ -31,8 +32,8 @@ from transcribe.scoring.matching import WIDE_TOLERANCE, aligned_onset, matched
 VELOCITIES = ((1, 25), (25, 30), (30, 35), (35, 40), (40, 50), (50, 128))
 HOP = 128  # samples
 BINS = 3  # a semitone
-PARTIALS = (0, 12, 19, 24)  # semitones above the note, that are looked at
-TOUCHING = (0, 12, 19, 24, 28, 31, 34, 36)  # of another note
+TOUCHING = (0, *PARTIALS)  # semitones above another note
+LOOKED_AT = TOUCHING[:4]  # above the note itself
 BEFORE, AFTER = (-0.11, -0.03), (0.03, 0.17)  # seconds from the onset
 RISE_DB = 6.0  # less is none
 FEWEST = 2  # partials that must be free
@@ -55,7 +56,9 @@ def rises(audio: Samples, notes: Notes, late: float) -> Floats:
         near = (notes.onset < onset + AFTER[1]) & (notes.offset > onset + BEFORE[0])
         near[row] = False
         touched = (notes.pitch[near, None] + np.array(TOUCHING)).reshape(-1)
-        free = [p for p in pitch + np.array(PARTIALS) if p < HIGHEST and not (np.abs(touched - p) <= 1).any()]
+        free = [
+            p for p in pitch + np.array(LOOKED_AT) if p < HIGHEST and not (np.abs(touched - p) <= 1).any()
+        ]
         if len(free) >= FEWEST:
             before, after = (_part(level, onset + late + start, onset + late + stop)
                              for start, stop in (BEFORE, AFTER))  # fmt: skip
@@ -103,13 +106,12 @@ def rows_of(
         band = (velocity >= low) & (velocity < high)
         for kind, chosen in kinds.items():
             judged = band & chosen & ~np.isnan(rise)
-            count = int(judged.sum())
             yield {
                 "recordings": recordings,
                 "velocity": f"{low} to {high - 1}",
                 "kind": kind,
                 "notes": int((band & chosen).sum()),
-                "judged": count,
+                "judged": int(judged.sum()),
                 "silent": int((rise[judged] < RISE_DB).sum()),
             }
 
