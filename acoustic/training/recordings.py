@@ -5,9 +5,10 @@ Is not: what an acoustic model makes of them (training.posteriorgrams), or what 
 (training.renderings).
 
 Songs of POP909 that were not rendered for the acoustic model, and performances of ASAP's training split cut,
-transposed and played otherwise, on its pianos and on three that it never heard; recordings of MAPS'
-synthesised pianos. Most are degraded by rooms, noise, filters and recording chains. Left out is what
-benchmarks.domains tests on: ASAP's test split, its instruments, and its chain of loudspeaker and webcam.
+transposed and played otherwise, on its pianos, on three that it never heard, and on modelled pianos, each
+another one; recordings of MAPS' synthesised pianos. Most are degraded by rooms, noise, filters and recording
+chains. Left out is what benchmarks.domains tests on: ASAP's test split, its instruments, and its chain of
+loudspeaker and webcam.
 
 `free` leaves out ASAP and MAPS, whose licence is not for commercial use: songs, and exercises.
 """
@@ -21,6 +22,7 @@ import torch
 
 from acoustic.audio import RATE_HZ, Samples, read_audio
 from acoustic.augmentation import AugmentOptions, augment
+from acoustic.instruments import MODELLED
 from acoustic.training.exercises import exercise
 from acoustic.training.renderings import (
     EXERCISES,
@@ -35,6 +37,8 @@ from symbolic.datasets.maps import Recording, read_maps
 from symbolic.notes import Notes, read_tsv
 
 NEVER_HEARD = ("musescore-bright", "musescore-honky", "fluid-honky")  # by the acoustic model
+MODELLED_RUNS = 8  # beside the 22 of the others
+FIRST_MODELLED = 100_000  # seeds from here on: far from those of the acoustic model's own renderings
 COLUMNS = ("name", "composition", "instrument", "chain", "corpus")
 CLEAN = 0.25  # of the recordings
 BLOCK = (5, 3)  # renderings on one piano, then recordings of MAPS
@@ -133,13 +137,15 @@ def _songs(draw: np.random.Generator) -> list[Source]:
 
 
 def _renderings(sources: Iterable[Source], seconds: float, draw: np.random.Generator) -> Iterator[Item]:
-    """A few on each piano."""
+    """A few on each piano, and as many each on a modelled one of its own."""
     given = RenderOptions(modelled_chance=0.0)
-    pianos = [*PIANOS, *NEVER_HEARD * 2]
+    pianos = [*PIANOS, *NEVER_HEARD * 2, *[MODELLED] * MODELLED_RUNS]
     for number, played in enumerate(sources):
         if number % (BLOCK[0] * len(pianos)) == 0:
             order = draw.permutation(len(pianos))
         piano = pianos[order[number // BLOCK[0] % len(pianos)]]
+        if piano == MODELLED:
+            piano += str(FIRST_MODELLED + number)
         options = replace(given, pianos=(piano,), seconds=seconds, seed=int(draw.integers(2**31)))
         source = excerpt_of(played.name, played.notes, options, number)
         yield _degraded(

@@ -144,7 +144,8 @@ def card_of(
     if corpora <= set(CORPORA):
         licence = FREE_LICENCE if corpora <= FREE else LICENCE
         kinds = ", ".join(kind for corpus, kind in CORPORA.items() if corpus in corpora)
-        of = f"{kinds}; on sampled pianos and soundfonts, as they are, through rooms, noise, recording chains"
+        of = f"{kinds}; on sampled and modelled pianos and soundfonts, "
+        of += "as they are, through rooms, noise, recording chains"
     else:
         licence, of = OWN_LICENCE, "recordings of one's own"
     sources = f"{len(data)} posteriorgrams of {model}: {of}"

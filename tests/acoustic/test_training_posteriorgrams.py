@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from training_corpus import SCALE, recorded
 
+from acoustic.instruments import MODELLED
 from acoustic.training import recordings
 from acoustic.training.posteriorgrams import main, write_all
 from acoustic.training.recordings import plan, sound
@@ -64,6 +65,19 @@ def test_a_plan_leaves_out_what_benchmarks_test_on(music: Music) -> None:
     assert not [c for c in chains if c.loudspeaker_chance and c.microphone_chance]
     assert [c for c in chains if c.loudspeaker_chance] and [c for c in chains if c.microphone_chance]
     assert 0.1 < 1 - len(chains) / len(items) < 0.45
+
+
+def test_modelled_pianos_are_each_another_and_none_of_the_acoustic_models_own(music: Music) -> None:
+    seeds = [
+        int(item.instrument.removeprefix(MODELLED))
+        for item in plan(240, 5.0)
+        if item.instrument.startswith(MODELLED)
+    ]
+    given = RenderOptions()
+    assert len(seeds) >= 10 and len(set(seeds)) == len(seeds)
+    assert (
+        min(seeds) >= given.asap + given.pop909 + given.exercises
+    )  # the acoustic model's are numbered from 0
 
 
 def test_a_free_plan_has_nothing_of_asap_and_maps(music: Music) -> None:
