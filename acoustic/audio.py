@@ -19,7 +19,7 @@ from acoustic.containers import layout, looks_like_audio
 from acoustic.parts import Layout, Part, View
 from acoustic.quiet import quiet
 from symbolic.errors import NotebeamError
-from symbolic.files import open_file, stamp
+from symbolic.files import CHANGED, open_file, stamp
 
 Samples = npt.NDArray[np.float32]
 
@@ -288,7 +288,7 @@ def _native_blocks(
         before = stamp(file.fileno())
         yield from _parts(path, head, start, stop, faults)
         if stamp(file.fileno()) != before:
-            faults.append("it changed while it was read")
+            faults.append(f"it {CHANGED}")
 
 
 def _parts(

@@ -23,6 +23,7 @@ from symbolic.errors import NotebeamError
 LARGEST = 256 << 20  # bytes of a file that is read as a whole
 LARGEST_JSON = 1 << 20  # bytes of a card
 PATH_BYTES = 255  # of a file's name, where the file system does not say
+CHANGED = "changed while it was read"  # of a file whose `stamp` is another at the end
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",

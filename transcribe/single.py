@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from symbolic.console import is_out_of_memory
+from symbolic.files import CHANGED
 from transcribe.report import End
 from transcribe.stores import state_of
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
     from transcribe.pipeline import Transcriber
     from transcribe.report import Outcome
     from transcribe.transcription import Transcription
-
-CHANGED = "changed while it was read"  # as acoustic.audio says, where it sees it
 
 
 def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace, *, bar: bool) -> Outcome:
