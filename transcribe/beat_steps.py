@@ -90,6 +90,8 @@ def _inside(
     inside = (times >= start) & (times <= stop)
     if is_part and inside.sum() > 1:
         return inside
+    if is_part:
+        raise NotebeamError(place, f"{inside.sum()} beats from {start:g} to {stop:g} s", "two at least")
     check_inside(times, start, stop, place)
     return np.ones(len(times), dtype=np.bool_)
 
