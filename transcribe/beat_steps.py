@@ -163,7 +163,7 @@ def notes_at_beats(decoding: Decoding, posteriorgram: Posteriorgram, options: Tr
     if posteriorgram.onset is None:
         return runs_of(decoding, posteriorgram, options)
     roll, times = decoding.roll, decoding.clock.times
-    peaks = find_peaks(posteriorgram.onset)
+    peaks = find_peaks(posteriorgram.onset, posteriorgram.hop)
     seconds = np.interp(peaks.place, np.arange(posteriorgram.count), posteriorgram.times)
     step, near = _nearest(times, seconds)
     sounds = roll[step, peaks.key]
