@@ -6,6 +6,7 @@ Is not: finding them (symbolic.beats), or the steps of a clock (symbolic.clock).
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,7 @@ from symbolic.files import read_text, replacing
 
 FIFTHS = (-7, 7)  # key signatures: flats below 0, sharps above
 SLACK = 1.0  # seconds that a beat may lie outside the recording
+_DECIMAL_COMMA = re.compile(r"\s*(\d+,\d+)[\s;]+\S")  # before another column, so that it parts no columns
 FASTEST, SLOWEST = 0.05, 16.0  # seconds between two beats that a file may have; MIDI says no more
 
 
@@ -96,10 +98,13 @@ def read_beats_file(path: str | os.PathLike[str]) -> tuple[NDArray[np.float64], 
     times: list[float] = []
     first: list[bool | None] = []
     for number, line in enumerate(read_text(path, "a list of beats").splitlines(), start=1):
-        cells = line.split("#")[0].replace(",", " ").split()
+        place, text = f"{path} line {number}", line.split("#")[0]
+        decimal = _DECIMAL_COMMA.match(text)
+        if decimal is not None:
+            raise NotebeamError(place, decimal[1], "seconds with a decimal point")
+        cells = text.replace(",", " ").split()
         if not cells:
             continue
-        place = f"{path} line {number}"
         time = _seconds(cells[0], place)
         if times and not time > times[-1]:
             raise NotebeamError(place, cells[0], f"a beat after the one before, {times[-1]:g} s")

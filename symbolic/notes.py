@@ -216,9 +216,7 @@ def read_tsv(path: str | os.PathLike[str]) -> Notes:
     table = np.array(rows, dtype=np.float64).reshape(-1, len(wanted))
     columns = dict(zip(wanted, table.T, strict=True))
     _check_rows(columns, str(path), word="line", first=2)
-    if (columns["onset"] < 0).any():
-        row = int(np.argmax(columns["onset"] < 0))
-        raise NotebeamError(f"{path} line {2 + row} onset", float(columns["onset"][row]), "seconds >= 0")
+    _check_begun(columns["onset"], path, "onset")
     check_times(columns["onset"], columns["offset"], path)
     return Notes.make(**columns, place=str(path))
 
@@ -237,6 +235,13 @@ def check_times(
         got = f"{longest / 3600:.1f} hours without a strike"
         expected = f"{LONGEST_GAP / 3600:g} at most: a broken time in the file"
         raise NotebeamError(f"{path}: times", got, expected)
+
+
+def _check_begun(onset: NDArray[np.float64], path: str | os.PathLike[str], name: str) -> None:
+    """Refuse a note of a table that begins before 0 s."""
+    if (onset < 0).any():
+        row = int(np.argmax(onset < 0))
+        raise NotebeamError(f"{path} line {2 + row} {name}", float(onset[row]), "seconds >= 0")
 
 
 def _number(text: str, place: str) -> float:
@@ -300,5 +305,6 @@ def read_csv(path: str | os.PathLike[str]) -> Notes:
     table = np.array(rows, dtype=np.float64).reshape(-1, len(names))
     columns = dict(zip(names, table.T, strict=True))
     _check_rows(columns, str(path), word="line", first=2)
+    _check_begun(columns["onset"], path, names["onset"])
     check_times(columns["onset"], columns["offset"], path)
     return Notes.make(**columns, place=str(path))

@@ -21,6 +21,8 @@ from symbolic.pitch import KEYS, LOWEST
 
 Plane = NDArray[np.float32]
 
+MOMENTS = ("onset", "offset")  # planes of what happens at a moment
+
 MIDI_PITCHES = 128
 IN_MEMORY = 128 << 20  # bytes of planes, 25 minutes at 20 ms; larger ones lie in a temporary file
 EVENNESS = 1e-3  # seconds that a frame may lie off the even grid
@@ -144,11 +146,24 @@ def grid_of(times: Array, count: int, hop: float, place: str) -> tuple[float, fl
     return start, step, bool(error.max() <= EVENNESS)
 
 
-def evened(plane: Plane, times: NDArray[np.float64], grid: NDArray[np.float64]) -> Plane:
-    """Values (T, 88) at rising `times` as they are, between two frames in proportion, at those of `grid`."""
+def evened(name: str, plane: Plane, times: NDArray[np.float64], grid: NDArray[np.float64]) -> Plane:
+    """Values (T, 88) of the plane of that name at rising `times`, brought to those of `grid`.
+
+    Between two frames in proportion; but peaks of onsets and offsets, which may be one frame wide, keep their
+    height at the frame of the grid that is nearest, and velocities are not mixed.
+    """
     left = (np.searchsorted(times, grid, side="right") - 1).clip(0, len(times) - 2)
     share = ((grid - times[left]) / (times[left + 1] - times[left])).clip(0.0, 1.0)[:, None]
+    if name == "velocity":
+        share = share > 0.5
     result: Plane = np.asarray((1 - share) * plane[left] + share * plane[left + 1], dtype=np.float32)
+    if name in MOMENTS:
+        right = np.searchsorted(grid, times).clip(1, len(grid) - 1)
+        nearest = right - (times - grid[right - 1] <= grid[right] - times)
+        above = np.pad(plane[1:] >= plane[:-1], ((1, 1), (0, 0)), constant_values=True)
+        below = np.pad(plane[:-1] >= plane[1:], ((1, 1), (0, 0)), constant_values=True)
+        frame, key = np.nonzero(above[:-1] & below[1:] & (plane > 0))
+        np.maximum.at(result, (nearest[frame], key), plane[frame, key])
     result.flags.writeable = False
     return result
 

@@ -121,7 +121,8 @@ class Posteriorgram:
     ) -> "Posteriorgram":
         """Of planes whose frames are centred on `times` (T,) seconds, which rise and may be uneven.
 
-        Of uneven ones the frames are brought to even times, by straight lines between two frames.
+        Of uneven ones the frames are brought to even times: `frame` and `held` by straight lines between two
+        frames, peaks of `onset` and `offset` at their height to the nearest frame.
         `described`: `duration`, `source`, `model`.
 
         Raises:
@@ -230,7 +231,8 @@ def _timed(planes: Planes, times: Array, hop: float, place: str, made: dict[str,
     seconds = times.astype(np.float64)
     parts = {name: getattr(result, name) for name in PLANES}
     even: dict[str, Any] = {
-        name: None if part is None else evened(part, seconds, result.times) for name, part in parts.items()
+        name: None if part is None else evened(name, part, seconds, result.times)
+        for name, part in parts.items()
     }
     return replace(result, **even)
 

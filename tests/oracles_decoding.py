@@ -266,7 +266,12 @@ def peaks_of(line: np.ndarray) -> list[tuple[int, float, float]]:
         before, after = values[max(0, t - 2) : t], values[end + 1 : end + 3]
         if values[t] > 0 and all(v < values[t] for v in before) and all(v <= values[t] for v in after):
             centre = (t + end) // 2
-            near = [f for f in range(centre - 3, centre + 4) if 0 <= f < len(values)]
+            first = last = centre
+            while first > max(0, centre - 3) and values[first - 1] <= values[first]:
+                first -= 1
+            while last < min(len(values) - 1, centre + 3) and values[last + 1] <= values[last]:
+                last += 1
+            near = range(first, last + 1)
             weight = sum(values[f] for f in near)
             found.append((centre, values[t], sum(f * values[f] for f in near) / weight))
         t = end + 1

@@ -90,6 +90,8 @@ def _inside(
     inside = (times >= start) & (times <= stop)
     if is_part and inside.sum() > 1:
         return inside
+    if is_part:
+        raise NotebeamError(place, f"{inside.sum()} beats from {start:g} to {stop:g} s", "two at least")
     check_inside(times, start, stop, place)
     return np.ones(len(times), dtype=np.bool_)
 
@@ -161,7 +163,7 @@ def notes_at_beats(decoding: Decoding, posteriorgram: Posteriorgram, options: Tr
     if posteriorgram.onset is None:
         return runs_of(decoding, posteriorgram, options)
     roll, times = decoding.roll, decoding.clock.times
-    peaks = find_peaks(posteriorgram.onset)
+    peaks = find_peaks(posteriorgram.onset, posteriorgram.hop)
     seconds = np.interp(peaks.place, np.arange(posteriorgram.count), posteriorgram.times)
     step, near = _nearest(times, seconds)
     sounds = roll[step, peaks.key]

@@ -154,12 +154,11 @@ def folder_sources(folder: Path, wanted: Wanted) -> tuple[list[Path], list[Noteb
     options = (getattr(wanted, field.name) for field in fields(wanted))
     outputs = {_real(path) for path in options if isinstance(path, Path)}
     found = walk(folder, _is_input, outputs - {_real(folder)}, "a recording")
-    audio_stems = {_stem(path) for path in found.files if path.suffix.lower() != POSTERIORGRAM}
-    sources = [
-        path
-        for path in found.files
-        if not _is_of_page(path) and (path.suffix.lower() != POSTERIORGRAM or _stem(path) not in audio_stems)
-    ]
+    recordings = {path for path in found.files if path.suffix.lower() != POSTERIORGRAM}
+    saved = {
+        whole.with_name(whole.name + POSTERIORGRAM) for path in recordings for whole in (path, _stem(path))
+    }
+    sources = [path for path in found.files if not _is_of_page(path) and path not in saved]
     passed_over = sorted({*found.passed_over, *found.files} - set(sources))
     failures = list(found.failures)
     if not sources and not failures:
@@ -267,8 +266,8 @@ def collisions(jobs: tuple[Job, ...]) -> dict[Job, NotebeamError]:
             target = _real(path)
             other = owners.setdefault(target, job)
             if target in read:
-                expected = "a name that is no input"
-                found[job] = NotebeamError(str(path), f"an output of {job.source}", expected)
+                place, got = f"{job.source}: output {path}", "an input"
+                found[job] = NotebeamError(place, got, "a name that is no input")
             elif other != job:
                 got, expected = f"{other.source} and {job.source}", "one input for one output name"
                 for one in (other, job):

@@ -188,6 +188,9 @@ class Transcriber(Checked):
             yield "a tuning"
         if self.frontend is not None and posteriorgram.model not in ("", self.frontend):
             yield f"the front end {self.frontend}, as it is one of {posteriorgram.model}"
+        is_own = Path(self.model).suffix == ".safetensors"  # whose card may have that name
+        if posteriorgram.model and str(self.model) not in (MODEL, posteriorgram.model) and not is_own:
+            yield f"the model {self.model}, as it is one of {posteriorgram.model}"
 
     def _is_doubtful(self, posteriorgram: Posteriorgram, notice: Callable[[str], None] | None = None) -> bool:
         """Whether it does not sound like a piano; a notice of that, which only our own models can tell."""

@@ -191,7 +191,7 @@ def _peaks(clip: Clip) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Doubtful onset probabilities (N,), and whether each is a note."""
     p = clip.posteriorgram
     assert p.onset is not None
-    peaks = find_peaks(p.onset)
+    peaks = find_peaks(p.onset, p.hop)
     kept = peaks.value >= DOUBT
     seconds = p.start + p.hop * peaks.place[kept]
     return peaks.value[kept], struck(peaks.key[kept], seconds, peaks.value[kept], clip.reference)

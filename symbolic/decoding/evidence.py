@@ -14,8 +14,9 @@ from symbolic.posteriorgram import Posteriorgram
 Plane = Literal["struck", "active"]  # a bit means: the key is struck at the step, or it sounds
 
 STEP = 0.04  # seconds between steps, without a prior
-PEAK_RADIUS = 2  # frames on either side that a peak must top
-CENTROID_RADIUS = 3  # frames on either side that refine a peak's time
+# Seconds on either side that a peak must top, and that refine its time; and frames, at most.
+PEAK_RADIUS, PEAK_FRAMES = 0.04, 2
+CENTROID_RADIUS, CENTROID_FRAMES = 0.06, 3
 KEY_BLOCK = 8  # keys searched at once: an hour of one key is 180,000 frames
 STEP_BLOCK = 8192  # steps averaged at once
 PEAK_BLOCK = 1 << 16  # peaks refined at once
@@ -56,7 +57,7 @@ class PeakTimes:
         # Where there is no peak the frame is any other, and what is around it may have no centre.
         has_peak = np.asarray(self.prob[at] > 0)
         result = np.array(step)
-        place = _centroid(self.onset, self.frame[at][has_peak], key[has_peak])
+        place = _centroid(self.onset, self.frame[at][has_peak], key[has_peak], _hop(self.times))
         result[has_peak] = _seconds(place, self.times)
         let_go(self.onset)
         return result
@@ -99,7 +100,7 @@ def struck_evidence(onset: NDArray[np.float32], times: NDArray[np.float64], cloc
         return evidence
     prob, frame = evidence.prob, evidence.frame
     for first in range(0, onset.shape[1], KEY_BLOCK):
-        peaks = find_peaks(onset[:, first : first + KEY_BLOCK])
+        peaks = find_peaks(onset[:, first : first + KEY_BLOCK], _hop(times))
         seconds = _seconds(peaks.place, times)
         step, key = clock.steps_of(seconds - TIE), peaks.key + first
         # Assigning an entry twice keeps the last value, so the largest, of equals the earliest, comes last.
@@ -143,55 +144,68 @@ def sounding_evidence(posteriorgram: Posteriorgram, clock: Clock) -> Evidence:
     return evidence
 
 
-def find_peaks(planes: NDArray[np.float32]) -> Peaks:
-    """Local maxima over time of planes (F, D).
+def find_peaks(planes: NDArray[np.float32], hop: float = 0.02) -> Peaks:
+    """Local maxima over time of planes (F, D), whose frames are `hop` seconds apart.
 
     A run of equal values above 0 is a peak, at its centre (the earlier of two), if it is larger than each of
-    the 2 frames before it and no smaller than each of the 2 after it.
+    the frames in the 40 ms before it, two at most and one at least, and no smaller than each of those after.
     """
-    frame, key, value = _tops(planes)
-    return Peaks(frame, key, value, _centroid(planes, frame, key))
+    frame, key, value = _tops(planes, hop)
+    return Peaks(frame, key, value, _centroid(planes, frame, key, hop))
 
 
-def peak_values(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+def peak_values(planes: NDArray[np.float32], hop: float = 0.02) -> NDArray[np.float32]:
     """(N,) values of the peaks of planes (F, D), key by key."""
     starts = range(0, planes.shape[1], KEY_BLOCK)
-    return np.concatenate([_tops(planes[:, first : first + KEY_BLOCK])[2] for first in starts])
+    return np.concatenate([_tops(planes[:, first : first + KEY_BLOCK], hop)[2] for first in starts])
+
+
+def _hop(times: NDArray[np.float64]) -> float:
+    """Seconds from frame to frame; of one frame alone any."""
+    return float(times[1] - times[0]) if len(times) > 1 else 1.0
+
+
+def _frames(seconds: float, most: int, hop: float) -> int:
+    """So many seconds in frames, one at least; where frames are far apart they may hold another stroke."""
+    return max(1, min(most, round(seconds / hop)))
 
 
 def _tops(
-    planes: NDArray[np.float32],
+    planes: NDArray[np.float32], hop: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Frame, key and value, each (N,), of the peaks as `find_peaks` has them."""
-    count, keys = planes.shape
-    width = count + 2 * PEAK_RADIUS
+    (count, keys), radius = planes.shape, _frames(PEAK_RADIUS, PEAK_FRAMES, hop)
+    width = count + 2 * radius
     # Keys one after the other in one line, each padded by values that every peak tops.
     padded = np.full((keys, width), -1.0, dtype=np.float32)
-    padded[:, PEAK_RADIUS : PEAK_RADIUS + count] = planes.T
+    padded[:, radius : radius + count] = planes.T
     line = padded.ravel()
-    tops = (line[PEAK_RADIUS:-PEAK_RADIUS] > 0).copy()
-    for back in range(1, PEAK_RADIUS + 1):
-        tops &= line[PEAK_RADIUS:-PEAK_RADIUS] > line[PEAK_RADIUS - back : -PEAK_RADIUS - back]
-    first = np.flatnonzero(tops) + PEAK_RADIUS
+    tops = (line[radius:-radius] > 0).copy()
+    for back in range(1, radius + 1):
+        tops &= line[radius:-radius] > line[radius - back : -radius - back]
+    first = np.flatnonzero(tops) + radius
     ends = np.flatnonzero(line[:-1] != line[1:])
     last = ends[np.searchsorted(ends, first)]
-    after = np.stack([line[last + ahead] for ahead in range(1, PEAK_RADIUS + 1)])
+    after = np.stack([line[last + ahead] for ahead in range(1, radius + 1)])
     kept = (line[first] >= after).all(axis=0)
     first, last = first[kept], last[kept]
     key, centre = np.divmod((first + last) // 2, width)
-    return centre - PEAK_RADIUS, key, line[first]
+    return centre - radius, key, line[first]
 
 
 def _centroid(
-    planes: NDArray[np.float32], frame: NDArray[np.int64], key: NDArray[np.int64]
+    planes: NDArray[np.float32], frame: NDArray[np.int64], key: NDArray[np.int64], hop: float
 ) -> NDArray[np.float64]:
-    """(N,) centre of mass, in frames, of the values around each peak."""
-    result = np.empty(len(frame))
+    """(N,) centre of mass, in frames, of the values around each peak, on each side until they rise again."""
+    result, radius = np.empty(len(frame)), _frames(CENTROID_RADIUS, CENTROID_FRAMES, hop)
     for begin in range(0, len(frame), PEAK_BLOCK):
         block = slice(begin, begin + PEAK_BLOCK)
-        around = frame[block, None] + np.arange(-CENTROID_RADIUS, CENTROID_RADIUS + 1)  # (N, 7)
+        around = frame[block, None] + np.arange(-radius, radius + 1)  # (N, 7)
         inside = (around >= 0) & (around < len(planes))
         value = planes[around.clip(0, len(planes) - 1), key[block, None]]
+        for side in (value[:, radius::-1], value[:, radius:]):  # views, from the peak outwards
+            rises = side > np.minimum.accumulate(side, axis=1)
+            side[np.logical_or.accumulate(rises, axis=1)] = 0.0  # another stroke's
         weight = np.where(inside, value, 0.0).astype(np.float64)
         result[block] = (weight * around).sum(axis=1) / weight.sum(axis=1)
     return result

@@ -89,14 +89,27 @@ def checked_clips(clips: Sequence[Evidence], device: torch.device) -> Clips:
 
 
 def checked_prior(prior: "Prior | str | PathLike[str] | None") -> Prior | None:
-    """The prior itself, or the one of that name or file."""
+    """The prior itself, or the one of that name or file.
+
+    Raises:
+        NotebeamError: none of these, or dropout in training mode.
+    """
     if isinstance(prior, str | PathLike):
         return load_prior(prior)
     if prior is not None and not isinstance(prior, Prior):
         raise NotebeamError(
             "decode(prior)", f"a {type(prior).__name__}", "a Prior, its name or file, or None"
         )
+    if isinstance(prior, torch.nn.Module) and any(_draws(module) for module in prior.modules()):
+        got = f"a {type(prior).__name__} in training mode, which decides by chance"
+        raise NotebeamError("decode(prior)", got, "prior.eval()")
     return prior
+
+
+def _draws(module: torch.nn.Module) -> bool:
+    """Whether what a module of a prior of one's own gives depends on chance, or on the batch."""
+    kinds = torch.nn.modules.dropout._DropoutNd | torch.nn.modules.batchnorm._BatchNorm
+    return module.training and isinstance(module, kinds)
 
 
 def plane_of(prior: Prior | None) -> Plane | None:

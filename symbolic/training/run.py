@@ -90,9 +90,12 @@ class Run:
             value, after = newton_update(self.optimizer, self.prior, state, chunk, loop.curvature_rows)
             self._moved(after)
             return value, int(chunk.mask.sum())
-        # Seeded by the update's number, so that a resumed run drops the same units.
+        # Seeded by the update's number, so that a resumed run drops the same units; the global generator too,
+        # which a prior of one's own may use (nn.Dropout does).
         generator = self.processes.generator(self.config.seed * 1_000_003 + self.progress.step)
-        objective, after = self.prior.chunk_objective(state, chunk.rolls, chunk.mask, generator)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(generator.initial_seed())
+            objective, after = self.prior.chunk_objective(state, chunk.rolls, chunk.mask, generator)
         # A share of the mean over the steps of all processes: the gradients' sum is that of the whole batch.
         steps = int(everything.mask.sum())
         loss = -objective.sum() / steps
@@ -121,6 +124,8 @@ class Run:
         decay = min(self.config.loop.ema, (1 + self.progress.step) / (10 + self.progress.step))
         for mean, value in zip(self.averaged.parameters(), self.prior.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
+        for kept, new in zip(self.averaged.buffers(), self.prior.buffers(), strict=True):
+            kept.copy_(new)  # statistics of the data (of a normalisation), no weights
 
     def validate(self) -> float:
         """Score of the validation rolls (training.validation); keeps the weights if it is the best yet."""

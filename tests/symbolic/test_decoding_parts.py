@@ -49,8 +49,22 @@ def test_a_plateau_has_its_peak_at_its_centre() -> None:
     line = np.array([0.0, 0.1, 0.8, 0.8, 0.8, 0.2, 0.0, 0.0, 0.5, 0.5, 0.0], dtype=np.float32)
     peaks = find_peaks(line[:, None])
     assert peaks.frame.tolist() == [3, 8] and peaks.value.tolist() == pytest.approx([0.8, 0.5])
-    # (0.1*1 + 0.8*(2+3+4) + 0.2*5) / 2.7 and, over frames 5..11, (0.2*5 + 0.5*(8+9)) / 1.2
-    assert peaks.place.tolist() == pytest.approx([8.3 / 2.7, 9.5 / 1.2])
+    # (0.1*1 + 0.8*(2+3+4) + 0.2*5) / 2.7 and, over frames 6..11, as it rises again before, (0.5*(8+9)) / 1.0
+    assert peaks.place.tolist() == pytest.approx([8.3 / 2.7, 8.5])
+
+
+@pytest.mark.parametrize(
+    ("hop", "apart"), [(0.05, 3), (0.05, 2), (0.032, 3), (0.0464, 3), (0.02, 4), (0.01, 8)]
+)
+def test_strokes_that_lie_apart_keep_their_times_at_any_hop(hop: float, apart: int) -> None:
+    onset = np.zeros((40, 88), dtype=np.float32)
+    onset[[10, 10 + apart], 39] = 0.95, 0.6
+    sound = np.zeros_like(onset)
+    sound[10:30, 39] = 0.9
+    clip = Posteriorgram(frame=sound, onset=onset, hop=hop)
+    evidence = evidence_of(clip, frames_clock(clip), "struck")
+    step = np.flatnonzero(evidence.prob[:, 39])
+    assert evidence.time[step, 39].tolist() == pytest.approx([10 * hop, (10 + apart) * hop])
 
 
 @pytest.mark.parametrize("kind", ["frames", "beats"])

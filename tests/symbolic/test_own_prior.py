@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from oracles_decoding import sparse_clips
+from safetensors.torch import load_file
 
 import notebeam as nb
 from symbolic.decoding.decode import decode_evidence
@@ -154,6 +155,42 @@ def test_the_other_commands_take_it_by_its_module(trained: Path) -> None:
     done = command(trained, "symbolic.evaluation", weights, midi, "--module", "no_such")
     assert done.returncode == 1
     assert done.stderr.startswith("symbolic.evaluation: --module: got 'no_such', expected a Python module")
+
+
+NORMAL = (
+    MODULE.replace("return torch.where(", "return self.normal(self.drop(state['last'])) + torch.where(")
+    .replace(
+        "self.on =",
+        "self.normal, self.drop = nn.BatchNorm1d(options.visible), nn.Dropout(0.2)\n        self.on =",
+    )
+    .replace('"sticky"', '"normal"')
+)
+
+
+def test_a_prior_of_torchs_own_layers_is_trained_by_its_seed_and_kept_with_its_statistics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    music(tmp_path / "midi")
+    (tmp_path / "normal_prior.py").write_text(NORMAL)
+    (tmp_path / "c.toml").write_text(
+        'model = "normal"\nmodule = "normal_prior"\n[data]\nmidi = "midi"\n[loop]\nsteps = 6\nchunk = 20\n'
+        "batch_size = 4\nvalidate_every = 6\nema = 0.9\n"
+    )
+    for run in ("a", "b"):
+        done = command(tmp_path, "symbolic.training", "c.toml", "--run", run)
+        assert done.returncode == 0, done.stderr
+    one, other = (load_file(tmp_path / run / "weights.safetensors") for run in ("a", "b"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert one["normal.num_batches_tracked"] > 0 and (one["normal.running_mean"] != 0).any()
+    monkeypatch.setattr(registry, "PRIORS", dict(registry.PRIORS))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    __import__("normal_prior")
+    plane = (np.random.default_rng(0).random((100, 88)) ** 8).astype(np.float32)
+    posteriorgram, prior = nb.Posteriorgram(frame=plane, onset=plane, hop=0.02), build_prior("normal", {})
+    with pytest.raises(NotebeamError, match=r"got 'a Sticky in training mode, .*', expected prior\.eval\(\)"):
+        nb.decode(posteriorgram, prior, Beam(width=4))
+    costs = [nb.decode(posteriorgram, prior.eval(), Beam(width=4)).costs[0] for _ in range(2)]
+    assert costs[0] == costs[1]
 
 
 def test_names_of_the_package_are_not_taken_over() -> None:

@@ -307,6 +307,23 @@ def test_uneven_times_are_brought_to_even_ones(tmp_path: Path) -> None:
     assert np.allclose(Posteriorgram.load(tmp_path / "u.npz").frame[:, 87], made.times / 10)
 
 
+def test_at_uneven_times_peaks_keep_their_height_and_velocities_their_number() -> None:
+    times = np.concatenate([0.02 * np.arange(200), 3.98 + 0.0202 * np.arange(1, 201)])
+    struck, velocity = np.zeros((2, 400, 88), dtype=np.float32)
+    for number, frame in enumerate(range(10, 390, 9)):
+        struck[frame, 30 + number * 7 % 30], velocity[frame, 30 + number * 7 % 30] = 0.9, 0.6
+    made = Posteriorgram.at_times(struck, struck, struck, velocity, times=times)
+    assert made.onset is not None and made.offset is not None and made.velocity is not None
+    frame, key = np.nonzero(struck)
+    for plane in (made.onset, made.offset):
+        found = np.nonzero(plane == np.float32(0.9))
+        order, expected = np.lexsort(found[::-1]), np.lexsort((key, frame))
+        assert found[1][order].tolist() == key[expected].tolist()
+        assert np.abs(made.times[found[0][order]] - times[frame[expected]]).max() <= made.hop / 2 + 1e-9
+        assert (plane <= np.float32(0.9)).all()
+    assert set(np.unique(made.velocity)) == {np.float32(0.0), np.float32(0.6)}
+
+
 def test_what_packed_zeros_may_become_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("symbolic.arrays.LARGEST", 1 << 20)
     silence, path = np.zeros((20_000, 88), dtype=np.float32), tmp_path / "a.npz"

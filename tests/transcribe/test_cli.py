@@ -248,7 +248,7 @@ def test_a_posteriorgram_of_nonsense_is_named_with_its_key(
         (["-o", "music.npz"], "-o music.npz: got 'an existing file', expected a folder or a name .mid"),
         (
             ["--save-posteriorgram", "music.npz"],
-            "music.npz: got 'an output of music.npz', expected a name",
+            "music.npz: output music.npz: got 'an input', expected a name that is no input",
         ),
         (["-o", "music.npz/out"], "-o: output"),
     ],

@@ -160,6 +160,22 @@ def test_beats_that_midi_cannot_say_are_refused_before_any_work(tmp_path: Path) 
         read_beats_file(path)
 
 
+@pytest.mark.parametrize("text", ["3,11\t1\n4,48\t2\n", "3,11;1\n4,48;2\n", "  3,11 db\n4,48 b\n"])
+def test_a_decimal_comma_in_beats_is_no_column(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "b.txt"
+    path.write_text(text)
+    with pytest.raises(NotebeamError, match=r"line 1: got '3,11', expected seconds with a decimal point"):
+        read_beats_file(path)
+
+
+@pytest.mark.parametrize("text", ["3.5,1\n4.5,2\n", "3.5, 1\n4.5, 2\n", "3, 1\n4, 2\n", "3,1\n4,2\n"])
+def test_commas_part_columns_of_beats(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "b.csv"
+    path.write_text(text)
+    times, first = read_beats_file(path)
+    assert np.diff(times).tolist() == [1.0] and first is not None and first.tolist() == [True, False]
+
+
 def test_of_given_beats_a_part_takes_its_own(tmp_path: Path) -> None:
     path, times = tmp_path / "b.txt", np.arange(0.6, 10, 0.6)
     path.write_text("".join(f"{time:.1f}\n" for time in times))
@@ -172,7 +188,7 @@ def test_of_given_beats_a_part_takes_its_own(tmp_path: Path) -> None:
         assert found is not None
         assert found.times == pytest.approx(np.arange(3.0, 7.98, 0.6))
         assert len(found.downbeat) == len(found.times)
-    with pytest.raises(NotebeamError, match="expected beats of the recording, 50 to 60 s"):
+    with pytest.raises(NotebeamError, match="got '0 beats from 50 to 60 s', expected two at least"):
         beats_of(notes, given, 50.0, 60.0, is_part=True)
 
 
@@ -200,6 +216,16 @@ def test_a_tuning_is_of_no_use_to_a_posteriorgram(tmp_path: Path, capsys: pytest
     for words, told in (([], False), (["--tuning", "415"], True)):
         assert main([str(path), "--prior", "none", *words]) == 0
         assert ("no use for a tuning" in capsys.readouterr().err) == told
+
+
+@pytest.mark.parametrize(("model", "told"), [("piano", True), ("piano-small", False), ("", False)])
+def test_a_model_is_of_no_use_to_what_another_heard(
+    model: str, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.npz"
+    replace(Posteriorgram.load(write_posteriorgram(path)), model=model).save(path)
+    assert main([str(path), "--prior", "none", "--model", "piano-small"]) == 0
+    assert (f"no use for the model piano-small, as it is one of {model}" in capsys.readouterr().err) == told
 
 
 @pytest.mark.parametrize(("model", "told"), [("mine", True), ("basic-pitch", False), ("", False)])

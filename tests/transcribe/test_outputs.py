@@ -4,9 +4,11 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from symbolic.errors import NotebeamError
+from symbolic.posteriorgram import Posteriorgram
 from transcribe.outputs import Wanted, plan
 
 
@@ -133,8 +135,23 @@ def test_the_same_input_twice_is_done_once(tmp_path: Path) -> None:
 
 def test_an_output_over_an_input_is_refused(tmp_path: Path) -> None:
     touch(tmp_path / "a.npz")
-    with pytest.raises(NotebeamError, match=r"a\.npz: got .*, expected a name that is no input"):
+    with pytest.raises(NotebeamError, match=r"a\.npz: output .*a\.npz: got 'an input', expected a name that"):
         plan([tmp_path / "a.npz"], Wanted(posteriorgram=tmp_path / "a.npz"))
+
+
+def test_saved_posteriorgrams_are_no_inputs_of_their_folder_the_next_time(tmp_path: Path) -> None:
+    names = ("take1.wav", "take1.flac", "b.mp3")
+    touch(*(tmp_path / name for name in names))
+    wanted = Wanted(posteriorgram=tmp_path)
+    first = plan([tmp_path], wanted)
+    for job in first.jobs:
+        assert job.posteriorgram is not None
+        Posteriorgram(frame=np.zeros((3, 88), dtype=np.float32), hop=0.02).save(job.posteriorgram)
+    again = plan([tmp_path], wanted)
+    assert (again.jobs, again.failures) == (first.jobs, ())
+    assert {job.posteriorgram for job in first.jobs} == {
+        tmp_path / name for name in ("take1.wav.npz", "take1.flac.npz", "b.npz")
+    }
 
 
 def test_an_output_over_one_of_several_inputs_is_refused(tmp_path: Path) -> None:

@@ -50,7 +50,12 @@ def strokes_of(onset: Plane, hop: float) -> list[tuple[int, float, float]]:
         before, after = max(at(a - 1), at(a - 2)), max(at(b + 1), at(b + 2))
         if value > 0 and value > before and value >= after:
             f = (a + b) // 2
-            around = [g for g in range(f - 3, f + 4) if 0 <= g < count]
+            low = high = f
+            while 0 < low and low > f - 3 and onset[low - 1] <= onset[low]:
+                low -= 1
+            while high < min(count - 1, f + 3) and onset[high + 1] <= onset[high]:
+                high += 1
+            around = range(low, high + 1)
             time = hop * sum(g * onset[g] for g in around) / sum(onset[g] for g in around)
             steps = [k for k in range(last_step + 2) if abs(time - 0.04 * k) <= 0.02 + 1e-6]
             step = steps[0]

@@ -76,6 +76,13 @@ def test_a_shift_of_all_onsets_costs_the_plain_score_and_not_the_aligned_one() -
     assert scores.median_deviation == pytest.approx(0.07)
 
 
+def test_notes_before_0_s_are_scored_as_any_others() -> None:
+    estimate = REFERENCE.shifted(0.03)
+    moved = scoring.score(REFERENCE.shifted(-5.0), estimate.shifted(-5.0))
+    assert asdict(moved) == pytest.approx(asdict(scoring.score(REFERENCE, estimate)), abs=0.01)
+    assert scoring.score(REFERENCE, REFERENCE.shifted(-5.0)).frame_f1 < 0.5
+
+
 def test_a_hundred_milliseconds_tell_whether_a_note_was_heard() -> None:
     # Deviations 0, 0, 0 and +80 ms: the median is 0, so the last is out at 50 ms and in at 100 ms.
     estimate = notes((1.0, 2.0, 60, 40), (1.0, 2.0, 64, 60), (3.0, 3.5, 60, 80), (4.08, 4.2, 72, 100))

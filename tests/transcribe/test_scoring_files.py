@@ -84,6 +84,7 @@ def test_a_csv_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
         ("start_time_s,end_time_s,pitch_midi,velocity\n0,1,60\n", "line 2: got '0,1,60', expected 4 cells"),
         ("start_time_s,end_time_s,pitch_midi,velocity\n0,1,x,9\n", "line 2 pitch_midi: got 'x'"),
         ("start_time_s,end_time_s,pitch_midi,velocity\n0,1,60,9\n2,1,60,9\n", "line 3 offset: got 1.0"),
+        ("start_time_s,end_time_s,pitch_midi,velocity\n-1,1,60,9\n", "line 2 start_time_s: got -1.0"),
     ],
 )
 def test_a_damaged_csv_table_is_one_line(tmp_path: Path, text: str, message: str) -> None:

@@ -78,6 +78,10 @@ def score(
     if duration is not None and not 0 <= real(duration, "score(duration)", expected) <= LONGEST:
         raise NotebeamError("score(duration)", duration, expected)
     reference, estimate = read_notes(reference, pedal), read_notes(estimate, pedal)
+    early = -min(0.0, reference.onset.min(initial=0.0), estimate.onset.min(initial=0.0))
+    if early:  # mir_eval and the grid of frames begin at 0 s
+        reference, estimate = reference.shifted(early), estimate.shifted(early)
+        duration = None if duration is None else duration + early
     deviation = median_deviation(reference, estimate)
     aligned = estimate.onset - deviation
     onset = onset_ratios(reference, estimate)
