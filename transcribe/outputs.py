@@ -154,11 +154,13 @@ def folder_sources(folder: Path, wanted: Wanted) -> tuple[list[Path], list[Noteb
     options = (getattr(wanted, field.name) for field in fields(wanted))
     outputs = {_real(path) for path in options if isinstance(path, Path)}
     found = walk(folder, _is_input, outputs - {_real(folder)}, "a recording")
-    recordings = {path for path in found.files if path.suffix.lower() != POSTERIORGRAM}
-    saved = {
-        whole.with_name(whole.name + POSTERIORGRAM) for path in recordings for whole in (path, _stem(path))
-    }
-    sources = [path for path in found.files if not _is_of_page(path) and path not in saved]
+    recordings = [path for path in found.files if path.suffix.lower() != POSTERIORGRAM]
+    named = {*recordings, *map(_stem, recordings)}  # what a posteriorgram may be saved as
+    sources = [
+        path
+        for path in found.files
+        if not _is_of_page(path) and (path.suffix.lower() != POSTERIORGRAM or _stem(path) not in named)
+    ]
     passed_over = sorted({*found.passed_over, *found.files} - set(sources))
     failures = list(found.failures)
     if not sources and not failures:

@@ -147,6 +147,7 @@ def test_saved_posteriorgrams_are_no_inputs_of_their_folder_the_next_time(tmp_pa
     for job in first.jobs:
         assert job.posteriorgram is not None
         Posteriorgram(frame=np.zeros((3, 88), dtype=np.float32), hop=0.02).save(job.posteriorgram)
+    (tmp_path / "b.npz").rename(tmp_path / "b.NPZ")
     again = plan([tmp_path], wanted)
     assert (again.jobs, again.failures) == (first.jobs, ())
     assert {job.posteriorgram for job in first.jobs} == {
