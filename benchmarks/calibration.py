@@ -36,7 +36,7 @@ def doubtful(item: DevRecording) -> dict[str, Pairs]:
     """The doubtful probabilities of each head on one recording, and the truth."""
     p, reference = item.posteriorgram, item.reference
     assert p.onset is not None and p.offset is not None and p.held is not None
-    peaks = find_peaks(p.onset)
+    peaks = find_peaks(p.onset, p.hop)
     sure = peaks.value >= DOUBT
     key, prob, seconds = peaks.key[sure], peaks.value[sure], p.start + p.hop * peaks.place[sure]
     likely = prob > 0.5

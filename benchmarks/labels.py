@@ -117,7 +117,7 @@ def recorded_rows(options: SnapOptions, each: int) -> Iterator[Row]:
 
 def deviations(notes: Notes, onset: npt.NDArray[np.float32], hop: float) -> Floats:
     """(N,) label minus the nearest detected onset of its key, seconds; nan where none is near."""
-    peaks = find_peaks(onset)
+    peaks = find_peaks(onset, hop)
     sure = peaks.value > 0.5
     times, keys = peaks.place[sure] * hop, peaks.key[sure]
     result = np.full(len(notes), np.nan)

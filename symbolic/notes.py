@@ -215,10 +215,7 @@ def read_tsv(path: str | os.PathLike[str]) -> Notes:
         rows.append([_number(cells[header.index(key)], f"{path} line {number} {key}") for key in wanted])
     table = np.array(rows, dtype=np.float64).reshape(-1, len(wanted))
     columns = dict(zip(wanted, table.T, strict=True))
-    _check_rows(columns, str(path), word="line", first=2)
-    _check_begun(columns["onset"], path, "onset")
-    check_times(columns["onset"], columns["offset"], path)
-    return Notes.make(**columns, place=str(path))
+    return _of_columns(columns, path, "onset")
 
 
 def check_times(
@@ -237,11 +234,15 @@ def check_times(
         raise NotebeamError(f"{path}: times", got, expected)
 
 
-def _check_begun(onset: NDArray[np.float64], path: str | os.PathLike[str], name: str) -> None:
-    """Refuse a note of a table that begins before 0 s."""
-    if (onset < 0).any():
-        row = int(np.argmax(onset < 0))
-        raise NotebeamError(f"{path} line {2 + row} {name}", float(onset[row]), "seconds >= 0")
+def _of_columns(columns: dict[str, NDArray[np.float64]], path: str | os.PathLike[str], onset: str) -> Notes:
+    """Notes of a table's columns (N,); errors name its lines, and the column of onsets by its own name."""
+    _check_rows(columns, str(path), word="line", first=2)
+    early = columns["onset"] < 0
+    if early.any():
+        row = int(np.argmax(early))
+        raise NotebeamError(f"{path} line {2 + row} {onset}", float(columns["onset"][row]), "seconds >= 0")
+    check_times(columns["onset"], columns["offset"], path)
+    return Notes.make(**columns, place=str(path))
 
 
 def _number(text: str, place: str) -> float:
@@ -304,7 +305,4 @@ def read_csv(path: str | os.PathLike[str]) -> Notes:
         )
     table = np.array(rows, dtype=np.float64).reshape(-1, len(names))
     columns = dict(zip(names, table.T, strict=True))
-    _check_rows(columns, str(path), word="line", first=2)
-    _check_begun(columns["onset"], path, names["onset"])
-    check_times(columns["onset"], columns["offset"], path)
-    return Notes.make(**columns, place=str(path))
+    return _of_columns(columns, path, names["onset"])

@@ -155,14 +155,13 @@ def evened(name: str, plane: Plane, times: NDArray[np.float64], grid: NDArray[np
     left = (np.searchsorted(times, grid, side="right") - 1).clip(0, len(times) - 2)
     share = ((grid - times[left]) / (times[left + 1] - times[left])).clip(0.0, 1.0)[:, None]
     if name == "velocity":
-        share = share > 0.5
+        share = share.round()
     result: Plane = np.asarray((1 - share) * plane[left] + share * plane[left + 1], dtype=np.float32)
     if name in MOMENTS:
         right = np.searchsorted(grid, times).clip(1, len(grid) - 1)
         nearest = right - (times - grid[right - 1] <= grid[right] - times)
-        above = np.pad(plane[1:] >= plane[:-1], ((1, 1), (0, 0)), constant_values=True)
-        below = np.pad(plane[:-1] >= plane[1:], ((1, 1), (0, 0)), constant_values=True)
-        frame, key = np.nonzero(above[:-1] & below[1:] & (plane > 0))
+        padded = np.pad(plane, ((1, 1), (0, 0)))
+        frame, key = np.nonzero((plane > 0) & (plane >= padded[:-2]) & (plane >= padded[2:]))
         np.maximum.at(result, (nearest[frame], key), plane[frame, key])
     result.flags.writeable = False
     return result

@@ -122,7 +122,7 @@ class Posteriorgram:
         """Of planes whose frames are centred on `times` (T,) seconds, which rise and may be uneven.
 
         Of uneven ones the frames are brought to even times: `frame` and `held` by straight lines between two
-        frames, peaks of `onset` and `offset` at their height to the nearest frame.
+        frames, peaks of `onset` and `offset` at their height to the nearest frame; velocities are not mixed.
         `described`: `duration`, `source`, `model`.
 
         Raises:

@@ -88,10 +88,10 @@ def _inside(
 ) -> NDArray[np.bool_]:
     """(N,) which beats are of a recording or, if it is one, of a part of it, two at least."""
     inside = (times >= start) & (times <= stop)
-    if is_part and inside.sum() > 1:
-        return inside
     if is_part:
-        raise NotebeamError(place, f"{inside.sum()} beats from {start:g} to {stop:g} s", "two at least")
+        if inside.sum() < 2:
+            raise NotebeamError(place, f"{inside.sum()} beats from {start:g} to {stop:g} s", "two at least")
+        return inside
     check_inside(times, start, stop, place)
     return np.ones(len(times), dtype=np.bool_)
 

@@ -98,9 +98,9 @@ def struck_evidence(onset: NDArray[np.float32], times: NDArray[np.float64], cloc
     evidence = _silent(times, clock, onset.shape[1], "struck")
     if not len(clock) or not len(times):
         return evidence
-    prob, frame = evidence.prob, evidence.frame
+    prob, frame, hop = evidence.prob, evidence.frame, _hop(times)
     for first in range(0, onset.shape[1], KEY_BLOCK):
-        peaks = find_peaks(onset[:, first : first + KEY_BLOCK], _hop(times))
+        peaks = find_peaks(onset[:, first : first + KEY_BLOCK], hop)
         seconds = _seconds(peaks.place, times)
         step, key = clock.steps_of(seconds - TIE), peaks.key + first
         # Assigning an entry twice keeps the last value, so the largest, of equals the earliest, comes last.
@@ -145,7 +145,7 @@ def sounding_evidence(posteriorgram: Posteriorgram, clock: Clock) -> Evidence:
 
 
 def find_peaks(planes: NDArray[np.float32], hop: float = 0.02) -> Peaks:
-    """Local maxima over time of planes (F, D), whose frames are `hop` seconds apart.
+    """Local maxima over time of planes (F, D), whose frames are `hop` seconds apart (20 ms: our own models').
 
     A run of equal values above 0 is a peak, at its centre (the earlier of two), if it is larger than each of
     the frames in the 40 ms before it, two at most and one at least, and no smaller than each of those after.

@@ -100,7 +100,7 @@ def checked_prior(prior: "Prior | str | PathLike[str] | None") -> Prior | None:
         raise NotebeamError(
             "decode(prior)", f"a {type(prior).__name__}", "a Prior, its name or file, or None"
         )
-    if isinstance(prior, torch.nn.Module) and any(_draws(module) for module in prior.modules()):
+    if prior is not None and any(_draws(module) for module in prior.modules()):
         got = f"a {type(prior).__name__} in training mode, which decides by chance"
         raise NotebeamError("decode(prior)", got, "prior.eval()")
     return prior

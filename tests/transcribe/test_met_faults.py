@@ -218,22 +218,22 @@ def test_a_tuning_is_of_no_use_to_a_posteriorgram(tmp_path: Path, capsys: pytest
         assert ("no use for a tuning" in capsys.readouterr().err) == told
 
 
-@pytest.mark.parametrize(("model", "told"), [("piano", True), ("piano-small", False), ("", False)])
-def test_a_model_is_of_no_use_to_what_another_heard(
-    model: str, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("option", "given", "model", "told"),
+    [
+        ("model", "piano-small", "piano", True),
+        ("model", "piano-small", "piano-small", False),
+        ("model", "piano-small", "", False),
+        ("front end", "basic-pitch", "mine", True),
+        ("front end", "basic-pitch", "basic-pitch", False),
+        ("front end", "basic-pitch", "", False),
+    ],
+)
+def test_a_model_or_front_end_is_of_no_use_to_what_another_heard(
+    option: str, given: str, model: str, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "p.npz"
     replace(Posteriorgram.load(write_posteriorgram(path)), model=model).save(path)
-    assert main([str(path), "--prior", "none", "--model", "piano-small"]) == 0
-    assert (f"no use for the model piano-small, as it is one of {model}" in capsys.readouterr().err) == told
-
-
-@pytest.mark.parametrize(("model", "told"), [("mine", True), ("basic-pitch", False), ("", False)])
-def test_a_front_end_is_of_no_use_to_what_another_system_heard(
-    model: str, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "p.npz"
-    replace(Posteriorgram.load(write_posteriorgram(path)), model=model).save(path)
-    assert main([str(path), "--prior", "none", "--frontend", "basic-pitch"]) == 0
-    line = f"no use for the front end basic-pitch, as it is one of {model}"
+    assert main([str(path), "--prior", "none", f"--{option.replace(' ', '')}", given]) == 0
+    line = f"no use for the {option} {given}, as it is one of {model}"
     assert (line in capsys.readouterr().err) == told
