@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows: list[Row] = []
     transcriber = Transcriber()
     parts = [
-        of_a_player_piano(item, transcriber) for item in read_development(MODEL, cached=True, bfloat16=True)
+        of_a_player_piano(item, transcriber) for item in read_development(MODEL, cached=True)
     ]
     kinds = {name: np.concatenate([kind[name] for _, _, kind in parts]) for name in parts[0][2]}
     velocity = np.concatenate([notes.velocity for notes, _, _ in parts])

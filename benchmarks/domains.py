@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=40.0, help="of each, at most")
     args = parsed(parser, argv)
     rows: list[dict[str, str | float]] = []
-    models = [load_acoustic(name, bfloat16=True) for name in args.models]
+    models = [load_acoustic(name) for name in args.models]
     transcriber = Transcriber(decoder=preset("threshold"), prior=None)
     for instrument in args.instruments:
         items = excerpts(instrument, args.count, args.seconds)

@@ -106,7 +106,7 @@ def _notes(item: Excerpt) -> Notes:
 
 def read_condition(condition: Condition, model: str = MODEL) -> list[Clip]:
     """Its posteriorgrams by that acoustic model, computed once for each version of weights and code."""
-    listener = load_acoustic(model, bfloat16=True)
+    listener = load_acoustic(model)
     key = posteriorgram_key(model, listener, SOUND)
     folder = datasets.cache_folder() / "posteriorgrams" / f"{key}-gain" / condition.name.replace(" ", "-")
     folder.mkdir(parents=True, exist_ok=True)

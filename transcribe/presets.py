@@ -63,7 +63,7 @@ NOTE_PRICE = 4.0
 ALONE_PENALTY = 0.6
 # Of posteriorgrams of a system that is not known here. A peak of its onset plane that no sound follows is no
 # note; an onset is not shifted, as nobody said that it is late.
-FOREIGN = Settings(prior_weight=0.1, note_penalty=0.2, alone_penalty=0.6, threshold=0.6, sounding=0.058)
+FOREIGN = Settings(prior_weight=0.1, note_penalty=0.2, alone_penalty=0.6, threshold=0.6, sounding=0.0465)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -149,7 +149,7 @@ def sounding_seconds(
         first, end, lights = _stretches(
             frame[rows], level, options.frame_threshold, posteriorgram.hop, options
         )
-        lit = np.where(end >= posteriorgram.count - 0.5, np.inf, np.ceil(end - first) * posteriorgram.hop)
+        lit = np.where(end >= posteriorgram.count - 0.5, np.inf, (end - first) * posteriorgram.hop)
         result[rows] = np.where(lights, lit, 0.0)
     return result
 

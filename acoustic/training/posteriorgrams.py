@@ -54,8 +54,7 @@ def listener_named(name: str) -> Listener | Frontend:
     if name not in list_models() and not name.endswith(".safetensors"):
         expected = f"a .safetensors file or one of {', '.join((*list_models(), *FRONTENDS))}"
         raise NotebeamError("--model", name, expected)
-    # Twice as fast on processors that have it, and the same notes.
-    return load_acoustic(name, bfloat16=True)
+    return load_acoustic(name)
 
 
 def write_all(

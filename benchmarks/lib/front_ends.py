@@ -32,7 +32,7 @@ from transcribe.settings import Settings
 from transcribe.tracking import sounding_seconds
 
 THRESHOLDS = (0.5, 0.6, 0.7)
-SOUNDING = (0.0, 0.058, 0.08)  # seconds
+SOUNDING = (0.0, 0.0465, 0.07)  # seconds
 FRAME_THRESHOLDS = (0.3, 0.4)
 WEIGHTS = (0.1, 0.2)
 STARTS = (0.0, 0.4)  # nats a note on top of what is best without a prior

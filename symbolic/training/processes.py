@@ -97,6 +97,9 @@ def started() -> Iterator[Processes]:
     if count == 1:
         yield Processes()
         return
+    # The first optimiser makes torch import what keeps every group that is there then, and with it threads
+    # that may end the process by force when Python is over. So it comes before the group.
+    torch.optim.SGD([torch.zeros(1)], lr=1.0)
     dist.init_process_group("gloo", timeout=PATIENCE)
     try:
         yield Processes(dist.get_rank(), count)
