@@ -122,9 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parsed(parser, argv)
     rows: list[Row] = []
     transcriber = Transcriber()
-    parts = [
-        of_a_player_piano(item, transcriber) for item in read_development(MODEL, cached=True)
-    ]
+    parts = [of_a_player_piano(item, transcriber) for item in read_development(MODEL, cached=True)]
     kinds = {name: np.concatenate([kind[name] for _, _, kind in parts]) for name in parts[0][2]}
     velocity = np.concatenate([notes.velocity for notes, _, _ in parts])
     rows += rows_of("real-dev", velocity, np.concatenate([rise for _, rise, _ in parts]), kinds)

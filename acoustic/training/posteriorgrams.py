@@ -13,10 +13,8 @@ import csv
 import hashlib
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from math import inf
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from acoustic.inference import Listener, load_acoustic
 from acoustic.loading import known_weights, list_models
 from acoustic.training.recordings import BLOCK, COLUMNS, Item, plan, sound
 from acoustic.training.renderings import CODE
+from acoustic.training.workers import workers
 from symbolic import datasets
 from symbolic.arrays import read_arrays
 from symbolic.checkpoints import write_json
@@ -93,8 +92,7 @@ def write_all(
     parts: list[list[tuple[int, Item]]] = [[] for _ in range(jobs)]
     for place, each in enumerate(missing):
         parts[place // sum(BLOCK) % jobs].append(each)
-    # Not forked: a process in which torch has used its threads leaves them locked in its copies.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with workers(jobs) as pool:
         for done in [pool.submit(_write, part, model, into, seconds) for part in parts]:
             done.result()
 

@@ -13,7 +13,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -27,6 +26,7 @@ from acoustic.audio import RATE_HZ, Samples
 from acoustic.instruments import MODELLED, Instrument, instrument, source
 from acoustic.rendering import AS_RECORDED, Touch, Tuning
 from acoustic.training.exercises import exercise
+from acoustic.training.workers import workers
 from symbolic import datasets
 from symbolic.config import check_seed
 from symbolic.console import outcome
@@ -225,7 +225,7 @@ def render_all(options: RenderOptions, jobs: int = 1) -> Path:
     # By piano, so that each worker decodes one piano's samples at a time.
     excerpts = sorted(plan(options), key=lambda item: (item.piano, repr(item.tuning)))
     into.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(jobs) as pool:
+    with workers(jobs) as pool:
         names = pool.map(render, excerpts, [into] * len(excerpts), chunksize=8)
         for number, name in enumerate(names, start=1):
             sys.stderr.write(f"\r{number}/{len(excerpts)} {name:<40}")

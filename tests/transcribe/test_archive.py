@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from oracles_transcribe import ideal, notes
+from processes import is_running
 
 from symbolic.midi import read_midi
 from symbolic.posteriorgram import Posteriorgram
@@ -125,13 +126,6 @@ def test_processes_end_with_the_command(music: Path) -> None:
         time.sleep(0.02)
     assert not any(is_running(worker) for worker in workers)
     assert {path.suffix for path in (music / "out").iterdir()} == {".mid"}
-
-
-def is_running(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_shards_share_the_inputs_among_them(music: Path) -> None:
