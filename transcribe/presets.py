@@ -32,7 +32,7 @@ JOINS = {
     "basic-pitch": Join("evidence-join/basic-pitch", 1),
 }
 # Whose weights correct the velocities of an acoustic model's notes (symbolic.dynamics); of others they stay.
-DYNAMICS = {"piano": "piano", "piano-small": "piano"}
+DYNAMICS = {"piano": "piano", "piano-small": "piano-small"}
 METHOD = "beam"
 TRACK = TrackOptions(frame_threshold=0.3, offset_threshold=0.8)
 
