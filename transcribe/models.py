@@ -90,4 +90,4 @@ def load_fitting_prior(prior: Prior | str | PathLike[str], clock: str, device: s
 
 def with_dynamics(notes: Notes, model: str) -> Notes:
     """The notes, their velocities corrected if that was learnt for the acoustic model of this name."""
-    return load_dynamics(weights_path(DYNAMICS[model])).corrected(notes) if model in DYNAMICS else notes
+    return load_dynamics(weights_path(model)).corrected(notes) if model in DYNAMICS else notes

@@ -31,8 +31,8 @@ JOINS = {
     "piano-free": Join("evidence-join/piano-free", 4),
     "basic-pitch": Join("evidence-join/basic-pitch", 1),
 }
-# Whose weights correct the velocities of an acoustic model's notes (symbolic.dynamics); of others they stay.
-DYNAMICS = {"piano": "piano", "piano-small": "piano-small"}
+# Acoustic models whose velocities are corrected by the notes around (symbolic.dynamics); of others they stay.
+DYNAMICS = ("piano", "piano-small")
 METHOD = "beam"
 TRACK = TrackOptions(frame_threshold=0.3, offset_threshold=0.8)
 
