@@ -10,15 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import product
-from multiprocessing import get_context
 
 import torch
 
 from acoustic.inference import load_acoustic, multiplies_bfloat16
 from acoustic.loading import list_models, load_network, update_card, weights_path
+from acoustic.training.workers import workers
 from benchmarks.development import DevRecording, read_development, rounded
 from benchmarks.reporting.form import benchmark_parser, merge_report, origin, parsed, peak_memory_mb
 from benchmarks.tuning import interval
@@ -99,7 +98,7 @@ def cost_of(model: str, repeats: int, *, bfloat16: bool) -> Row:
     """What one model costs."""
     network, _ = load_network(model)
     path = weights_path(model)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with workers(1) as pool:
         factor, peak = pool.submit(speed, model, repeats, bfloat16=bfloat16).result()
     return {
         "part": "costs",

@@ -9,9 +9,7 @@ program, so that the network did not train on its like.
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ import numpy.typing as npt
 
 from acoustic.audio import RATE_HZ, read_audio
 from acoustic.inference import Listener, load_acoustic
+from acoustic.training.workers import workers
 from benchmarks.development import rounded
 from benchmarks.reporting.form import benchmark_parser, merge_report, parsed
 from symbolic.datasets.maps import Recording, read_maps
@@ -218,7 +217,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2)
     args = parsed(parser, argv)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each job
-    with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
+    with workers(args.jobs) as pool:
         found = pool.map(partial(scores, model=args.model), args.conditions)
         rows: list[dict[str, str | float]] = []
         for condition, values in zip(args.conditions, found, strict=True):

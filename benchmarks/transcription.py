@@ -8,11 +8,10 @@ Is not: an estimate for other recordings, as settings were tuned on these: bench
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
+from acoustic.training.workers import workers
 from benchmarks.development import counted_transitions, read_development, rounded
 from benchmarks.reporting.form import benchmark_parser, parsed, peak_memory_mb, write_report
 from symbolic.midi import read_midi
@@ -80,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows: list[Row] = []
     for name, transcriber in shipped().items():
         # A process of its own for each decoder: the system only tells the largest memory a process ever had.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        with workers(1) as pool:
             rows += pool.submit(rows_of, name, transcriber, acoustic_seconds).result()
     for row in rows:
         if row["recording"] == "macro average":
