@@ -65,21 +65,19 @@ def write_all(
     *,
     seed: int = 0,
     free: bool = False,
-    recorded: bool = False,
 ) -> None:
     """Fill the folder: the list first, then what is not there yet, in so many processes.
 
     Args:
         model: whose posteriorgrams; None: the recordings themselves.
-        seed, free, recorded: of the plan.
+        seed, free: of the plan.
 
     Raises:
         NotebeamError: a folder filled with other settings.
     """
     into.mkdir(parents=True, exist_ok=True)
     of = {"model": model, "weights": weights_of(model)}
-    settings = of | {"seconds": seconds, "seed": seed, "free": free, "sound": CODE}
-    keep_settings(into, settings | {"recorded": recorded})
+    keep_settings(into, of | {"seconds": seconds, "seed": seed, "free": free, "sound": CODE})
     with replacing(into / LIST) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
@@ -118,8 +116,7 @@ def keep_settings(folder: Path, asked: dict[str, Any]) -> None:
         write_json(path, asked)
         return
     found = of_type(read_json(path, expected), dict, str(path), expected)
-    # An older version may not have said all of it; it had no --recorded.
-    found.setdefault("recorded", False)
+    # An older version may not have said all of it.
     other = {name: found[name] for name in asked if name in found and found[name] != asked[name]}
     if "model" in other:
         other.pop("weights", None)  # of course
@@ -137,8 +134,6 @@ def _as_options(settings: dict[str, Any]) -> str:
         words["model"] = "--audio"
     if "free" in settings:
         words["free"] = "--free" if settings["free"] else "no --free"
-    if "recorded" in settings:
-        words["recorded"] = "--recorded" if settings["recorded"] else "no --recorded"
     return " ".join(words.values())
 
 
@@ -185,9 +180,7 @@ def main(argv: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--count", type=int, default=240, help="recordings (default: 240)")
     parser.add_argument("--seconds", type=float, default=100.0, help="of each, at most (default: 100)")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--free", action="store_true", help="nothing of ASAP and MAPS: songs and exercises")
-    which.add_argument("--recorded", action="store_true", help="recordings of MAPS alone, as they are")
+    parser.add_argument("--free", action="store_true", help="nothing of ASAP and MAPS: songs and exercises")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument(
@@ -204,17 +197,8 @@ def _run(args: argparse.Namespace) -> None:
     check_seed(args.seed, "--seed")
     if args.model is not None:
         listener_named(args.model)  # said before anything is made
-    items = plan(args.count, args.seconds, args.seed, free=args.free, recorded=args.recorded)
-    write_all(
-        items,
-        args.model,
-        args.output,
-        args.seconds,
-        args.jobs,
-        seed=args.seed,
-        free=args.free,
-        recorded=args.recorded,
-    )
+    items = plan(args.count, args.seconds, args.seed, free=args.free)
+    write_all(items, args.model, args.output, args.seconds, args.jobs, seed=args.seed, free=args.free)
 
 
 if __name__ == "__main__":

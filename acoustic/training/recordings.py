@@ -10,8 +10,7 @@ another one; recordings of MAPS' synthesised pianos. Most are degraded by rooms,
 chains. Left out is what benchmarks.domains tests on: ASAP's test split, its instruments, and its chain of
 loudspeaker and webcam.
 
-`free` leaves out ASAP and MAPS, whose licence is not for commercial use: songs, and exercises. `recorded`
-are MAPS' recordings alone as they are, from which velocities are learnt (symbolic.training.dynamics).
+`free` leaves out ASAP and MAPS, whose licence is not for commercial use: songs, and exercises.
 """
 
 from collections.abc import Iterable, Iterator
@@ -83,20 +82,14 @@ class Source(NamedTuple):
     notes: Notes
 
 
-def plan(
-    count: int, seconds: float, seed: int = 0, *, free: bool = False, recorded: bool = False
-) -> list[Item]:
+def plan(count: int, seconds: float, seed: int = 0, *, free: bool = False) -> list[Item]:
     """`count` recordings of at most so many seconds, fewer where the data has no more.
 
-    Args:
-        free: nothing of ASAP and MAPS.
-        recorded: recordings of MAPS alone, as they are.
+    free: nothing of ASAP and MAPS.
     """
     draw = np.random.default_rng(seed)
-    if recorded:
-        return _up_to(count, _cuts(seconds, draw))
     renderings = _renderings(_free(seconds, draw) if free else _played(draw), seconds, draw)
-    cuts = iter(()) if free else (_degraded(item, draw) for item in _cuts(seconds, draw))
+    cuts = iter(()) if free else _cuts(seconds, draw)
     items: list[Item] = []
     while len(items) < count:
         more = [*_up_to(BLOCK[0], renderings), *_up_to(BLOCK[1], cuts)]
@@ -169,14 +162,11 @@ def _cuts(seconds: float, draw: np.random.Generator) -> Iterator[Item]:
         found = recordings[number]
         start = float(draw.uniform(0, max(0.0, found.seconds - seconds)))
         start = start if start > 5 else 0.0
-        yield Item(
-            name=found.name,
-            composition=found.composition,
-            instrument=found.instrument,
-            chain=None,
-            source=found,
-            start=start,
-        )
+        yield _degraded(
+            Item(name=found.name, composition=found.composition, instrument=found.instrument, chain=None,
+                 source=found, start=start),
+            draw,
+        )  # fmt: skip
 
 
 def _degraded(item: Item, draw: np.random.Generator) -> Item:

@@ -89,22 +89,6 @@ def test_a_free_plan_has_nothing_of_asap_and_maps(music: Music) -> None:
     assert [item.row() for item in plan(10, 5.0, free=True)] == [item.row() for item in items[:10]]
 
 
-def test_a_plan_of_recordings_has_them_once_each_as_they_are(music: Music) -> None:
-    items = plan(1000, 5.0, recorded=True)
-    assert len(items) > 3 and all(isinstance(item.source, Recording) for item in items)
-    assert {item.chain for item in items} == {None}
-    assert len({item.name for item in items}) == len(items)
-    assert plan(3, 5.0, recorded=True) == items[:3]
-
-
-def test_a_folder_of_a_plan_is_not_filled_by_another(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_all([], "piano-small", tmp_path, 100.0)
-    assert main(["--model", "piano-small", "--recorded", "-o", str(tmp_path)]) == 1
-    assert "got 'no --recorded', expected the same settings" in capsys.readouterr().err
-
-
 def test_a_cut_has_the_notes_and_the_sound_of_its_seconds(tmp_path: Path) -> None:
     item = recorded(tmp_path)
     audio, notes = sound(item, 4.0, seed=0)
