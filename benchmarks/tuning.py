@@ -27,6 +27,7 @@ from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
 from symbolic.decoding.results import Decoding
 from symbolic.errors import NotebeamError
+from symbolic.files import check_writable
 from symbolic.notes import Notes
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
@@ -171,6 +172,8 @@ def row_of(
 
 def tune_front_end(args: argparse.Namespace) -> None:
     """Fit settings to a folder of posteriorgrams, report what they are worth on other compositions."""
+    if args.save_settings is not None:
+        check_writable(args.save_settings)
     clips = read_clips(args.posteriorgrams, args.references, args.compositions)
     prior = load_prior(args.prior)
     model = clips[0].posteriorgram.model

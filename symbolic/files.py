@@ -184,6 +184,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _unfinished.discard(temporary)
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a path that cannot be written before the work that would be lost."""
+    if path.is_dir():
+        raise NotebeamError(str(path), "a folder", "the path of a file")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise NotebeamError(str(path), "no folder that can be written in", "one that exists")
+
+
 def check_name(place: str, path: Path) -> None:
     """Refuse a name that is too long for a file of its folder."""
     try:

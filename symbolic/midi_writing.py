@@ -21,6 +21,7 @@ RINGING = 0.05  # seconds that a note sounds on, from which the pedal is held re
 PEDAL_GAP = 0.03  # seconds without the pedal that are worth lifting it
 
 Ticks = NDArray[np.int64]
+LONGEST_WAIT = 0x0FFFFFFF  # ticks between two events: a number of four bytes of seven bits
 
 
 class Columns(Protocol):
@@ -66,8 +67,8 @@ def write_midi(
         right: (N,) the right hand plays the note: two tracks, "Right hand" and "Left hand", on one channel.
 
     Raises:
-        NotebeamError: a bad tempo, beats too far apart for MIDI, a note that ends before 0, a pedal wanted of
-            notes without key offsets, or hands of other notes.
+        NotebeamError: a bad tempo, beats or notes too far apart for MIDI, a note that ends before 0, a pedal
+            wanted of notes without key offsets, or hands of other notes.
     """
     import mido
 
@@ -179,6 +180,9 @@ def append_events(
     now = 0
     for tick, _, (kind, what, number, how, value) in sorted(events):
         message = {what: number, how: value}
+        if tick - now > LONGEST_WAIT:
+            got = f"{tick - now} ticks between two events"
+            raise NotebeamError("write_midi: notes", got, f"{LONGEST_WAIT} at most, some three days")
         track.append(mido.Message(kind, channel=channel, time=tick - now, **message))
         now = tick
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolic.errors import NotebeamError
-from symbolic.files import replacing
+from symbolic.files import check_writable, replacing
 from symbolic.notes import Notes
 from symbolic.pitch import HIGHEST, LOWEST, name
 
@@ -42,11 +42,12 @@ def new_figure(height: float, width: float = WIDTH, dpi: int = DPI) -> Figure:
 
 
 def check_picture(path: Path, others: Iterable[Path]) -> None:
-    """Refuse, before the work, `--picture` of another format, or a name of the command's other files."""
+    """Refuse, before the work, `--picture` of another format, of the command's other files, or nowhere."""
     if path.suffix.lower() != ".png":
         raise NotebeamError("--picture", str(path), "a path that ends in .png")
     if os.path.realpath(path) in {os.path.realpath(other) for other in others}:
         raise NotebeamError("--picture", str(path), "a name that no other file of the command has")
+    check_writable(path)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from oracles_transcribe import ideal, notes
 
-from benchmarks.lib.front_ends import read_clips
+from benchmarks.lib.front_ends import fit, read_clips
 from benchmarks.tuning import main
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.posteriorgram import Posteriorgram
+from symbolic.priors.loading import load_prior
 from transcribe.pipeline import Transcriber
 from transcribe.scoring import score
 from transcribe.settings import read_settings
@@ -104,6 +105,47 @@ def test_a_users_own_files_in_the_checkout_are_no_obstacle(
     with pytest.raises(SystemExit):
         main(["--posteriorgrams", str(tmp_path), "--references", str(tmp_path)])
     assert "got '0 posteriorgrams', expected" in capsys.readouterr().err
+
+
+def test_settings_for_a_composition_know_nothing_of_it(folder: Path) -> None:
+    prior = load_prior("event-rnn-nade/piano")
+    clips = read_clips(folder, folder, None)
+    everything, others = fit(clips, prior, "late")
+    p = clips[0].posteriorgram
+    assert p.onset is not None
+    noisy = np.where(np.random.default_rng(0).random(p.onset.shape) < 0.01, 0.65, p.onset).astype(np.float32)
+    worse = replace(clips[0], posteriorgram=replace(p, onset=noisy))
+    other, now = fit([worse, *clips[1:]], prior, "late")
+    assert now[worse.composition] == others[worse.composition]
+    assert other != everything
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (b"name,composition\nx,y\n", "got 'no row for piece0', expected one for each posteriorgram"),
+        (b"name,composition\n", "got 'no rows', expected one for each"),
+        (b"name,composition\npiece0,a\xff\n", "a comma-separated table"),
+        (b"name,composition\npiece0\npiece1,a\n", "line 2 composition: got None, expected a value"),
+        (b"name,piece\npiece0,a\n", "expected also the columns composition"),
+    ],
+)
+def test_a_table_of_compositions_that_says_too_little(
+    folder: Path, tmp_path: Path, table: bytes, message: str
+) -> None:
+    (tmp_path / "c.csv").write_bytes(table)
+    with pytest.raises(NotebeamError, match=message):
+        read_clips(folder, folder, tmp_path / "c.csv")
+
+
+def test_settings_that_cannot_be_written_are_said_before_the_work(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--posteriorgrams", str(folder), "--references", str(folder), "-o", str(tmp_path / "t.json")]
+    with pytest.raises(SystemExit):
+        main([*where, "--save-settings", str(tmp_path / "nowhere" / "s.json")])
+    assert "s.json: got 'no folder that can be written in'" in capsys.readouterr().err
+    assert not (tmp_path / "t.json").exists()
 
 
 def test_clips_of_two_front_ends_or_one_composition_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Note lists with confidences, as systems like MT3 give them, which put out notes and no probabilities."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +13,7 @@ from symbolic.posteriorgram import LATEST, Posteriorgram
 
 HOP = 0.01  # seconds
 HOPS = (1e-3, 0.1)  # seconds, the shortest and the longest
+SHORTEST = 0.06  # seconds that a note sounds at least: an onset that no sound follows is not believed
 CONFIDENCE = 0.9  # of notes that come without one
 
 
@@ -19,7 +22,8 @@ def posteriorgram_of_notes(
 ) -> Posteriorgram:
     """A posteriorgram in which each note is an onset as likely as its confidence, and then sounds.
 
-    Of two onsets of a key within three frames only the likelier one may be found again.
+    Of two onsets of a key within three frames only the likelier one may be found again. A note sounds for 60
+    ms at least.
 
     Args:
         notes: with `confidence`, 0..1; without, each has 0.9.
@@ -45,13 +49,13 @@ def posteriorgram_of_notes(
     if len(notes) and notes.onset[0] < 0:
         raise NotebeamError("posteriorgram_of_notes(notes)", float(notes.onset[0]), "onsets from 0 s")
     end = max(duration, float(notes.offset.max(initial=0.0)))
-    count = int(end / hop) + 2
+    count = int(end / hop) + 2 + math.ceil(SHORTEST / hop)
     frame, onset, velocity = np.zeros((3, count, KEYS), dtype=np.float32)
     key = notes.pitch - LOWEST
     confidence = np.full(len(notes), CONFIDENCE) if notes.confidence is None else notes.confidence
     first = np.rint(notes.onset / hop).astype(np.int64)
     _strike(onset, first, key, confidence, notes.onset / hop - first)
-    last = np.maximum(first + 1, np.rint(notes.offset / hop).astype(np.int64))
+    last = np.maximum(first + math.ceil(SHORTEST / hop), np.rint(notes.offset / hop).astype(np.int64))
     for start, stop, k in zip(first, last, key, strict=True):
         frame[start:stop, k] = 1.0
     order = np.argsort(confidence, kind="stable")  # of two at one place the likelier one stays

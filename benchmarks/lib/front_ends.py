@@ -5,7 +5,7 @@ again without each composition, which is what is reported.
 Is not: the command (benchmarks.tuning) or the settings' file (transcribe.settings).
 """
 
-import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from acoustic.calibration import fit_scaling
 from benchmarks.calibration import DOUBT, struck
+from symbolic.datasets.tables import read_table
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import STEP, Evidence, evidence_of, find_peaks, frames_clock
 from symbolic.decoding.options import Beam, Threshold
@@ -94,6 +95,8 @@ def read_clips(posteriorgrams: Path, references: Path, compositions: Path | None
             raise NotebeamError(
                 str(path), f"a posteriorgram of {p.model!r}", f"all of one model, as {other!r}"
             )
+        if table and path.stem not in table:
+            raise NotebeamError(str(compositions), f"no row for {path.stem}", "one for each posteriorgram")
         name = table.get(path.stem, path.stem)
         clips.append(Clip(path.stem, name, READERS[known.suffix](known), p))
     if len({clip.composition for clip in clips}) < 2:
@@ -102,10 +105,9 @@ def read_clips(posteriorgrams: Path, references: Path, compositions: Path | None
 
 
 def _compositions(path: Path) -> dict[str, str]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"name", "composition"} <= rows[0].keys():
-        raise NotebeamError(str(path), list(rows[0]) if rows else "no rows", "columns name and composition")
+    rows = read_table(path, ("name", "composition"))
+    if not rows:
+        raise NotebeamError(str(path), "no rows", "one for each posteriorgram")
     return {row["name"]: row["composition"] for row in rows}
 
 
@@ -119,66 +121,52 @@ def fit(clips: Sequence[Clip], prior: Prior, front_end: str) -> tuple[Settings, 
     pairs = [_peaks(clip) for clip in clips]
     alone = {t: _decoded(clips, evidence, None, Threshold(threshold=t)) for t in THRESHOLDS}
     shifts = [median_deviation(c.reference, s.notes(FOREIGN)) for c, s in zip(clips, alone[0.6], strict=True)]
-    begun = {}
+    fitted = {}
     for name, rows in groups.items():
         predicted, true = (np.concatenate([pairs[i][part] for i in rows]) for part in (0, 1))
-        begun[name] = replace(
+        begun = replace(
             FOREIGN,
             front_end=front_end,
             temperature=round(fit_scaling(predicted, true).temperature, 2),
             onset_shift=-round(float(np.mean([shifts[i] for i in rows])), 3),
         )
-    fitted = _fit_alone(clips, alone, groups, begun)
-    fitted = _fit_prior(clips, evidence, prior, groups, fitted)
+        # Of the others nothing is known here, not even where the grid begins.
+        own, strokes = [clips[i] for i in rows], {t: [found[i] for i in rows] for t, found in alone.items()}
+        fitted[name] = _fit_prior(own, [evidence[i] for i in rows], prior, _fit_alone(own, strokes, begun))
     return fitted[""], {name: settings for name, settings in fitted.items() if name}
 
 
-def _fit_alone(
-    clips: Sequence[Clip],
-    alone: Mapping[float, Sequence[Strokes]],
-    groups: Mapping[str, Sequence[int]],
-    begun: Mapping[str, Settings],
-) -> dict[str, Settings]:
+def _fit_alone(clips: Sequence[Clip], alone: Mapping[float, Sequence[Strokes]], begun: Settings) -> Settings:
     """Threshold, how long a struck key is to sound, and above which frame probability, without a prior."""
     grid = [
-        (t, replace(begun[""], threshold=t, sounding=sounding, frame_threshold=frame))
+        replace(begun, threshold=t, sounding=sounding, frame_threshold=frame)
         for t, sounding, frame in product(THRESHOLDS, SOUNDING, FRAME_THRESHOLDS)
         if sounding or frame == FRAME_THRESHOLDS[0]
     ]
-    scores = np.array([scored(clips, alone[t], settings) for t, settings in grid])
-    fitted = {}
-    for name, rows in groups.items():
-        best = grid[int(scores[:, rows].mean(axis=1).argmax())][1]
-        # In the search a key is struck above the threshold if its log-odds pay the penalty.
-        odds = np.log(best.threshold / (1 - best.threshold)) / begun[name].temperature
-        kept = {"threshold": best.threshold, "sounding": best.sounding, "alone_penalty": round(odds, 3)}
-        fitted[name] = replace(begun[name], frame_threshold=best.frame_threshold, **kept)
-    return fitted
+    best = max(grid, key=lambda settings: np.mean(scored(clips, alone[settings.threshold], settings)))
+    # In the search a key is struck above the threshold if its log-odds pay the penalty.
+    odds = math.log(best.threshold / (1 - best.threshold)) / begun.temperature
+    return replace(best, alone_penalty=round(odds, 3))
 
 
 def _fit_prior(
-    clips: Sequence[Clip],
-    evidence: Sequence[Evidence],
-    prior: Prior,
-    groups: Mapping[str, Sequence[int]],
-    fitted: Mapping[str, Settings],
-) -> dict[str, Settings]:
+    clips: Sequence[Clip], evidence: Sequence[Evidence], prior: Prior, fitted: Settings
+) -> Settings:
     """Weight and note penalty of the prior."""
-    base = fitted[""]
-    grid, scores = [], []
-    for weight, start in product(WEIGHTS, STARTS):
-        tried = {
-            "prior_weight": weight,
-            "note_penalty": round(base.alone_penalty + start - NOTE_PRICE * weight, 3),
-        }
-        grid.append(tried)
-        options = replace(base, **tried).applied(Beam(n_best=1))
-        scores.append(scored(clips, _decoded(clips, evidence, prior, options), base))
-    table = np.array(scores)
-    return {
-        name: replace(fitted[name], **grid[int(table[:, rows].mean(axis=1).argmax())])
-        for name, rows in groups.items()
-    }
+    grid = [
+        replace(
+            fitted,
+            prior_weight=weight,
+            note_penalty=round(fitted.alone_penalty + start - NOTE_PRICE * weight, 3),
+        )
+        for weight, start in product(WEIGHTS, STARTS)
+    ]
+
+    def worth(tried: Settings) -> float:
+        strokes = _decoded(clips, evidence, prior, tried.applied(Beam(n_best=1)))
+        return float(np.mean(scored(clips, strokes, tried)))
+
+    return max(grid, key=worth)
 
 
 def scored(clips: Sequence[Clip], strokes: Sequence[Strokes], settings: Settings) -> list[float]:

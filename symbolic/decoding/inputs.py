@@ -13,6 +13,7 @@ from symbolic.clock import Clock
 from symbolic.decoding.evidence import Evidence, Plane
 from symbolic.decoding.options import Beam, Proposals
 from symbolic.errors import NotebeamError
+from symbolic.planes import ROUNDING
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
 from symbolic.priors.partition import WithPartition
@@ -63,12 +64,14 @@ def checked_prob(values: Tensor | NDArray[np.float32], place: str, keys: int | N
     if not len(prob):
         raise NotebeamError(place, "0 steps", "at least 1")
     # NaN is on neither side of a comparison.
-    wrong = ~((prob >= 0) & (prob <= 1))
+    wrong = ~((prob >= -ROUNDING) & (prob <= 1 + ROUNDING))
     if wrong.any():
         step, key = (int(index) for index in wrong.nonzero()[0])
         value = f"{float(prob[step, key]):g} at step {step}, key {key}"
         raise NotebeamError(place, value, "probabilities 0..1")
-    return prob.float()
+    # A copy only where rounding has left 0..1.
+    prob = prob.float()
+    return prob.clamp(0, 1) if prob.min() < 0 or prob.max() > 1 else prob
 
 
 def checked_clips(clips: Sequence[Evidence], device: torch.device) -> Clips:
@@ -109,7 +112,8 @@ def checked_prior(prior: "Prior | str | PathLike[str] | None") -> Prior | None:
 def _draws(module: torch.nn.Module) -> bool:
     """Whether what a module of a prior of one's own gives depends on chance, or on the batch."""
     kinds = torch.nn.modules.dropout._DropoutNd | torch.nn.modules.batchnorm._BatchNorm
-    return module.training and isinstance(module, kinds)
+    with_dropout = isinstance(module, torch.nn.RNNBase | torch.nn.MultiheadAttention) and module.dropout > 0
+    return module.training and (isinstance(module, kinds) or with_dropout)
 
 
 def plane_of(prior: Prior | None) -> Plane | None:

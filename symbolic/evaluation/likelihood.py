@@ -81,6 +81,8 @@ def _estimated(
     everything = sum(map(len, rolls))
     # Evenly spread over the steps in the order of the batches, which is that of the pieces' lengths.
     count = min(ais.steps or everything, everything)
+    if count == 1 < everything:
+        raise NotebeamError("AisOptions.steps", 1, "2 or more, whose spread tells the error; or 0 for all")
     chosen = torch.arange(count) * everything // count
     past, log_probs, errors = 0, [], []
     for batch, mask in padded_batches(rolls):

@@ -140,6 +140,8 @@ def _generate(args: argparse.Namespace) -> None:
 def _run(args: argparse.Namespace) -> list[str]:
     """Everything that the arguments ask for; a line for each file."""
     from symbolic.checkpoints import check_weights_path
+    from symbolic.errors import NotebeamError
+    from symbolic.files import check_writable
     from symbolic.generation.sampling import SampleOptions, generate, pace, steps_in
     from symbolic.midi_writing import write_midi
     from symbolic.picture import check_picture
@@ -148,13 +150,17 @@ def _run(args: argparse.Namespace) -> list[str]:
 
     # All that can be refused is refused before anything is trained or drawn.
     paths = _paths(args.output, args.count)
-    for path in paths if args.picture is None else [*paths, args.picture]:
-        _check_writable(path)
+    for path in paths:
+        check_writable(path)
+        if args.given is not None and os.path.realpath(path) == os.path.realpath(args.given):
+            raise NotebeamError("--output", str(path), "a name that is not the file's that is continued")
     if args.picture is not None:
         check_picture(args.picture, [*paths, *(path for path in (args.given, args.output_weights) if path)])
     if args.output_weights is not None:
         check_weights_path(args.output_weights, "--output-weights")
     prior = load_prior(args.prior)
+    if args.hold is not None and prior.require_card().plane != "struck":
+        raise NotebeamError("--hold", args.hold, f"none: {args.prior} says itself how long keys sound")
     given = None if args.given is None else _given(prior, args.given, args.stop, args.transpose)
     steps = args.steps
     if steps is None:
@@ -192,16 +198,6 @@ def _paths(output: Path, count: int) -> list[Path]:
     if count == 1:
         return [output]
     return [output.with_stem(f"{output.stem}-{number}") for number in range(1, count + 1)]
-
-
-def _check_writable(path: Path) -> None:
-    """Refuse a path before the work that would be lost."""
-    from symbolic.errors import NotebeamError
-
-    if path.is_dir():
-        raise NotebeamError(str(path), "a folder", "the path of a file")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise NotebeamError(str(path), "no folder that can be written in", "one that exists")
 
 
 def _given(prior: "Prior", path: Path, stop: float | None, transpose: str | None) -> "Given":

@@ -46,10 +46,11 @@ def train(
     elif config.pretraining.estimator_steps or config.pretraining.recurrence_steps:
         with _Working(run):
             pretrain(run, log)
-        write_checkpoint(run, folder)
     if not run.processes.rank:
         write_json(folder / "config.json", asdict(config))
         begin_log(folder, run.progress.step)
+    if not resume:
+        write_checkpoint(run, folder)  # from now on there is something to go on from
     name = measure(run.prior, splits.valid)
     while not run.finished():
         began = time.monotonic()

@@ -220,6 +220,9 @@ def test_some_steps_can_stand_for_all() -> None:
     # What judging 9 of 27 adds to the error: sd / sqrt(9) * sqrt(1 - 9/27).
     assert math.isclose(likelihood.standard_error, np.std(chosen, ddof=1) / 3 * (2 / 3) ** 0.5, rel_tol=0.05)
     assert log_likelihood(prior, rolls, AisOptions(temperatures=5, runs=2, steps=99)).steps == 27
+    with pytest.raises(NotebeamError, match=r"AisOptions\.steps: got 1, expected 2 or more"):
+        log_likelihood(prior, rolls, AisOptions(temperatures=5, runs=2, steps=1))
+    assert log_likelihood(prior, [rolls[0][:1]], AisOptions(temperatures=5, runs=2, steps=1)).steps == 1
 
 
 def test_an_rbm_type_without_options_is_refused() -> None:

@@ -144,6 +144,15 @@ def test_evidence_that_is_none_is_refused(prob: np.ndarray, message: str) -> Non
         decode_evidence([sparse_clips(0, (3,), 6)[0], clip], None, replace(PRUNED, prior_weight=0.0))
 
 
+def test_what_rounding_adds_to_a_probability_is_taken_off() -> None:
+    rows = []
+    for ones in (1.0, 1.0000001):
+        stream = Stream(None, replace(PRUNED, look_back=3, prior_weight=0.0))
+        stream.push(np.full((4, 88), ones, dtype=np.float64))
+        rows.append(stream.finish().acoustic_log_prob)
+    np.testing.assert_array_equal(*rows)
+
+
 def test_a_stream_names_the_step_at_which_a_prior_rules_everything_out() -> None:
     table = random_table(3, 12)
     table[:, 5] = -inf  # nothing follows row 5

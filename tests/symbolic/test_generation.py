@@ -241,6 +241,15 @@ def test_the_command_fine_tunes_and_goes_on(files: Path, folder_of_scales: Path)
         (["-o", "no/such/folder.mid"], "no/such/folder.mid: got 'no folder that can be written in'"),
         (["-o", "out.wav"], "--output: got 'out.wav', expected a path that ends in .mid"),
         (["-o", "mine.mid"], "mine.mid: got 'a folder', expected the path of a file"),
+        (
+            ["--continue", "scale.mid", "-o", "scale.mid"],
+            "--output: got 'scale.mid', expected a name that is",
+        ),
+        (["--continue", "scale.mid", "-o", "./scale.mid"], "expected a name that is not the file's that is"),
+        (
+            ["--hold", "0.1"],
+            "--hold: got 0.1, expected none: white.safetensors says itself how long keys sound",
+        ),
         (["--picture", "no/such.png"], "no/such.png: got"),
         (["--picture", "out.mid"], "--picture: got 'out.mid', expected a path that ends in .png"),
         (["--continue", "scale.mid", "--picture", "scale.mid"], "--picture: got 'scale.mid', expected a"),

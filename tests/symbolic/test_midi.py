@@ -121,6 +121,15 @@ def test_a_note_ends_before_its_key_is_struck_again_and_offs_come_first(tmp_path
     ]
 
 
+def test_notes_too_far_apart_for_the_format_are_no_file(tmp_path: Path) -> None:
+    far = Notes.make([0.0, 3e5], [1.0, 3e5 + 1], [60, 64], [64, 64])
+    with pytest.raises(
+        NotebeamError, match=r"write_midi: notes: got '.* ticks between two events', expected"
+    ):
+        far.save(tmp_path / "far.mid")
+    assert not list(tmp_path.iterdir())
+
+
 def test_times_are_rounded_and_no_note_has_zero_length(tmp_path: Path) -> None:
     # 0.0009 s is 0.864 ticks, 0.00105 s is 1.008: both round to 1.
     write_midi(tmp_path / "a.mid", Notes.make([0.0009], [0.00105], [60], [64]))

@@ -191,6 +191,12 @@ def test_a_prior_of_torchs_own_layers_is_trained_by_its_seed_and_kept_with_its_s
         nb.decode(posteriorgram, prior, Beam(width=4))
     costs = [nb.decode(posteriorgram, prior.eval(), Beam(width=4)).costs[0] for _ in range(2)]
     assert costs[0] == costs[1]
+    for layer in (torch.nn.LSTM(4, 4, 2, dropout=0.5), torch.nn.MultiheadAttention(4, 2, dropout=0.5)):
+        prior.add_module("within", layer)  # in training mode, as new layers are
+        with pytest.raises(NotebeamError, match=r"in training mode, .*', expected prior\.eval\(\)"):
+            nb.decode(posteriorgram, prior, Beam(width=4))
+    prior.add_module("within", torch.nn.LSTM(4, 4))
+    nb.decode(posteriorgram, prior, Beam(width=4))
 
 
 def test_names_of_the_package_are_not_taken_over() -> None:

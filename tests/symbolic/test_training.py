@@ -92,6 +92,18 @@ def test_training_learns_and_its_weights_load(tmp_path: Path) -> None:
     assert card.clock == {"kind": "beats", "divisions": 1}
 
 
+def test_a_run_can_go_on_from_its_very_start(tmp_path: Path) -> None:
+    class Ended(Run):
+        def update(self) -> tuple[float, int]:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("symbolic.training.loop.Run", Ended)
+        run(tmp_path / "parts")
+    whole, parts = run(tmp_path / "whole"), run(tmp_path / "parts", resume=True)
+    assert whole.read_bytes() == parts.read_bytes()
+
+
 def test_resuming_under_another_config_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
     other = replace(CONFIG, seed=1)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from oracles_transcribe import ideal, notes
 
+from acoustic.frontends import posteriorgram_of_notes
 from acoustic.frontends.loading import CARDS, FRONTENDS
 from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
 from symbolic.errors import NotebeamError
@@ -65,6 +66,13 @@ def test_how_long_a_struck_key_sounds_does_not_hang_on_the_hop(hop: float) -> No
     frame[:, 39] = (0.9 - 4 * times).clip(min=0)  # falls through 0.5 at 0.1 s
     p = Posteriorgram(frame=frame, onset=np.zeros_like(frame), hop=hop)
     assert sounding_seconds(np.array([0]), np.array([39]), p, TrackOptions()).tolist() == pytest.approx([0.1])
+
+
+@pytest.mark.parametrize("hop", [0.001, 0.01, 0.05])
+def test_short_notes_of_a_list_are_kept(hop: float) -> None:
+    listed = notes((0.5, 0.52, 60, 80), (1.0, 1.04, 64, 80), (1.5, 1.9, 67, 80), (1.97, 2.0, 72, 80))
+    p = posteriorgram_of_notes(listed, model="another", hop=hop)
+    assert found(p).pitch.tolist() == [60, 64, 67, 72]
 
 
 def test_settings_say_shift_penalty_and_threshold() -> None:

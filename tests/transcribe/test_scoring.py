@@ -1,6 +1,7 @@
 """Scores by hand, and mir_eval on the whole as the oracle of the key-by-key form."""
 
 import time
+import tracemalloc
 from dataclasses import asdict
 
 import mir_eval
@@ -143,6 +144,29 @@ def test_pooled_frames_equal_mir_eval_frame_by_frame() -> None:
     ratios, pooled = matching.frame_ratios(reference, estimate)
     assert 0.5 < precision < 1.0
     assert (ratios.precision, ratios.recall, pooled) == pytest.approx((precision, recall, accuracy))
+
+
+def test_velocities_equal_mir_eval_on_the_whole() -> None:
+    for seed in range(5):
+        reference, estimate = random_notes(250, 40.0, seed=seed, jitter=0.02)
+        sides = [
+            (np.stack([n.onset, n.offset], 1), hertz(n.pitch), n.velocity.astype(float))
+            for n in (reference, estimate)
+        ]
+        wanted = mir_eval.transcription_velocity.precision_recall_f1_overlap(*sides[0], *sides[1])[:3]
+        assert 0.02 < wanted[2] < 0.9
+        assert matching.velocity_ratios(reference, estimate) == pytest.approx(wanted)
+
+
+def test_an_hour_and_twelve_days_are_scored_in_little_memory() -> None:
+    tracemalloc.start()
+    played, heard = random_notes(6000, 3600.0, seed=3, jitter=0.01)
+    assert 0.1 < scoring.score(played, heard).onset_f1 < 1.0
+    far = notes((0.0, 1.0, 60, 64), (1e6, 1e6 + 9, 60, 70))
+    assert scoring.score(notes((0.0, 1.0, 60, 64)), far).frame_precision == pytest.approx(0.1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
 
 
 @pytest.mark.parametrize("offset_ratio", [None, 0.2])
