@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolic.checks import one_of
+from symbolic.checks import of_type, one_of
 from symbolic.errors import NotebeamError
 from symbolic.files import read_bytes
 from symbolic.midi_mending import all_tracks, closed, is_whole, mended
@@ -49,9 +49,12 @@ def read_midi(
     one_of(pedal, ("extend", "keys"), "read_midi(pedal)")
     if isinstance(tracks, str):
         raise NotebeamError("read_midi(tracks)", tracks, f"a collection of names: [{tracks!r}]")
+    place, expected = "read_midi(tracks)", "a collection of names"
+    names = () if tracks is None else tuple(of_type(tracks, Collection, place, expected))
+    wanted = {of_type(name, str, place, expected) for name in names}
     score = parsed(path)
-    chosen = [track for track in score.tracks if tracks is None or track.name in tracks]
-    missing = sorted(set(tracks or ()) - {track.name for track in chosen})
+    chosen = [track for track in score.tracks if tracks is None or track.name in wanted]
+    missing = sorted(wanted - {track.name for track in chosen})
     if missing:
         raise NotebeamError(f"{path}: tracks", [track.name for track in score.tracks], f"also {missing}")
     columns = [track.notes.numpy() for track in chosen if not track.is_drum]

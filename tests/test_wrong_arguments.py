@@ -9,6 +9,9 @@ import pytest
 import torch
 
 import notebeam as nb
+from transcribe.presets import Choice
+from transcribe.settings import Settings
+from transcribe.tracking import TrackOptions
 
 STEPS = 6
 SILENCE = np.zeros((STEPS, 88))
@@ -41,7 +44,13 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Notes.cut": (NOTES.cut, {"start": 0.0, "stop": 1.0}),
     "Notes.shifted": (NOTES.shifted, {"seconds": 1.0}),
     "Notes.transposed": (NOTES.transposed, {"semitones": 1}),
-    "read_midi": (nb.read_midi, {"path": "one.mid"}),
+    "read_midi": (nb.read_midi, {"path": "one.mid", "pedal": "extend", "tracks": None}),
+    "TrackOptions": (TrackOptions, fields(TrackOptions())),
+    "Settings": (Settings, fields(Settings())),
+    "Transcriber(decoder=Choice)": (
+        lambda **kept: nb.Transcriber(prior=None, decoder=Choice(**kept)),
+        {"method": "beam", "weight": None, "clock": "frames", "numbers": {}},
+    ),
     "Clock": (nb.Clock, fields(CLOCK)),
     "Clock.frames": (nb.Clock.frames, {"count": 3, "hop": 0.02, "start": 0.0}),
     "Clock.beats": (nb.Clock.beats, {"beats": [0.0, 1.0], "divisions": 2}),

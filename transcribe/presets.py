@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from symbolic.checks import Checked, of_type
 from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
 from symbolic.errors import NotebeamError
 from transcribe.settings import Settings
@@ -67,13 +68,19 @@ FOREIGN = Settings(prior_weight=0.1, note_penalty=0.2, alone_penalty=0.6, thresh
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class Choice(Checked):
     """A method whose numbers are left to the front end's settings, but for those that are given."""
 
     method: str = METHOD
     weight: float | None = None  # factor on the prior
     clock: str = "frames"  # or "beats": what the prior's steps are
     numbers: Mapping[str, Any] = field(default_factory=dict)  # fields of its options
+
+    def __post_init__(self) -> None:
+        self._check_word("method", PRESETS)
+        self._check_word("clock", ("frames", "beats"))
+        self._number("weight", "a number, or None for the tuned one", none=0.0)
+        of_type(self.numbers, Mapping, "Choice.numbers", "names and numbers of the method's options")
 
     def options(self, settings: Settings | None, *, prior: bool, joined: bool = False) -> Options:
         """The options; `settings` of a front end, None for this package's models; see `preset`."""

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
 from typing import Any
 
+from symbolic.checks import Checked, of_type
 from symbolic.config import options_from
 from symbolic.decoding.options import MAX_PENALTY, Beam, Greedy, Hmm, Threshold
 from symbolic.errors import NotebeamError
@@ -23,7 +24,7 @@ KIND = "notebeam settings"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Checked):
     """What `transcribe` knows of a front end: numbers of the search, and of the way to notes.
 
     >>> settings = Settings(front_end="mine", onset_shift=-0.01)
@@ -49,11 +50,10 @@ class Settings:
         self.applied(Beam())
         self.applied(Threshold())
         self.tracking(TrackOptions())
-        if not abs(self.alone_penalty) <= MAX_PENALTY:
-            expected = f"a number {-MAX_PENALTY}..{MAX_PENALTY}"
-            raise NotebeamError("Settings.alone_penalty", self.alone_penalty, expected)
-        if not -1 <= self.onset_shift <= 1:
-            raise NotebeamError("Settings.onset_shift", self.onset_shift, "seconds, -1 to 1")
+        expected = f"a number {-MAX_PENALTY}..{MAX_PENALTY}"
+        self._check_between("alone_penalty", -MAX_PENALTY, MAX_PENALTY, expected)
+        self._check_between("onset_shift", -1, 1, "seconds, -1 to 1")
+        of_type(self.front_end, str, "Settings.front_end", "a name")
 
     def fits(self, model: str) -> bool:
         """Whether they are for posteriorgrams of that model; one that does not say is taken for it."""

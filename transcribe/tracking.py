@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from symbolic.checks import Checked
 from symbolic.clock import PianoRoll
 from symbolic.decoding.results import Decoding
-from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
 from symbolic.pitch import KEYS, pitch_of
 from symbolic.planes import let_go
@@ -24,7 +24,7 @@ _SHIFTS = ("onset_shift", "offset_shift")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrackOptions:
+class TrackOptions(Checked):
     """How notes are read off; thresholds are probabilities, all the rest are seconds."""
 
     frame_threshold: float = 0.5  # a key sounds above this
@@ -40,15 +40,12 @@ class TrackOptions:
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self)):
-            value = getattr(self, name)
             if name in _PROBABILITIES:
-                good, expected = 0 <= value <= 1, "a probability 0..1"
+                self._check_between(name, 0, 1, "a probability 0..1")
             elif name in _SHIFTS:
-                good, expected = math.isfinite(value), "finite seconds"
+                self._check_between(name, -math.inf, math.inf, "finite seconds")
             else:
-                good, expected = 0 <= value < math.inf, "seconds >= 0"
-            if not good:
-                raise NotebeamError(f"TrackOptions.{name}", value, expected)
+                self._check_between(name, 0, math.inf, "seconds >= 0")
 
 
 def track_notes(decoding: Decoding, posteriorgram: Posteriorgram, options: TrackOptions) -> Notes:
