@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,12 +76,43 @@ def musicxml(notes: Notes, beats: Beats) -> bytes:
     stop = max(chord.stop for own in voices.values() for chords in own for chord in chords)
     line = replace(line, bars=tuple(bar for bar in line.bars if bar.start < stop))
     part, spelling = _empty_part(line, beats), _spelling(onset, notes)
+    starts = {}
     for hand, (staff, numbers) in STAVES.items():
         for number, chords in zip(numbers, voices[hand], strict=True):
-            _Voice(part, line, staff, number, spelling).write(chords, rests=number == numbers[0])
+            voice = _Voice(part, line, staff, number, spelling)
+            starts[str(number)] = voice.write(chords, rests=number == numbers[0])
     found = save_musicxml(part)
     assert found is not None
-    return found if isinstance(found, bytes) else found.encode("utf-8")
+    return _with_gaps(found if isinstance(found, bytes) else found.encode("utf-8"), line, starts)
+
+
+def _with_gaps(text: bytes, line: Timeline, starts: Mapping[str, Sequence[int]]) -> bytes:
+    """The file with a `forward` wherever a second voice is silent within a bar.
+
+    partitura leaves these out, so that what follows would be read too early, and the next voice too.
+
+    Args:
+        text: partitura's file.
+        line: its bars.
+        starts: by the name of each voice the ticks of its symbols, in order.
+    """
+    head, root = text[: text.index(b"<score-partwise")], ElementTree.fromstring(text)
+    left = {name: deque(ticks) for name, ticks in starts.items()}
+    for bar, measure in zip(line.bars, root.iter("measure"), strict=True):
+        now = bar.start
+        for symbol in list(measure):
+            length = int(symbol.findtext("duration") or 0)
+            if symbol.tag == "note" and symbol.find("chord") is None:
+                start = left[symbol.findtext("voice") or ""].popleft()
+                if start > now:
+                    gap = ElementTree.Element("forward")
+                    ElementTree.SubElement(gap, "duration").text = str(start - now)
+                    measure.insert(list(measure).index(symbol), gap)
+                now = start + length
+            elif symbol.tag in ("forward", "backup"):
+                now += length if symbol.tag == "forward" else -length
+    body: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=False)
+    return head + body
 
 
 def _empty_part(line: Timeline, beats: Beats) -> Part:
@@ -130,8 +163,8 @@ class _Voice:
     number: int
     spelling: Sequence[tuple[str, int, int]]  # of all notes
 
-    def write(self, chords: Sequence[Chord], *, rests: bool) -> None:
-        """Write chords, with or without rests between them."""
+    def write(self, chords: Sequence[Chord], *, rests: bool) -> list[int]:
+        """Write chords, with or without rests between them; the ticks at which symbols begin."""
         triplets = self._triplets(chords)
         now = 0
         written: list[tuple[Value, Any]] = []
@@ -147,6 +180,7 @@ class _Voice:
         if rests:
             written += self._rests(now, self.line.bars[-1].stop, triplets)
         self._brackets(written)
+        return [value.start for value, _ in written]
 
     def _triplets(self, chords: Sequence[Chord]) -> set[int]:
         """Ticks of the beats that are triplets in a voice: in which a chord begins or ends off the halves."""

@@ -77,6 +77,61 @@ def test_what_was_played_is_written(tmp_path: Path, uneven: float) -> None:
     assert sharps == {("F", 1)}
 
 
+def times_in_file(path: Path) -> list[tuple[int, int, str, str]]:
+    """(bar, ticks after its start, step, octave) of every note, as the file's durations add up."""
+    found = []
+    for number, bar in enumerate(ElementTree.parse(path).getroot().iter("measure")):
+        now = start = 0
+        for symbol in bar:
+            length = int(symbol.findtext("duration") or 0)
+            if symbol.tag == "note":
+                if symbol.find("chord") is None:
+                    start, now = now, now + length
+                if symbol.find("pitch") is not None:
+                    words = (symbol.findtext(f"pitch/{name}") or "" for name in ("step", "octave"))
+                    found.append((number, start, *words))
+            elif symbol.tag in ("forward", "backup"):
+                now += length if symbol.tag == "forward" else -length
+            assert now >= 0
+    return sorted(found)
+
+
+def test_a_second_voice_keeps_its_time_after_a_silence(tmp_path: Path) -> None:
+    upper = [(0.0, 4.0, [84]), (4.0, 4.0, [84])]
+    inner = [(0.5, 0.5, [72]), (2.5, 0.5, [74])]
+    lower = [(0.0, 4.0, [36]), (4.0, 4.0, [36])]
+    write_score(tmp_path / "a.musicxml", played([upper, inner, lower], 0.0), beats(9, 4))
+    assert [row for row in times_in_file(tmp_path / "a.musicxml") if row[3] == "5"] == [
+        (0, 12, "C", "5"),
+        (0, 60, "D", "5"),
+    ]
+    _, table = as_read(tmp_path / "a.musicxml")
+    assert table["onset_quarter"][table["pitch"] == 74].tolist() == [2.5]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_note_is_in_the_file_where_it_is_in_the_part(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(seed)
+    onset = np.sort(draw.uniform(0.3, 24.0, 200))
+    notes = Notes.make(
+        onset, onset + draw.uniform(0.02, 2.0, 200), draw.permutation(200) % 88 + 21, [64] * 200
+    )
+    parts = []
+    write = partitura.save_musicxml
+    monkeypatch.setattr(partitura, "save_musicxml", lambda part: parts.append(part) or write(part))
+    write_score(tmp_path / "a.musicxml", notes, beats(40, 4))
+    (part,) = parts
+    measures = list(part.measures)
+    wanted = [
+        (number, note.start.t - measure.start.t, note.step, str(note.octave))
+        for number, measure in enumerate(measures)
+        for note in part.iter_all(partitura.score.Note, measure.start, measure.end)
+    ]
+    assert len(wanted) >= 200 and times_in_file(tmp_path / "a.musicxml") == sorted(wanted)
+
+
 def lengths_of_voices(bar: ElementTree.Element) -> dict[str, int]:
     """Ticks of the notes and rests of each voice of a bar; chords count once."""
     lengths: dict[str, int] = {}
