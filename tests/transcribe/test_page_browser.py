@@ -205,6 +205,12 @@ def test_a_click_plays_from_there_and_keys_seek(browser: Any, opened: Callable[.
     assert seconds(browser) == pytest.approx(SECONDS, abs=0.1)
     press(browser, "\ue011")  # home
     assert seconds(browser) == 0.0
+    click(browser, "play")
+    wait_for(lambda: seconds(browser) > 0.1)
+    browser.execute_script("document.getElementById('roll').focus()")
+    press(browser, "\ue010")  # end, while it plays
+    wait_for(lambda: text(browser, "play") == "Play")
+    assert seconds(browser) == pytest.approx(SECONDS, abs=0.1)
 
 
 def test_the_notes_sound_unless_the_recording_alone_is_wanted(

@@ -95,7 +95,7 @@ const sound = (() => {
 
   function seek(time) {
     time = Math.min(Math.max(time, data.begin), data.end);
-    if (isPlaying) return void play(time);
+    if (isPlaying) return void (time < data.end - 0.05 ? play(time) : stop(time)); // `play` would begin anew
     position = time;
     tell();
   }
