@@ -146,6 +146,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     precisions = (False, True) if multiplies_bfloat16(torch.device("cpu")) else (False,)
     if "costs" in args.parts:
         rows += [cost_of(model, args.repeats, bfloat16=b) for model, b in product(args.models, precisions)]
+    for row in rows:
+        print(row)
     decoder = preset("threshold")
     assert isinstance(decoder, Threshold)
     settings = {"data": "maps/real-dev", **counts(), "threshold": decoder.threshold}

@@ -21,7 +21,7 @@ def acoustic_models() -> str:
     costs = {(row["model"], row["precision"]): row for row in found if row["part"] == "costs"}
     rows = []
     for row in (row for row in found if row["part"] == "scores"):
-        cost, half = (costs[row["model"], precision] for precision in ("float32", "bfloat16"))
+        cost, half = costs[row["model"], "float32"], costs.get((row["model"], "bfloat16"))
         rows.append(
             [
                 f"`{row['model']}`",
@@ -30,7 +30,7 @@ def acoustic_models() -> str:
                 f"{row['onset_f1_low']:.3f}–{row['onset_f1_high']:.3f}",
                 *(f"{row[name]:.3f}" for name in names),
                 f"{cost['real_time_factor']:.3f}",
-                f"{half['real_time_factor']:.3f}",
+                "–" if half is None else f"{half['real_time_factor']:.3f}",
                 str(cost["peak_memory_mb"]),
                 f"{cost['start_up_seconds']:.1f} s",
             ]
