@@ -266,6 +266,29 @@ def test_zoom_and_scroll_change_the_picture(browser: Any, opened: Callable[..., 
     assert len(set(pictures)) == 5
 
 
+def test_while_it_plays_the_view_can_be_scrolled_away_from_the_playhead(
+    browser: Any, opened: Callable[..., Path]
+) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    def scroll() -> str:
+        overview = browser.find_element("id", "overview")
+        ActionChains(browser).move_to_element_with_offset(overview, 300, 0).click().perform()
+        return roll_picture(browser)
+
+    opened()
+    for _ in range(2):  # five seconds of twelve in view
+        click(browser, "zoom-in")
+    elsewhere = scroll()
+    click(browser, "play")  # shows the playhead
+    wait_for(lambda: seconds(browser) > 0.1)
+    assert roll_picture(browser) != elsewhere
+    assert scroll() == elsewhere
+    press(browser, "\ue012")  # left: back to the playhead
+    assert roll_picture(browser) != elsewhere
+    click(browser, "play")
+
+
 def test_a_part_of_a_recording_keeps_its_times(browser: Any, opened: Callable[..., Path]) -> None:
     opened(notes((3.0, 4.0, 60, 64)), start=2.0)
     assert seconds(browser) == 2.0

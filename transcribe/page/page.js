@@ -30,6 +30,7 @@ let isAdvancing = false, overviewDue = 0;
 function advance(stamp) {
   if (isAdvancing) return;
   isAdvancing = true;
+  roll.returnToPlayhead();
   const step = (now) => {
     if (!sound.isPlaying()) { isAdvancing = false; return; }
     showTime();
@@ -83,8 +84,8 @@ function onKey(event) {
     ArrowRight: () => seekAndShow(sound.now() + jump),
     Home: () => seekAndShow(data.begin),
     End: () => seekAndShow(data.end),
-    PageUp: () => roll.show(roll.from() - roll.seconds() * 0.9),
-    PageDown: () => roll.show(roll.from() + roll.seconds() * 0.9),
+    PageUp: () => roll.scroll(roll.from() - roll.seconds() * 0.9),
+    PageDown: () => roll.scroll(roll.from() + roll.seconds() * 0.9),
     "+": () => roll.zoom(1.5),
     "=": () => roll.zoom(1.5),
     "-": () => roll.zoom(1 / 1.5),
@@ -120,7 +121,7 @@ function listenToPointer() {
     travelled += Math.abs(at.x - before.x) + Math.abs(at.y - before.y);
     if (travelled < 5) return;
     frame.classList.add("dragged");
-    if (fingers.size === 1) return roll.show(roll.from() - (at.x - before.x) / roll.scale());
+    if (fingers.size === 1) return roll.scroll(roll.from() - (at.x - before.x) / roll.scale());
     const [a, b] = [...fingers.values()], wide = Math.abs(a.x - b.x);
     if (spread) roll.zoom(Math.max(20, wide) / Math.max(20, spread), (a.x + b.x) / 2);
     spread = wide;
@@ -137,13 +138,13 @@ function listenToPointer() {
     event.preventDefault();
     const pixels = event.deltaMode === 1 ? 30 : event.deltaMode === 2 ? 400 : 1;
     if (event.ctrlKey || event.metaKey) return roll.zoom(Math.exp(-event.deltaY * pixels * 0.003), place(event).x);
-    roll.show(roll.from() + (event.deltaX + event.deltaY) * pixels / roll.scale());
+    roll.scroll(roll.from() + (event.deltaX + event.deltaY) * pixels / roll.scale());
   }, { passive: false });
   const overview = byId("overview");
   const go = (event) => {
     if (event.type === "pointerdown") overview.setPointerCapture(event.pointerId);
     if (event.type === "pointermove" && !event.buttons) return;
-    roll.show(roll.overviewTime(event.offsetX) - roll.seconds() / 2);
+    roll.scroll(roll.overviewTime(event.offsetX) - roll.seconds() / 2);
   };
   overview.addEventListener("pointerdown", go);
   overview.addEventListener("pointermove", go);

@@ -16,6 +16,7 @@ const roll = (() => {
   let width = 1, height = 1, ratio = 1;
   let colours = null, shades = [], shadeBytes = [];
   let isDue = false, overviewPicture = null;
+  let isFollowed = true; // the playhead, until the view is scrolled away from it
   const tiles = new Map(); // "layer/tile" -> canvas, or null while it is decoded; the oldest use first
 
   function pitchRange() {
@@ -293,11 +294,17 @@ const roll = (() => {
     playhead.style.transform = `translateX(${x}px)`;
   }
 
-  // While it plays: the page turns when the playhead leaves it.
+  // While it plays: the page turns when the playhead leaves it, not when the page has left the playhead.
   function follow() {
     const time = sound.now();
-    if (time < from || time > from + seconds() * 0.98) show(time - seconds() * 0.08);
+    if (time >= from && time <= from + seconds() * 0.98) isFollowed = true;
+    else if (isFollowed) show(time - seconds() * 0.08);
     placePlayhead();
+  }
+
+  function scroll(time) {
+    show(time);
+    isFollowed = sound.now() >= from && sound.now() <= from + seconds();
   }
 
   function noteAt(x, y) {
@@ -311,10 +318,11 @@ const roll = (() => {
   }
 
   return {
-    readColours, resize, show, zoom, redraw, follow, noteAt, timeOf, drawOverview, seconds,
+    readColours, resize, show, scroll, zoom, redraw, follow, noteAt, timeOf, drawOverview, seconds,
     from: () => from,
     scale: () => scale,
     all: () => show(data.begin, smallest()),
+    returnToPlayhead: () => { isFollowed = true; },
     notesChanged: () => { overviewPicture = null; redraw(); },
     overviewTime: (x) => data.begin + x / Math.max(1, overview.clientWidth) * length,
   };
