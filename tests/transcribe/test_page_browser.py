@@ -213,6 +213,21 @@ def test_a_click_plays_from_there_and_keys_seek(browser: Any, opened: Callable[.
     assert seconds(browser) == pytest.approx(SECONDS, abs=0.1)
 
 
+def test_keys_mean_the_same_after_a_click_on_a_button_or_a_slider(
+    browser: Any, opened: Callable[..., Path]
+) -> None:
+    opened()
+    click(browser, "zoom-in")
+    press(browser, " ")
+    wait_for(lambda: text(browser, "play") == "Pause")
+    press(browser, " ")
+    wait_for(lambda: text(browser, "play") == "Play")
+    click(browser, "balance")
+    for key, value in (("1", "0"), ("3", "100"), ("2", "50"), ("\ue014", "51")):  # the last: right
+        press(browser, key)
+        assert browser.find_element("id", "balance").get_property("value") == value
+
+
 def test_the_notes_sound_unless_the_recording_alone_is_wanted(
     browser: Any, opened: Callable[..., Path]
 ) -> None:

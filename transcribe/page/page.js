@@ -1,6 +1,7 @@
 // Buttons, sliders, keys, mouse and fingers.
 
 const GENTLE_SECONDS = 20; // in view at first
+const SLIDER_KEYS = /^(Arrow.*|Page.*|Home|End)$/; // that move a slider which has the focus
 const whole = (number) => number.toLocaleString("en");
 
 function showCount() {
@@ -75,7 +76,7 @@ function seekAndShow(time) {
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const target = event.target;
-  if (target.tagName === "INPUT" && event.key !== " ") return; // arrows move the slider
+  if (target.tagName === "INPUT" && SLIDER_KEYS.test(event.key)) return;
   if ((target.tagName === "BUTTON" || target.tagName === "SUMMARY") && (event.key === " " || event.key === "Enter")) return;
   const jump = event.shiftKey ? 1 : 5;
   const actions = {
@@ -170,6 +171,8 @@ function begin() {
   byId("zoom-out").addEventListener("click", () => roll.zoom(1 / 1.5));
   byId("zoom-all").addEventListener("click", () => roll.all());
   byId("download").addEventListener("click", download);
+  // A click takes no focus: the space bar plays, and does not press the button again. Tab does take it.
+  for (const button of document.querySelectorAll("button")) button.addEventListener("mousedown", (event) => event.preventDefault());
   document.addEventListener("keydown", onKey);
   listenToPointer();
   sound.load(showState);
