@@ -18,7 +18,8 @@ from symbolic.files import read_text, replacing
 
 FIFTHS = (-7, 7)  # key signatures: flats below 0, sharps above
 SLACK = 1.0  # seconds that a beat may lie outside the recording
-_DECIMAL_COMMA = re.compile(r"\s*(\d+,\d+)[\s;]+\S")  # before another column, so that it parts no columns
+# A comma that parts no columns: another one comes behind, or what it would part is no beat's number in a bar.
+_DECIMAL_COMMA = re.compile(r"\s*(\d+,\d+(?=[\s;]+\S)|\d+,\d\d+(?=\s*$))")
 FASTEST, SLOWEST = 0.05, 16.0  # seconds between two beats that a file may have; MIDI says no more
 
 

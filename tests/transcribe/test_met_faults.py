@@ -160,7 +160,9 @@ def test_beats_that_midi_cannot_say_are_refused_before_any_work(tmp_path: Path) 
         read_beats_file(path)
 
 
-@pytest.mark.parametrize("text", ["3,11\t1\n4,48\t2\n", "3,11;1\n4,48;2\n", "  3,11 db\n4,48 b\n"])
+@pytest.mark.parametrize(
+    "text", ["3,11\t1\n4,48\t2\n", "3,11;1\n4,48;2\n", "  3,11 db\n4,48 b\n", "3,11\n4,48\n"]
+)
 def test_a_decimal_comma_in_beats_is_no_column(tmp_path: Path, text: str) -> None:
     path = tmp_path / "b.txt"
     path.write_text(text)
