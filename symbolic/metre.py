@@ -91,13 +91,14 @@ def read_beats_file(path: str | os.PathLike[str]) -> tuple[NDArray[np.float64], 
 
     A line is a beat: its time in seconds and, after a blank, its number in the bar (1 begins one). Of more
     columns the last is that number; or one is `db` for a downbeat or `b` for another beat, as in ASAP's.
-    Empty lines, and what comes after a #, are left out.
+    Where some beats begin a bar, those that say nothing do not. Empty lines, and what comes after
+    a #, are left out.
 
     Raises:
         NotebeamError: fewer than two beats, a beat that is not after the one before, or something else.
     """
     times: list[float] = []
-    first: list[bool | None] = []
+    first: list[bool] = []
     for number, line in enumerate(read_text(path, "a list of beats").splitlines(), start=1):
         place, text = f"{path} line {number}", line.split("#")[0]
         decimal = _DECIMAL_COMMA.match(text)
@@ -116,9 +117,7 @@ def read_beats_file(path: str | os.PathLike[str]) -> tuple[NDArray[np.float64], 
         first.append(_is_first(cells[1:], place))
     if len(times) < 2:
         raise NotebeamError(str(path), f"{len(times)} beats", "two at least, a line each, in seconds")
-    known = [bool(is_first) for is_first in first]
-    labelled = all(is_first is not None for is_first in first) and any(known)
-    return np.array(times), np.array(known) if labelled else None
+    return np.array(times), np.array(first) if any(first) else None
 
 
 def _seconds(text: str, place: str) -> float:
@@ -131,13 +130,13 @@ def _seconds(text: str, place: str) -> float:
     return value
 
 
-def _is_first(cells: list[str], place: str) -> bool | None:
-    """Whether a beat's other columns say that it begins a bar; None: they say nothing."""
+def _is_first(cells: list[str], place: str) -> bool:
+    """Whether a beat's other columns say that it begins a bar; without any it does not."""
     for cell in cells:
         if cell in ("db", "b", "bR"):
             return cell == "db"
     if not cells:
-        return None
+        return False
     try:
         return float(cells[-1]) == 1
     except ValueError:

@@ -32,7 +32,8 @@ def test_a_file_comes_back(tmp_path: Path) -> None:
         ("0.5 1\n1.0 2\n1.5 1\n", [True, False, True]),
         ("0.5,2\n1.0,1\n1.5,2\n", [False, True, False]),
         ("0.5\t0.5\tdb,3/4,-2\n1.0\t1.0\tb\n1.5\t1.5\tb\n", [True, False, False]),
-        ("0.5 1\n1.0\n1.5 1\n", None),  # one does not say: none is believed
+        ("0.5 1\n1.0\n1.5 1\n", [True, False, True]),  # it suffices to mark first beats
+        ("0.5\n1.0 2\n1.5 3\n", None),
     ],
 )
 def test_the_forms_of_a_file(tmp_path: Path, text: str, downbeat: list[bool] | None) -> None:
