@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from partitura.score import Part
 
 STAVES = {True: (1, (1, 2)), False: (2, (5, 6))}  # staff and voices of the right hand, and of the left
+STEPS = "FCGDAEB"  # by fifths
 SHORTEST = 0.01  # seconds that a key is taken to be down at least
 
 
@@ -75,7 +76,7 @@ def musicxml(notes: Notes, beats: Beats) -> bytes:
         voices[hand] = [_renumbered(chords, rows) for chords in voices_of(*own, line)]
     stop = max(chord.stop for own in voices.values() for chords in own for chord in chords)
     line = replace(line, bars=tuple(bar for bar in line.bars if bar.start < stop))
-    part, spelling = _empty_part(line, beats), _spelling(onset, notes)
+    part, spelling = _empty_part(line, beats), _spelling(onset, notes, beats.fifths)
     starts = {}
     for hand, (staff, numbers) in STAVES.items():
         for number, chords in zip(numbers, voices[hand], strict=True):
@@ -136,8 +137,12 @@ def _empty_part(line: Timeline, beats: Beats) -> Part:
     return part
 
 
-def _spelling(onset: NDArray[np.int64], notes: Notes) -> list[tuple[str, int, int]]:
-    """Step, alteration and octave of each note, by Meredith's ps13 (2006)."""
+def _spelling(onset: NDArray[np.int64], notes: Notes, fifths: int | None) -> list[tuple[str, int, int]]:
+    """Step, alteration and octave of each note, by Meredith's ps13 (2006), as the key signature spells them.
+
+    ps13 spells notes in relation to the first one, a black key by a guess: A flat major that begins with its
+    tonic comes out as G sharp. All notes are moved by the circles of fifths that bring them to the signature.
+    """
     from partitura.musicanalysis import estimate_spelling
 
     rows = np.zeros(len(notes), dtype=[("onset_div", "i4"), ("duration_div", "i4"), ("pitch", "i4")])
@@ -145,7 +150,13 @@ def _spelling(onset: NDArray[np.int64], notes: Notes) -> list[tuple[str, int, in
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = estimate_spelling(rows)
-    return [(str(step), int(alter), int(octave)) for step, alter, octave in found.tolist()]
+    place = np.array([STEPS.index(str(step)) + len(STEPS) * int(alter) for step, alter, _ in found.tolist()])
+    if fifths is not None:  # of a major scale the middle note is three fifths up in `STEPS`, D of C major
+        place += 12 * round((fifths + STEPS.index("D") - place.mean()) / 12)
+    alters = place // len(STEPS)
+    octaves = (notes.pitch - alters) // 12 - 1
+    steps = [STEPS[index] for index in place % len(STEPS)]
+    return list(zip(steps, alters.tolist(), octaves.tolist(), strict=True))
 
 
 def _renumbered(chords: Sequence[Chord], rows: NDArray[np.int64]) -> list[Chord]:

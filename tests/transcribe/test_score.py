@@ -109,6 +109,28 @@ def test_a_second_voice_keeps_its_time_after_a_silence(tmp_path: Path) -> None:
     assert table["onset_quarter"][table["pitch"] == 74].tolist() == [2.5]
 
 
+@pytest.mark.parametrize(
+    ("fifths", "tonic", "names"),
+    [
+        (-4, 68, "A♭ B♭ C D♭ E♭ F G A♭"),
+        (-5, 61, "D♭ E♭ F G♭ A♭ B♭ C D♭"),
+        (4, 64, "E F♯ G♯ A B C♯ D♯ E"),
+        (6, 66, "F♯ G♯ A♯ B C♯ D♯ E♯ F♯"),
+    ],
+)
+def test_notes_are_spelled_as_the_key_signature_says(
+    tmp_path: Path, fifths: int, tonic: int, names: str
+) -> None:
+    scale = [0, 2, 4, 5, 7, 9, 11, 12]
+    part = [(float(beat), 1.0, [tonic + scale[min(beat, 14 - beat)]]) for beat in range(15)]
+    write_score(tmp_path / "a.musicxml", played([part], 0.0), beats(16, 4, fifths))
+    _, table = as_read(tmp_path / "a.musicxml")
+    signs = {-1: "♭", 0: "", 1: "♯"}
+    found = [str(row["step"]) + signs[int(row["alter"])] for row in table]
+    assert found == names.split() + names.split()[-2::-1]
+    assert table["pitch"].tolist() == [chord[0] for _, _, chord in part]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_every_note_is_in_the_file_where_it_is_in_the_part(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
