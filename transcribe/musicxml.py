@@ -84,13 +84,14 @@ def musicxml(notes: Notes, beats: Beats) -> bytes:
             starts[str(number)] = voice.write(chords, rests=number == numbers[0])
     found = save_musicxml(part)
     assert found is not None
-    return _with_gaps(found if isinstance(found, bytes) else found.encode("utf-8"), line, starts)
+    return _completed(found if isinstance(found, bytes) else found.encode("utf-8"), line, starts)
 
 
-def _with_gaps(text: bytes, line: Timeline, starts: Mapping[str, Sequence[int]]) -> bytes:
-    """The file with a `forward` wherever a second voice is silent within a bar.
+def _completed(text: bytes, line: Timeline, starts: Mapping[str, Sequence[int]]) -> bytes:
+    """The file with what partitura leaves out.
 
-    partitura leaves these out, so that what follows would be read too early, and the next voice too.
+    That is a `forward` wherever a second voice is silent within a bar, or what follows would be read too
+    early, and the next voice too; and that a pickup is not counted, which its number 0 tells no program.
 
     Args:
         text: partitura's file.
@@ -100,6 +101,8 @@ def _with_gaps(text: bytes, line: Timeline, starts: Mapping[str, Sequence[int]])
     head, root = text[: text.index(b"<score-partwise")], ElementTree.fromstring(text)
     left = {name: deque(ticks) for name, ticks in starts.items()}
     for bar, measure in zip(line.bars, root.iter("measure"), strict=True):
+        if measure.get("number") == "0":
+            measure.set("implicit", "yes")
         now = bar.start
         for symbol in list(measure):
             length = int(symbol.findtext("duration") or 0)

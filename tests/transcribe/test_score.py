@@ -96,6 +96,23 @@ def times_in_file(path: Path) -> list[tuple[int, int, str, str]]:
     return sorted(found)
 
 
+@pytest.mark.parametrize(
+    ("downbeat", "bars"),
+    [
+        (0, [("1", None), ("2", None), ("3", None)]),
+        (1, [("0", "yes"), ("1", None), ("2", None), ("3", None)]),
+    ],
+)
+def test_a_pickup_is_not_counted(tmp_path: Path, downbeat: int, bars: list[tuple[str, str | None]]) -> None:
+    part = [(float(place), 1.0, [60]) for place in range(9 + downbeat)]
+    places = np.arange(10 + downbeat)
+    write_score(
+        tmp_path / "a.musicxml", played([part], 0.0), Beats(1.0 + BEAT * places, places % 3 == downbeat)
+    )
+    measures = ElementTree.parse(tmp_path / "a.musicxml").getroot().iter("measure")
+    assert [(measure.get("number"), measure.get("implicit")) for measure in measures] == bars
+
+
 def test_a_second_voice_keeps_its_time_after_a_silence(tmp_path: Path) -> None:
     upper = [(0.0, 4.0, [84]), (4.0, 4.0, [84])]
     inner = [(0.5, 0.5, [72]), (2.5, 0.5, [74])]

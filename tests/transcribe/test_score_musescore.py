@@ -48,6 +48,8 @@ def test_a_score_opens_as_it_was_written(tmp_path: Path) -> None:
     assert len(re.findall("<pitch>", opened)) - ties(opened) == len(notes)
     # A pickup and eight bars, in which every note is one value.
     assert opened.count("<measure ") == BARS + 1
+    numbers = re.findall(r'<measure number="(\w+)" (?:implicit="yes")?', opened)
+    assert numbers[1:] == [str(number + 1) for number in range(BARS)]
     assert ties(opened) == 0
     convert(tmp_path / "waltz.musicxml", tmp_path / "waltz.pdf")
     assert (tmp_path / "waltz.pdf").read_bytes().startswith(b"%PDF")
