@@ -62,7 +62,8 @@ class Outcome:
     @property
     def line(self) -> str:
         """What people read of an input that was written."""
-        found = f"{self.notes} notes" if self.notes else "no notes found, an empty file"
+        count = "1 note" if self.notes == 1 else f"{self.notes} notes"
+        found = count if self.notes else "no notes found, an empty file"
         if self.beats_a_bar is not None:
             found += f", {self.beats_a_bar} beats a bar, {self.tempo_bpm:.0f} a minute"
         return (

@@ -105,6 +105,14 @@ def test_a_torn_tail_of_a_report_is_left_out_each_time(tmp_path: Path, tail: byt
     assert set(Report(report, {}).lines) == {str(path)}
 
 
+@pytest.mark.parametrize(
+    ("count", "found"), [(0, "no notes found, an empty file"), (1, "1 note"), (2, "2 notes")]
+)
+def test_what_was_found_is_said_in_english(count: int, found: str) -> None:
+    outcome = Outcome(source="a", end=End.WHOLE, output="a.mid", seconds=2.0, elapsed=1.0, notes=count)
+    assert outcome.line == f"a -> a.mid: {found} (2.0 s of music in 1.0 s)"
+
+
 def test_a_line_is_not_glued_to_one_without_its_end(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     report = Report(path, {})
