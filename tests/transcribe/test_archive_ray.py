@@ -2,9 +2,11 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,13 @@ import soundfile
 import torch
 from oracles_transcribe import ideal, notes
 
+from transcribe.archive import actors
 from transcribe.archive.__main__ import main as archive
 from transcribe.archive.places import plan_anywhere
+from transcribe.arguments import build_parser
 from transcribe.cli import main as transcribe
-from transcribe.outputs import Wanted
+from transcribe.outputs import Job, Wanted
+from transcribe.report import End, Outcome
 
 MUSIC = notes((0.10, 0.90, 60, 64), (0.11, 0.90, 64, 80), (1.00, 1.21, 72, 100), (1.21, 1.50, 72, 90))
 QUICK = ["--model", "piano-small", "--decoder", "threshold", "--device", "cpu"]
@@ -97,6 +102,46 @@ def test_ray_writes_the_same_bytes_and_survives_deaths(
     (music / "bad.npz").unlink()
     assert archive([*map(str, words), "--resume"]) == 0
     assert "4 of 4 inputs are done already" in capsys.readouterr().err
+
+
+def test_a_cluster_that_is_lost_fails_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What had failed is tried once more, and what was lost too; the reason is what Ray says first."""
+    ray = pytest.importorskip("ray", reason="the extra `archive` is not installed")
+    jobs = [
+        Job(source=tmp_path / name, midi=tmp_path / f"{name}.mid") for name in ("a.wav", "b.wav", "c.wav")
+    ]
+    rounds: list[list[str]] = []
+
+    def one_round(again: Sequence[Job], *_: object) -> Iterator[Outcome]:
+        rounds.append([job.source.name for job in again])
+        if len(rounds) == 1:
+            yield Outcome(source=str(jobs[0].source), end=End.WHOLE)
+            yield actors.failed(jobs[1], "no answer")
+        raise ray.exceptions.RaySystemError("connection lost\n  at some place\nof Ray's")
+
+    monkeypatch.setattr(actors, "start_ray", lambda *_: None)
+    monkeypatch.setattr(actors, "one_round", one_round)
+    ends = {Path(end.source).name: end for end in actors.outcomes(jobs, Namespace(), None)}
+    assert rounds == [["a.wav", "b.wav", "c.wav"], ["b.wav", "c.wav"]]
+    assert ends["a.wav"].end is End.WHOLE
+    lost = "Ray: System error: connection lost"
+    assert [ends[name].errors for name in ("b.wav", "c.wav")] == [
+        (f"{tmp_path / name}: {lost}",) for name in ("b.wav", "c.wav")
+    ]
+
+
+def test_an_actor_without_models_fails_its_jobs_alone(tmp_path: Path) -> None:
+    """As on a machine that lacks the file that `--model` names."""
+    args = build_parser("archive", "", "").parse_args(
+        ["a.wav", "--model", str(tmp_path / "gone.safetensors")]
+    )
+    threads = torch.get_num_threads()
+    answer = actors.Actor(args)(
+        {"job": pickle.dumps(Job(source=tmp_path / "a.wav", midi=tmp_path / "a.mid"))}
+    )
+    torch.set_num_threads(threads)
+    (error,) = pickle.loads(answer["outcome"]).errors
+    assert error.startswith(str(tmp_path / "a.wav")) and "gone.safetensors" in error
 
 
 def placed(folder: Path, inputs: Sequence[str], manifest: Sequence[str] = ()) -> list[tuple[str, str]]:

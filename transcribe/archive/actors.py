@@ -1,15 +1,17 @@
 """Jobs over Ray Data: an actor for each core or GPU holds the models and does one recording at a time.
 
-An actor that dies is started again by Ray, which gives it its job anew, and so for ever: how often a job was
-begun is counted by an actor of its own, and a job that has ended its process again and again is refused.
+An actor that dies is started again by Ray, which gives it its job anew; a job at which it dies again and
+again is given up, and the others go on.
 """
+
+from __future__ import annotations
 
 import argparse
 import os
 import pickle
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from symbolic.errors import NotebeamError
 from transcribe.archive.places import staged
@@ -18,50 +20,38 @@ from transcribe.report import End, Outcome
 from transcribe.stores import name_of
 from transcribe.threads import wait_passively
 
+if TYPE_CHECKING:
+    from transcribe.pipeline import Transcriber
+
 ROUNDS = 2  # over those that failed
 TRIES = 3  # of a job whose process dies
 # Ray's own lines are for those who look after a cluster; of a local one, the work is no background job.
-SETTINGS = {"RAY_worker_niceness": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_LOG_LEVEL": "ERROR"}
-
-
-class Tries:
-    """Counts how often each job was begun; one for all actors."""
-
-    def __init__(self) -> None:
-        self.begun: Counter[str] = Counter()
-
-    def begin(self, source: str) -> int:
-        """The number of tries, this one included."""
-        self.begun[source] += 1
-        return self.begun[source]
+SETTINGS = {"RAY_worker_niceness": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_LOG_LEVEL": "CRITICAL"}
 
 
 class Actor:
     """A process with models of its own and one thread."""
 
-    def __init__(self, args: argparse.Namespace, tries: Any) -> None:
+    def __init__(self, args: argparse.Namespace) -> None:
         wait_passively()
         import torch
 
+        torch.set_num_threads(args.threads or 1)
+        self.args = args
+
+    @cached_property
+    def transcriber(self) -> Transcriber:
+        """Loaded for the first job: what is wrong with it on this machine is a failure of that job."""
         from transcribe.flags import transcriber_of
 
-        torch.set_num_threads(args.threads or 1)
-        self.args, self.transcriber, self.tries = args, transcriber_of(args), tries
+        return transcriber_of(self.args)
 
     def __call__(self, row: Mapping[str, bytes]) -> dict[str, bytes]:
         """The pickled outcome of a pickled job."""
-        import ray
-
         from transcribe.single import transcribe_one
 
         job: Job = pickle.loads(row["job"])
         try:
-            if ray.get(self.tries.begin.remote(name_of(job.source))) > TRIES:
-                raise NotebeamError(
-                    name_of(job.source),
-                    f"a process ended at each of {TRIES} tries",
-                    "one that lives: too little memory?",
-                )
             outcome = staged(job, lambda here: transcribe_one(here, self.transcriber, self.args, bar=False))
         except (NotebeamError, OSError) as error:
             outcome = failed(job, str(error))
@@ -78,31 +68,30 @@ def outcomes(jobs: Sequence[Job], args: argparse.Namespace, count: int | None) -
     start_ray(args, count)
     import ray
 
-    tries = ray.remote(num_cpus=0)(Tries).remote()
-    waiting = {name_of(job.source): job for job in jobs}
     failures: dict[str, Outcome] = {}
+    again = list(jobs)
     for _ in range(ROUNDS):
+        missing, lost = {name_of(job.source): job for job in again}, ""
         try:
-            for outcome in one_round(list(waiting.values()), args, count, tries):
+            for outcome in one_round(again, args, count):
+                del missing[outcome.source]
                 if outcome.end is End.FAILED:
                     failures[outcome.source] = outcome
                 else:
-                    del waiting[outcome.source]
+                    failures.pop(outcome.source, None)
                     yield outcome
         except ray.exceptions.RayError as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()[:200]
-            failures |= {
-                name: failed(job, f"Ray: {reason}") for name, job in waiting.items() if name not in failures
-            }
-        if not waiting:
-            return
-    yield from (failures[name] for name in waiting)
+            lost = f"Ray: {reason_of(error)}"
+        failures |= {name: failed(job, lost or died(name)) for name, job in missing.items()}
+        given_up = () if lost else missing
+        again = [job for job in again if name_of(job.source) in failures.keys() - given_up]
+        if not again:
+            break
+    yield from failures.values()
 
 
-def one_round(
-    jobs: Sequence[Job], args: argparse.Namespace, count: int | None, tries: object
-) -> Iterator[Outcome]:
-    """What became of the jobs, each tried until it ends or was begun too often."""
+def one_round(jobs: Sequence[Job], args: argparse.Namespace, count: int | None) -> Iterator[Outcome]:
+    """What became of the jobs, but of those at which a process ended at each try."""
     import ray
 
     kind = "GPU" if args.device == "cuda" else "CPU"
@@ -111,10 +100,11 @@ def one_round(
     rows = ray.data.from_items([{"job": pickle.dumps(job)} for job in jobs], override_num_blocks=len(jobs))
     found = rows.map(
         Actor,
-        fn_constructor_args=(args, tries),
+        fn_constructor_args=(args,),
         compute=ray.data.ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=1),
         num_cpus=1,
         num_gpus=1 if kind == "GPU" else None,
+        ray_remote_args_fn=lambda: {"max_task_retries": TRIES - 1},
     )
     for row in found.iter_rows():
         yield pickle.loads(row["outcome"])
@@ -131,7 +121,24 @@ def start_ray(args: argparse.Namespace, count: int | None) -> None:
         ray.init(address=args.address, **options)
     else:
         ray.init(num_cpus=count, include_dashboard=False, **options)
-    ray.data.DataContext.get_current().enable_progress_bars = False
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1  # a job that is given up ends no other
+
+
+def reason_of(error: Exception) -> str:
+    """What Ray says of an error, in a line: its cause if it has one, else what stands first."""
+    lines = [line.strip() for line in str(error.__cause__ or error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0][:200]
+
+
+def died(source: str) -> str:
+    """Why a job was given up."""
+    return str(
+        NotebeamError(
+            source, f"a process ended at each of {TRIES} tries", "one that lives: too little memory?"
+        )
+    )
 
 
 def failed(job: Job, reason: str) -> Outcome:
