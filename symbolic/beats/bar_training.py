@@ -1,4 +1,5 @@
-"""`python -m symbolic.beats.bar_training -o FOLDER`: train the networks of bars on ASAP's training pieces.
+"""`python -m symbolic.beats.bar_training -o FOLDER`: train the networks of bars on ASAP's training pieces
+and on accompanied melodies made by rule.
 
 They read what the networks of beats and tempo say, which are therefore trained first
 (symbolic.beats.training, symbolic.beats.tempo_training): at the beats that are annotated, a few of them left
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from symbolic.beats.accompaniments import made_by_rule
 from symbolic.beats.bars import FEATURES, PITCH_CLASSES, BarNetwork, beat_features
 from symbolic.beats.chords import chords_of
 from symbolic.beats.excerpts import UNKNOWN, Piece, played_otherwise
@@ -50,6 +52,7 @@ class BarOptions:
     dropout: float = 0.2
     versions: int = 1  # of each performance, each played otherwise, at its annotated beats
     tracked_versions: int = 1  # more, at the beats found in them
+    by_rule: int = 60  # pieces that are made by rule, among the performances
     steps: int = 450
     batch_size: int = 24  # excerpts
     beats: int = 128  # of an excerpt at most
@@ -71,7 +74,17 @@ class BarOptions:
             beats=1,
             validation_steps=1,
         )
-        at_least("bars", self, tracked_versions=0, dropout=0, learning_rate=0, weight_decay=0, ema=0, seed=0)
+        at_least(
+            "bars",
+            self,
+            tracked_versions=0,
+            by_rule=0,
+            dropout=0,
+            learning_rate=0,
+            weight_decay=0,
+            ema=0,
+            seed=0,
+        )
         at_most("bars", self, dropout=0.9, ema=0.99999, steps=10**9, seed=2**31)
 
 
@@ -191,6 +204,7 @@ def train(folder: Path, options: BarOptions, training: Sequence[Piece], valid: S
     on the validation pieces, their cards, the config in full (config.json) and a log of validations
     (log.jsonl)."""
     tracker = Tracker(load_networks(), load_tempo_network(), [])
+    training = [*training, *made_by_rule(options.by_rule, options.seed)]
     write_json(folder / "config.json", asdict(options))
     begin_log(folder, 0)
     held_out = [[at(piece, tracker) for piece in valid] for at in (bars_at_annotated, bars_at_found)]
@@ -237,7 +251,7 @@ def _train_member(
         if scores["loss"] < best:
             best = scores["loss"]
             names = ("loss", "downbeat", "downbeat_found", "bar")
-            card = card_of(name, "bar_training", asdict(options), row, names)
+            card = card_of(name, "bar_training", asdict(options), row, names, by_rule=options.by_rule > 0)
             save_network(averaged, card, folder / f"{name}.safetensors", half=True)
 
 

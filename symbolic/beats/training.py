@@ -28,6 +28,7 @@ LICENCE = "CC BY-NC-SA 4.0, as ASAP, on which they were trained"
 COMMAND = "python -m symbolic.beats.training -o FOLDER"
 ASAP = "ASAP, performances of its training compositions"
 WRITTEN = "chorales and chamber music of music21's corpus, played by a program"
+BY_RULE = "accompanied melodies made by rule"
 CHANGES = "transposed, stretched, notes lost and shifted"
 SEED = 0  # of how written music is played
 
@@ -48,19 +49,26 @@ def material(*, written: bool) -> list[Piece]:
     return pieces("train") + [play(score, draw) for score, draw in zip(scores, draws, strict=True)]
 
 
-def described(*, written: bool) -> str:
-    """`material` as cards describe it."""
-    return f"{', and '.join([ASAP, WRITTEN] if written else [ASAP])}; {CHANGES}"
+def described(*, written: bool = False, by_rule: bool = False) -> str:
+    """What is trained on as cards describe it: ASAP, and more."""
+    more = [name for name, is_there in ((WRITTEN, written), (BY_RULE, by_rule)) if is_there]
+    return f"{', and '.join([ASAP, *more])}; {CHANGES}"
 
 
 def card_of(
-    name: str, module: str, training: Mapping[str, Any], row: Mapping[str, float], losses: Sequence[str]
+    name: str,
+    module: str,
+    training: Mapping[str, Any],
+    row: Mapping[str, float],
+    losses: Sequence[str],
+    *,
+    by_rule: bool = False,
 ) -> Card:
     """Of weights that another command here trained; of `row`, the `losses` are of validation pieces."""
     return Card(
         name=name,
         options={"channels": float(training["channels"])},
-        data=described(written=False),
+        data=described(by_rule=by_rule),
         licence=LICENCE,
         command=f"python -m symbolic.beats.{module} -o FOLDER",
         training={key: float(value) for key, value in training.items()},

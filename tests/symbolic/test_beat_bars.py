@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from symbolic.beats.accompaniments import MIDDLE, SCALE, accompanied, made_by_rule
 from symbolic.beats.bar_training import (
     AT_BEAT,
     BarOptions,
@@ -40,7 +41,9 @@ from symbolic.beats.tracker import shipped_tracker
 from symbolic.beats.tracking import bars_of, track_beats
 from symbolic.datasets.asap import Annotation
 from symbolic.errors import NotebeamError
-from symbolic.notes import Notes
+from symbolic.notes import Notes, read_tsv
+
+BUNDLED = Path(__file__).parents[2] / "examples" / "gymnopedie.tsv"
 
 
 def dance(bar: int, beat: float, bars: int = 30, seed: int = 0) -> Piece:
@@ -121,9 +124,7 @@ def test_a_batch_is_padded_by_what_is_unknown() -> None:
 
 def test_training_learns_bars_of_dances(tmp_path: Path) -> None:
     pieces = [dance(bar, 0.5, seed=seed) for bar in BARS for seed in range(2)]
-    options = BarOptions(
-        members=2, versions=1, steps=40, batch_size=8, beats=64, validation_steps=20, ema=0.9
-    )
+    options = BarOptions(members=2, by_rule=0, steps=40, batch_size=8, beats=64, validation_steps=20, ema=0.9)
     train(tmp_path, options, pieces, [dance(bar, 0.6, seed=9) for bar in BARS])
     tracker = shipped_tracker()
     network, other = load_bar_networks([tmp_path / f"{name}.safetensors" for name in MEMBERS[:2]])
@@ -208,3 +209,30 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 def test_the_weights_of_bars_are_small() -> None:
     assert sum(weights_path(name).stat().st_size for name in MEMBERS) < 400_000
+
+
+def test_music_made_by_rule_is_an_accompanied_melody() -> None:
+    scores = [accompanied(draw) for draw in np.random.default_rng(3).spawn(40)]
+    assert {int(np.diff(np.flatnonzero(score.downbeat)).max()) for score in scores} == set(BARS)
+    assert 0 < sum(score.thirds.all() for score in scores) < 20
+    for score in scores:
+        assert len(np.unique(np.stack([score.onset, score.pitch]), axis=1).T) == len(score.onset)
+        assert (score.duration > 0).all() and (score.onset >= 0).all()
+        assert (score.onset + score.duration).max() <= len(score.beats) + 1e-9
+        low = score.pitch < MIDDLE - 6  # the bass alone is so low, and it is struck where bars begin
+        begins = np.isin(score.onset, score.beats[score.downbeat])
+        assert low[begins].sum() >= 0.45 * low.sum()
+        assert set(score.pitch[low] % 12) <= set((score.fifths[0] * 7 + SCALE) % 12)
+    again = made_by_rule(2, 3)
+    assert [len(piece.notes) for piece in again] == [len(score.onset) for score in scores[:2]]
+    assert again[0].notes.onset.tolist() == made_by_rule(1, 3)[0].notes.onset.tolist()
+
+
+def test_the_bass_of_a_slow_waltz_begins_the_bar() -> None:
+    """Satie's Gymnopédie as it is bundled: a bass on the first beat, a chord on the second for two."""
+    notes = read_tsv(BUNDLED)
+    found = track_beats(notes)
+    assert found.beats_a_bar == 3
+    first = found.times[found.downbeat]
+    bass = notes.onset[notes.pitch < 45]
+    assert np.mean([np.abs(first - time).min() < 0.07 for time in bass]) > 0.9
