@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from partitura.score import Part
 
 STAVES = {True: (1, (1, 2)), False: (2, (5, 6))}  # staff and voices of the right hand, and of the left
+CLEFS = {"G": 2, "F": 4}  # the line on which each stands
+HIGH, LOW = 62, 57  # medians of a left hand from which on it is read in treble, of a right one in bass
 STEPS = "FCGDAEB"  # by fifths
 SHORTEST = 0.01  # seconds that a key is taken to be down at least
 
@@ -76,7 +78,8 @@ def musicxml(notes: Notes, beats: Beats) -> bytes:
         voices[hand] = [_renumbered(chords, rows) for chords in voices_of(*own, line)]
     stop = max(chord.stop for own in voices.values() for chords in own for chord in chords)
     line = replace(line, bars=tuple(bar for bar in line.bars if bar.start < stop))
-    part, spelling = _empty_part(line, beats), _spelling(onset, notes, beats.fifths)
+    clefs = _clef(notes.pitch[right], "G"), _clef(notes.pitch[~right], "F")
+    part, spelling = _empty_part(line, beats, clefs), _spelling(onset, notes, beats.fifths)
     starts = {}
     for hand, (staff, numbers) in STAVES.items():
         for number, chords in zip(numbers, voices[hand], strict=True):
@@ -119,13 +122,19 @@ def _completed(text: bytes, line: Timeline, starts: Mapping[str, Sequence[int]])
     return head + body
 
 
-def _empty_part(line: Timeline, beats: Beats) -> Part:
-    """Clefs, key, bars and tempo."""
+def _clef(pitches: NDArray[np.int64], usual: str) -> str:
+    """The clef of a hand's staff: the usual one, or the other where most notes would need ledger lines."""
+    middle = float(np.median(pitches)) if len(pitches) else (HIGH + LOW) / 2
+    return "G" if middle >= HIGH else "F" if middle <= LOW else usual
+
+
+def _empty_part(line: Timeline, beats: Beats, clefs: Sequence[str]) -> Part:
+    """Clefs, the upper staff's first, key, bars and tempo."""
     from partitura import score
 
     part = score.Part("P1", part_name="Piano", quarter_duration=QUARTER)
-    for staff, sign, height in ((1, "G", 2), (2, "F", 4)):
-        part.add(score.Clef(staff, sign, height, 0), 0)
+    for staff, sign in enumerate(clefs, start=1):
+        part.add(score.Clef(staff, sign, CLEFS[sign], 0), 0)
     if beats.fifths is not None:
         part.add(score.KeySignature(beats.fifths, None), 0)
     seconds = float(np.median(np.diff(line.beat_times))) * QUARTER / line.beat

@@ -113,6 +113,15 @@ def test_a_pickup_is_not_counted(tmp_path: Path, downbeat: int, bars: list[tuple
     assert [(measure.get("number"), measure.get("implicit")) for measure in measures] == bars
 
 
+@pytest.mark.parametrize(("by", "signs"), [(0, ["G", "F"]), (24, ["G", "G"]), (-24, ["F", "F"])])
+def test_a_hand_has_the_clef_it_needs(tmp_path: Path, by: int, signs: list[str]) -> None:
+    notes = played([UPPER, LOWER], 0.0)
+    notes = Notes.make(notes.onset, notes.offset, np.maximum(21, notes.pitch + by), notes.velocity)
+    write_score(tmp_path / "a.musicxml", notes, beats())
+    clefs = ElementTree.parse(tmp_path / "a.musicxml").iterfind(".//attributes/clef")
+    assert [clef.findtext("sign") for clef in clefs] == signs
+
+
 def test_a_second_voice_keeps_its_time_after_a_silence(tmp_path: Path) -> None:
     upper = [(0.0, 4.0, [84]), (4.0, 4.0, [84])]
     inner = [(0.5, 0.5, [72]), (2.5, 0.5, [74])]
