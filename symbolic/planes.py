@@ -130,6 +130,9 @@ def grid_of(times: Array, count: int, hop: float, place: str) -> tuple[float, fl
         row = int(np.argmax(seconds < 0))
         raise NotebeamError(f"{place} frame {row}", float(seconds[row]), FROM_ZERO)
     if count < 2:
+        if np.isnan(hop):
+            got = f"{count} frame" if count else "no frames"
+            raise NotebeamError(place, got, "two or more, or `hop` beside them")
         return (float(seconds[0]) if count else 0.0), hop, True
     between = np.diff(seconds)
     if (between <= 0).any():

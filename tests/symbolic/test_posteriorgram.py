@@ -182,6 +182,22 @@ def test_without_times_hop_and_first_are_checked(tmp_path: Path, key: str, value
         Posteriorgram.load(tmp_path / "bad.npz")
 
 
+def test_a_single_frame_needs_a_hop_and_the_message_says_so(tmp_path: Path) -> None:
+    frame, times = np.zeros((1, 88), np.float32), np.array([0.5])
+    for planes, got in ((frame, "1 frame"), (frame[:0], "no frames")):
+        with pytest.raises(
+            NotebeamError, match=rf"times: got '{got}', expected two or more, or `hop` beside"
+        ):
+            Posteriorgram.at_times(planes, times=times[: len(planes)])
+    one = Posteriorgram.at_times(frame, times=times, hop=0.02)
+    assert (one.hop, one.start, one.count) == (0.02, 0.5, 1)
+    with pytest.raises(NotebeamError, match=r"Posteriorgram\.hop: got 'fast', expected seconds > 0"):
+        Posteriorgram.at_times(frame, times=times, hop="fast")  # type: ignore[arg-type]
+    np.savez(tmp_path / "one.npz", frame=frame, times=times)
+    with pytest.raises(NotebeamError, match=r"one\.npz: times: got '1 frame', expected .*`hop` beside them"):
+        Posteriorgram.load(tmp_path / "one.npz")
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     for content in (b"", b"a text", b"RIFF" + bytes(1000)):
         (tmp_path / "bad.npz").write_bytes(content)
