@@ -233,6 +233,29 @@ def test_a_checkpoint_older_than_an_option_goes_on(tmp_path: Path) -> None:
         run(tmp_path, resume=True)
 
 
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_a_run_does_not_go_on_with_other_pieces(tmp_path: Path, part: str) -> None:
+    """As many, and as long; a checkpoint of before the pieces were written down goes on."""
+    run(tmp_path)
+    path, output = tmp_path / "checkpoint.safetensors", tmp_path / "w.safetensors"
+    old, *others = getattr(SPLITS, part)
+    other = replace(SPLITS, **{part: [~old, *others]})
+    wrong = r"checkpoint\.safetensors: contents of the pieces: got 'sha256 \w{64}', expected 'sha256 "
+    with pytest.raises(NotebeamError, match=wrong):
+        train(CONFIG, other, tmp_path, output=output, command="", resume=True, log=silent)
+    tensors, metadata = read_tensors(path, "a checkpoint")
+    config = json.loads(metadata["config"])
+    del config["contents of the pieces"]
+    write_tensors(path, tensors, metadata | {"config": json.dumps(config)})
+    train(CONFIG, other, tmp_path, output=output, command="", resume=True, log=silent)
+
+
+def test_the_same_music_has_the_same_digest_whatever_it_was_read_from() -> None:
+    played = [Notes.make([0.0, onset], [1.0, 2.0], [60, 64], [80, 80]) for onset in (0.5, 0.5, 0.6)]
+    digests = [Splits([piece], SPLITS.valid, []).digest for piece in played]
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_a_run_begins_with_the_weights_of_init(tmp_path: Path) -> None:
     weights = run(tmp_path)
     config = replace(CONFIG, init=str(weights))
