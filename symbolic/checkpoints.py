@@ -34,7 +34,6 @@ def write_tensors(
 
     # Copied: weights and averages may share memory, which safetensors refuses.
     plain = {name: values.detach().cpu().clone().contiguous() for name, values in tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         # Not by its save_file: nobody but their owner may read its files, and its errors hide the system's.
         temporary.write_bytes(save(plain, metadata=dict(metadata or {})))
@@ -109,6 +108,5 @@ def shapes_of(tensors: "Mapping[str, Tensor]") -> dict[str, tuple[int, ...]]:
 
 def write_json(path: Path, content: object) -> None:
     """Write a card or the like, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

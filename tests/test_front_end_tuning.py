@@ -159,8 +159,8 @@ def test_settings_that_cannot_be_written_are_said_before_the_work(
 ) -> None:
     where = ["--posteriorgrams", str(folder), "--references", str(folder), "-o", str(tmp_path / "t.json")]
     with pytest.raises(SystemExit):
-        main([*where, "--save-settings", str(tmp_path / "nowhere" / "s.json")])
-    assert "s.json: got 'no folder that can be written in'" in capsys.readouterr().err
+        main([*where, "--save-settings", str(folder / "piece0.mid" / "s.json")])
+    assert "piece0.mid, no folder', expected a folder to write in" in capsys.readouterr().err
     assert not (tmp_path / "t.json").exists()
 
 

@@ -244,9 +244,10 @@ def test_a_posteriorgram_is_checked_where_it_is_made() -> None:
 
 def test_an_unwritable_target_is_named(tmp_path: Path) -> None:
     posteriorgram = Posteriorgram(**random_planes(1), hop=0.02)
-    with pytest.raises(FileNotFoundError) as caught:
-        posteriorgram.save(tmp_path / "missing" / "a.npz")
-    assert caught.value.filename == str(tmp_path / "missing" / "a.npz")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="exists") as caught:
+        posteriorgram.save(tmp_path / "file" / "a.npz")
+    assert caught.value.filename == str(tmp_path / "file" / "a.npz")
 
 
 def test_what_other_systems_have_is_taken(tmp_path: Path) -> None:
