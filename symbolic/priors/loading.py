@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from symbolic.checkpoints import read_tensors, shapes_of, write_json, write_tensors
+from symbolic.checkpoints import check_weights_path, read_tensors, shapes_of, write_json, write_tensors
 from symbolic.checks import of_type, path_of
 from symbolic.config import options_from
 from symbolic.devices import device_named
@@ -108,7 +108,7 @@ def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
     Both are replaced whole.
 
     Raises:
-        NotebeamError: a path that ends otherwise, or a prior without a card.
+        NotebeamError: a path that ends otherwise or cannot be written, or a prior without a card.
 
     Example:
         >>> import notebeam as nb
@@ -124,8 +124,7 @@ def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
         )
     if isinstance(prior, Ensemble):
         raise NotebeamError("save_prior(prior)", "an ensemble", "each of its priors by itself")
-    if target.suffix != ".safetensors":
-        raise NotebeamError("save_prior(path)", str(path), "a path that ends in .safetensors")
+    check_weights_path(target, "save_prior(path)")
     card = replace(card, options=full_options(card.model, card.options))
     write_tensors(target, prior.state_dict(), {"model": card.model})
     write_json(target.with_suffix(".json"), asdict(card))

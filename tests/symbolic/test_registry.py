@@ -197,6 +197,13 @@ def test_only_a_prior_is_saved(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_weights_are_not_saved_where_their_card_cannot_lie(tmp_path: Path) -> None:
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(NotebeamError, match=r"save_prior\(path\) .*a\.json: got 'a folder', expected the na"):
+        save_prior(load_prior("lstm-nade/jsb"), tmp_path / "a.safetensors")
+    assert not (tmp_path / "a.safetensors").exists()
+
+
 def test_weights_that_are_not_finite_are_refused_on_loading(tmp_path: Path) -> None:
     prior = load_prior("lstm-nade/jsb")
     with torch.no_grad():

@@ -284,10 +284,20 @@ def test_a_run_that_never_scores_a_number_is_one_line(
         run(tmp_path)
 
 
-def test_a_name_that_weights_cannot_have_is_refused_before_training(tmp_path: Path) -> None:
+def test_weights_that_cannot_be_written_are_refused_before_training(tmp_path: Path) -> None:
     with pytest.raises(NotebeamError, match=r"--output: got '.*/w\.pt', expected a path that ends in"):
         train(CONFIG, SPLITS, tmp_path, output=tmp_path / "w.pt", command="", resume=False, log=silent)
     assert not list(tmp_path.iterdir())
+    (tmp_path / "w.json").mkdir()  # where the card would lie
+    (tmp_path / "file").touch()
+    for name, got in (
+        ("w", r"w\.json: got 'a folder'"),
+        ("file/w", r"file/w\.safetensors: got '.*, no fold"),
+    ):
+        output = tmp_path / f"{name}.safetensors"
+        with pytest.raises(NotebeamError, match=rf"--output .*{got}"):
+            train(CONFIG, SPLITS, tmp_path / "run", output=output, command="", resume=False, log=silent)
+    assert not (tmp_path / "run").exists()
 
 
 def test_resuming_without_a_checkpoint_or_with_a_text_file_is_refused(tmp_path: Path) -> None:
