@@ -182,6 +182,12 @@ def test_without_times_hop_and_first_are_checked(tmp_path: Path, key: str, value
         Posteriorgram.load(tmp_path / "bad.npz")
 
 
+def test_velocities_that_are_too_large_are_not_taken_for_logits() -> None:
+    plane = np.zeros((3, 88), np.float32)
+    with pytest.raises(NotebeamError, match=r"velocity frame 0 key 0: got 64\.0, .* MIDI velocity / 127"):
+        Posteriorgram(plane, plane, velocity=plane + 64, hop=0.02)
+
+
 def test_a_single_frame_needs_a_hop_and_the_message_says_so(tmp_path: Path) -> None:
     frame, times = np.zeros((1, 88), np.float32), np.array([0.5])
     for planes, got in ((frame, "1 frame"), (frame[:0], "no frames")):
