@@ -9,14 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from symbolic.checks import of_type, whole
 from symbolic.clock import Clock
 from symbolic.decoding.evidence import Evidence, Plane
 from symbolic.decoding.options import Beam, Proposals
 from symbolic.errors import NotebeamError
 from symbolic.planes import ROUNDING
-from symbolic.priors.base import Prior
+from symbolic.priors.base import Prior, PriorCard
 from symbolic.priors.loading import load_prior
-from symbolic.priors.methods import check_methods, checked_state
+from symbolic.priors.methods import VISIBLE, check_methods, checked_state
 from symbolic.priors.partition import WithPartition
 
 HOP_TOLERANCE = 1e-6  # seconds between a prior's hop and a clock's
@@ -96,7 +97,7 @@ def checked_prior(prior: "Prior | str | PathLike[str] | None") -> Prior | None:
     """The prior itself, or the one of that name or file.
 
     Raises:
-        NotebeamError: none of these, or dropout in training mode.
+        NotebeamError: none of these, one without `visible` or with another card, or dropout in training mode.
     """
     if isinstance(prior, str | PathLike):
         return load_prior(prior)
@@ -104,6 +105,10 @@ def checked_prior(prior: "Prior | str | PathLike[str] | None") -> Prior | None:
         raise NotebeamError(
             "decode(prior)", f"a {type(prior).__name__}", "a Prior, its name or file, or None"
         )
+    if prior is not None:
+        name = type(prior).__name__
+        whole(getattr(prior, "visible", None), f"{name}.visible", VISIBLE)
+        of_type(prior.card, (PriorCard, type(None)), f"{name}.card", "a PriorCard, or None")
     if prior is not None and any(_draws(module) for module in prior.modules()):
         got = f"a {type(prior).__name__} in training mode, which decides by chance"
         raise NotebeamError("decode(prior)", got, "prior.eval()")

@@ -15,6 +15,7 @@ from symbolic.state import State
 
 # Sizes tried, unlike each other and 1, which a wrong shape would hide behind.
 HYPOTHESES, CANDIDATES = 2, 3
+VISIBLE = "the number of keys, D"
 
 
 @torch.no_grad()
@@ -25,7 +26,7 @@ def check_methods(prior: Prior) -> None:
         NotebeamError: names the method, the shape it gave and the shape expected.
     """
     name = type(prior).__name__
-    visible = whole(getattr(prior, "visible", None), f"{name}.visible", "the number of keys, D")
+    visible = whole(getattr(prior, "visible", None), f"{name}.visible", VISIBLE)
     state = checked_state(prior)
     device = next(iter(state.values())).device
     rows = torch.zeros(HYPOTHESES, CANDIDATES, visible, device=device)

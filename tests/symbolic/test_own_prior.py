@@ -277,6 +277,35 @@ def test_a_method_that_gives_another_shape_is_one_line(
         Run(config, Splits(pieces, pieces, []))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("visible", None, r"visible: got None, expected the number of keys, D"),
+        ("card", {"clock": {}}, r"card: got 'dict', expected a PriorCard, or None"),
+    ],
+)
+def test_a_prior_without_its_width_or_with_a_plain_dict_as_card_is_one_line(
+    name: str, value: object, message: str
+) -> None:
+    prior, plane = Even(), np.zeros((9, 88), np.float32)
+    setattr(prior, name, value)
+    with pytest.raises(NotebeamError, match=rf"^Even\.{message}"):
+        nb.decode(nb.Posteriorgram(plane, plane, hop=0.02), prior, Beam())
+    with pytest.raises(NotebeamError, match=rf"^Even\.{message}"):
+        nb.Stream(prior, Beam(look_back=3))
+
+
+def test_options_without_a_width_are_refused_where_they_are_registered() -> None:
+    @dataclass(frozen=True)
+    class Narrow:
+        units: int = 3
+
+    for options, got in ((dict, "dict"), (Narrow, "Narrow"), (EvenOptions(), "EvenOptions")):
+        with pytest.raises(NotebeamError, match=rf"register_prior\(options\): got '{got}', expected a datac"):
+            register_prior("even", options, Even)  # type: ignore[arg-type]
+    assert "even" not in registry.PRIORS
+
+
 def test_draws_of_another_shape_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sample_steps(Even(), SampleOptions(steps=3, count=2)).shape == (2, 3, 88)
     monkeypatch.setattr(Even, "sample", lambda self, *given: torch.zeros(88))
