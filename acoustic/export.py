@@ -150,7 +150,6 @@ def export(listener: Listener, path: Path) -> None:
     """
     if path.suffix != ".onnx":
         raise NotebeamError("--output", str(path), "a path that ends in .onnx")
-    path.parent.mkdir(parents=True, exist_ok=True)
     for name in NEEDED:
         if find_spec(name) is None:
             raise NotebeamError(PROGRAM, f"no {name}", f"the extra: pip install '{EXTRA}'")

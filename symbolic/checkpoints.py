@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symbolic.errors import NotebeamError
-from symbolic.files import open_file, parse_json, replacing
+from symbolic.files import check_writable, open_file, parse_json, replacing
 
 if TYPE_CHECKING:  # torch takes seconds, and the acoustic package imports this early
     from torch import Tensor
@@ -16,10 +16,12 @@ def check_weights_path(path: Path, place: str) -> None:
     """Refuse a path that weights cannot be written to, before they are made; their card lies beside it.
 
     Raises:
-        NotebeamError: it does not end in .safetensors.
+        NotebeamError: it does not end in .safetensors, or one of the two cannot be written.
     """
     if path.suffix != ".safetensors":
         raise NotebeamError(place, str(path), "a path that ends in .safetensors")
+    for file in (path, path.with_suffix(".json")):
+        check_writable(file, f"{place} {file}")
 
 
 def write_tensors(
@@ -34,7 +36,6 @@ def write_tensors(
 
     # Copied: weights and averages may share memory, which safetensors refuses.
     plain = {name: values.detach().cpu().clone().contiguous() for name, values in tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         # Not by its save_file: nobody but their owner may read its files, and its errors hide the system's.
         temporary.write_bytes(save(plain, metadata=dict(metadata or {})))
@@ -109,6 +110,5 @@ def shapes_of(tensors: "Mapping[str, Tensor]") -> dict[str, tuple[int, ...]]:
 
 def write_json(path: Path, content: object) -> None:
     """Write a card or the like, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -156,7 +156,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path beside `path`: renamed to it on success, deleted on any failure.
 
     The temporary file keeps the target's suffix, for writers that look at it. A link is followed,
-    so that what it points to is replaced and not the link.
+    so that what it points to is replaced and not the link. Missing folders are made.
 
     Raises:
         NotebeamError: `path` is a folder or device, or its name is too long.
@@ -170,6 +170,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     # Beside the target, because a rename is atomic only within one file system; a short name of its own,
     # because the target's may be as long as a name can be.
     temporary = target.with_name(f".{_mark}-{secrets.token_hex(4)}{target.suffix[:32]}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     _unfinished.add(temporary)
     try:
         yield temporary
@@ -184,12 +188,23 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _unfinished.discard(temporary)
 
 
-def check_writable(path: Path) -> None:
-    """Refuse a path that cannot be written before the work that would be lost."""
-    if path.is_dir():
-        raise NotebeamError(str(path), "a folder", "the path of a file")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise NotebeamError(str(path), "no folder that can be written in", "one that exists")
+def check_writable(path: Path, place: str = "") -> None:
+    """Refuse a file that cannot be written, before the work that would be lost; makes nothing.
+
+    place: names it in errors, by default its path.
+    """
+    place = place or str(path)
+    check_name(place, path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        got = "a folder" if os.path.isdir(path) else "a pipe or device"
+        raise NotebeamError(place, got, "the name of a file")
+    folder = path.parent
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    if not os.path.isdir(folder):
+        raise NotebeamError(place, f"{folder}, no folder", "a folder to write in")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise NotebeamError(place, "no permission", f"leave to write in {folder}")
 
 
 def check_name(place: str, path: Path) -> None:

@@ -64,7 +64,8 @@ def plane_of(
             frame, key = (int(i) for i in np.argwhere(np.isnan(numbers))[0])
             raise NotebeamError(f"{place} frame {frame} key {key}", float("nan"), "a logit")
         numbers = (0.5 + 0.5 * np.tanh(0.5 * numbers.astype(np.float64))).astype(np.float32)
-    least, most = _check_range(numbers, place)
+    meant = "MIDI velocity / 127" if place.endswith("velocity") else "or logits and logits=True"
+    least, most = _check_range(numbers, place, f"a number 0..1, {meant}")
     width = numbers.shape[1]
     if not value.flags.writeable and numbers is value and (first, width) == (LOWEST, KEYS):
         if least >= 0 and most <= 1:
@@ -77,7 +78,7 @@ def plane_of(
     return plane
 
 
-def _check_range(numbers: Plane, place: str) -> tuple[float, float]:
+def _check_range(numbers: Plane, place: str, expected: str) -> tuple[float, float]:
     """The least and the largest of probabilities (T, D); refuses the first, in time, outside 0..1."""
     if not numbers.size:
         return 0.0, 0.0
@@ -86,7 +87,6 @@ def _check_range(numbers: Plane, place: str) -> tuple[float, float]:
     if not (least >= -ROUNDING and most <= 1 + ROUNDING):
         good = (numbers >= -ROUNDING) & (numbers <= 1 + ROUNDING)
         frame, key = (int(i) for i in np.argwhere(~good)[0])
-        expected = "a number 0..1, or logits and logits=True"
         raise NotebeamError(f"{place} frame {frame} key {key}", float(numbers[frame, key]), expected)
     return least, most
 
@@ -130,6 +130,9 @@ def grid_of(times: Array, count: int, hop: float, place: str) -> tuple[float, fl
         row = int(np.argmax(seconds < 0))
         raise NotebeamError(f"{place} frame {row}", float(seconds[row]), FROM_ZERO)
     if count < 2:
+        if np.isnan(hop):
+            got = f"{count} frame" if count else "no frames"
+            raise NotebeamError(place, got, "two or more, or `hop` beside them")
         return (float(seconds[0]) if count else 0.0), hop, True
     between = np.diff(seconds)
     if (between <= 0).any():

@@ -114,6 +114,7 @@ class Posteriorgram:
         velocity: Any = None,
         *,
         times: NDArray[np.floating],
+        hop: float | None = None,
         held: Any = None,
         lowest: int | None = None,
         logits: bool = False,
@@ -123,7 +124,7 @@ class Posteriorgram:
 
         Of uneven ones the frames are brought to even times: `frame` and `held` by straight lines between two
         frames, peaks of `onset` and `offset` at their height to the nearest frame; velocities are not mixed.
-        `described`: `duration`, `source`, `model`.
+        `hop`, seconds, is read of a single frame alone. `described`: `duration`, `source`, `model`.
 
         Raises:
             NotebeamError: also times that do not rise, that leave out frames, or before 0 s.
@@ -137,7 +138,8 @@ class Posteriorgram:
         arrays = {name: plain_array(value, f"Posteriorgram.{name}") for name, value in given.items()}
         made = {"lowest": lowest, "logits": logits, **described}
         seconds = floats(times, "Posteriorgram.times", "seconds (T,) of the frames")
-        return _timed(arrays, seconds, np.nan, "Posteriorgram.", made)
+        alone = np.nan if hop is None else real(hop, "Posteriorgram.hop", "seconds > 0")
+        return _timed(arrays, seconds, alone, "Posteriorgram.", made)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the `.npz`, compressed; the file appears whole or not at all."""

@@ -22,7 +22,6 @@ def begin_log(folder: Path, step: int) -> None:
             at = row.get("step", step) if isinstance(row, dict) else None
             if isinstance(at, int | float) and at <= step:
                 kept.append(line + "\n")
-    folder.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text("".join(kept), encoding="utf-8")
 

@@ -120,6 +120,22 @@ def test_settings_for_a_composition_know_nothing_of_it(folder: Path) -> None:
     assert other != everything
 
 
+@pytest.mark.parametrize("fault", ["silent", "of other music"])
+def test_nothing_is_fitted_to_posteriorgrams_without_a_right_onset(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    for number in range(2):
+        heard = music(number).transposed(20) if fault == "of other music" else Notes.empty()
+        replace(ideal(heard, hop=0.01), model="own").save(tmp_path / f"{number}.npz")
+        music(number).save(tmp_path / f"{number}.mid")
+    where = ("--posteriorgrams", tmp_path, "--references", tmp_path, "-o", tmp_path / "t.json")
+    with pytest.raises(SystemExit):
+        main([*map(str, where), "--save-settings", str(tmp_path / "s.json")])
+    expected = "posteriorgrams: got 'no onset probability near a note in 2 recordings', expected those of"
+    assert expected in capsys.readouterr().err
+    assert not (tmp_path / "s.json").exists() and not (tmp_path / "t.json").exists()
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
@@ -143,8 +159,8 @@ def test_settings_that_cannot_be_written_are_said_before_the_work(
 ) -> None:
     where = ["--posteriorgrams", str(folder), "--references", str(folder), "-o", str(tmp_path / "t.json")]
     with pytest.raises(SystemExit):
-        main([*where, "--save-settings", str(tmp_path / "nowhere" / "s.json")])
-    assert "s.json: got 'no folder that can be written in'" in capsys.readouterr().err
+        main([*where, "--save-settings", str(folder / "piece0.mid" / "s.json")])
+    assert "piece0.mid, no folder', expected a folder to write in" in capsys.readouterr().err
     assert not (tmp_path / "t.json").exists()
 
 

@@ -60,10 +60,11 @@ def _run(args: argparse.Namespace, way: Way) -> int:
     import torch
 
     from symbolic.errors import NotebeamError
+    from symbolic.files import check_writable
     from transcribe.flags import named_by_flags, option_files, transcriber_of
     from transcribe.manifest import read_manifest, shard_of
     from transcribe.musicxml import check_installed
-    from transcribe.outputs import POSTERIORGRAM, Wanted, check_apart, check_writable, plan
+    from transcribe.outputs import POSTERIORGRAM, Wanted, check_apart, plan
     from transcribe.report import Report, options_of
 
     if args.threads is not None:
@@ -89,7 +90,7 @@ def _run(args: argparse.Namespace, way: Way) -> int:
         check_apart(wanted_jobs, args.report, option_files(args))
         report = None if args.report is None else Report(args.report, options_of(args))
         if report is not None:
-            check_writable("--report", report.path)
+            check_writable(report.path, f"--report: output {report.path}")
         jobs = [job for job in wanted_jobs if not _is_done(job, report, args)]
         if jobs:
             with named_by_flags(args):

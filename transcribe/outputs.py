@@ -14,7 +14,7 @@ from pathlib import Path
 from acoustic.audio import SUFFIXES, is_audio
 from symbolic.arrays import array_names
 from symbolic.errors import NotebeamError
-from symbolic.files import check_name
+from symbolic.files import check_writable
 from symbolic.folders import some_of, walk
 from transcribe.page.page import lacks_recording
 from transcribe.stores import state_of
@@ -138,7 +138,7 @@ def plan(
             if job in clashes:
                 raise clashes[job]
             for path in job.outputs:
-                check_writable(str(job.source), path)
+                check_writable(path, f"{job.source}: output {path}")
             writable.append(job)
         except NotebeamError as error:
             failures.append(error)
@@ -193,21 +193,6 @@ def _is_input(path: Path) -> bool:
         except NotebeamError:  # a failure, when its turn comes, and nothing to pass over
             return True
     return suffix in SUFFIXES or (path.is_file() and is_audio(path))
-
-
-def check_writable(place: str, path: Path) -> None:
-    """Refuse the name of a file that cannot be written, naming it after `place`; makes nothing."""
-    check_name(f"{place}: output {path}", path)
-    if os.path.exists(path) and not os.path.isfile(path):
-        got = "a folder" if os.path.isdir(path) else "a pipe or device"
-        raise NotebeamError(f"{place}: output {path}", got, "the name of a file")
-    folder = path.parent
-    while not os.path.lexists(folder) and folder != folder.parent:
-        folder = folder.parent
-    if not os.path.isdir(folder):
-        raise NotebeamError(f"{place}: output {path}", f"{folder}, no folder", "a folder to write in")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise NotebeamError(f"{place}: output {path}", "no permission", f"leave to write in {folder}")
 
 
 def _jobs(found: Sequence[tuple[Path, Path]], wanted: Wanted, *, single: bool) -> list[Job]:
@@ -322,4 +307,5 @@ def _check_options(wanted: Wanted, *, single: bool) -> None:
             raise NotebeamError(f"{option} {path}", "an existing file", f"a folder or a name {suffixes[0]}")
         if path.suffix.lower() in formats and not os.path.isdir(path):
             raise NotebeamError(f"{option} {path}", "another format", f"a folder or a name {suffixes[0]}")
-        check_writable(option, path / f"name{suffixes[0]}")
+        inside = path / f"name{suffixes[0]}"
+        check_writable(inside, f"{option}: output {inside}")

@@ -103,7 +103,7 @@ def read_settings(path: str | PathLike[str]) -> Settings:
     """
     expected = f"a JSON file of {KIND}"
     table = read_json(path, expected)
-    found = table.get("kind") if isinstance(table, dict) else type(table).__name__
+    found = table.get("kind", "no kind in it") if isinstance(table, dict) else type(table).__name__
     if found != KIND:
         raise NotebeamError(str(path), found, expected)
     try:

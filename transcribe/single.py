@@ -127,8 +127,6 @@ def _write(
     from symbolic.notes import write_csv
     from transcribe.picture import save_picture
 
-    for path in job.outputs:
-        path.parent.mkdir(parents=True, exist_ok=True)
     if job.score is not None:
         _write_score(job.score, result.notes, result.beats, f"{job.source}: --score", fault)
     if job.csv is not None:

@@ -16,7 +16,9 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from symbolic.arrays import array_names, read_arrays
+from symbolic.checks import floats, of_type
 from symbolic.errors import NotebeamError
+from symbolic.planes import plain_array
 from symbolic.posteriorgram import Posteriorgram
 
 NAME = "basic-pitch"
@@ -41,15 +43,15 @@ def frame_times(count: int) -> npt.NDArray[np.float64]:
     return np.asarray((window * STRIDE_SAMPLES + frame * HOP_SAMPLES) / RATE_HZ)
 
 
-def basic_pitch_posteriorgram(output: Mapping[str, npt.ArrayLike], *, source: str = "") -> Posteriorgram:
+def basic_pitch_posteriorgram(output: Mapping[str, Any], *, source: str = "") -> Posteriorgram:
     """What basic-pitch's `predict` or `run_inference` gives, or its saved `.npz` held.
 
     Args:
-        output: `note` and `onset`, each (T, 88); `contour` is not read.
+        output: `note` and `onset`, each (T, 88), arrays or tensors; `contour` is not read.
         source: the recording.
 
     Raises:
-        NotebeamError: a plane is missing or has another shape.
+        NotebeamError: no mapping, or a plane is missing or has another shape.
 
     >>> import numpy as np
     >>> planes = {name: np.zeros((300, 88), dtype=np.float32) for name in ("note", "onset")}
@@ -57,12 +59,20 @@ def basic_pitch_posteriorgram(output: Mapping[str, npt.ArrayLike], *, source: st
     'basic-pitch'
     """
     place = source or f"{NAME}'s output"
-    for name in ("note", "onset"):
+    of_type(output, Mapping, place, "a dict of planes, the first that its `predict` returns")
+    for name in KEYS:
         if name not in output:
             raise NotebeamError(f"{place}: {name}", "no such key", "the keys note and onset, each (T, 88)")
-    note, onset = (np.asarray(output[name]) for name in ("note", "onset"))
+    note, onset = (_plane(output[name], f"{place}: {name}") for name in KEYS)
     times = frame_times(len(np.atleast_1d(note)))
-    return Posteriorgram.at_times(note, onset, times=times, source=source, model=NAME)
+    return Posteriorgram.at_times(note, onset, times=times, hop=HOP, source=source, model=NAME)
+
+
+def _plane(values: Any, place: str) -> Any:
+    """A plane as Posteriorgram takes it, or a list of rows."""
+    if isinstance(values, list | tuple):
+        values = floats(values, place, "numbers (T, 88)")
+    return plain_array(values, place)
 
 
 def is_basic_pitch(path: str | PathLike[str]) -> bool:

@@ -91,7 +91,6 @@ def load_track(audio: Path, table: Path) -> Track:
 
     cached = _decoded(audio)
     if not cached.exists():
-        cached.parent.mkdir(parents=True, exist_ok=True)
         samples = np.round(read_audio(audio).clip(-1, 1) * FULL_SCALE).astype(np.int16)
         with replacing(cached) as temporary:
             np.save(temporary, samples)

@@ -112,7 +112,11 @@ def _compositions(path: Path) -> dict[str, str]:
 
 
 def fit(clips: Sequence[Clip], prior: Prior, front_end: str) -> tuple[Settings, dict[str, Settings]]:
-    """Settings fitted on all clips, and for each composition those fitted on the others."""
+    """Settings fitted on all clips, and for each composition those fitted on the others.
+
+    Raises:
+        NotebeamError: clips of which no onset is near a note that was played.
+    """
     evidence = [evidence_of(c.posteriorgram, frames_clock(c.posteriorgram, STEP), "struck") for c in clips]
     groups = {"": range(len(clips))} | {
         name: [i for i, c in enumerate(clips) if c.composition != name]
@@ -124,6 +128,10 @@ def fit(clips: Sequence[Clip], prior: Prior, front_end: str) -> tuple[Settings, 
     fitted = {}
     for name, rows in groups.items():
         predicted, true = (np.concatenate([pairs[i][part] for i in rows]) for part in (0, 1))
+        if not true.any():
+            of = f"{len(rows)} recordings" if not name else f"the recordings other than of {name!r}"
+            got = f"no onset probability near a note in {of}"
+            raise NotebeamError("posteriorgrams", got, "those of the recordings whose notes are given")
         begun = replace(
             FOREIGN,
             front_end=front_end,

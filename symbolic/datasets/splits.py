@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,21 @@ class Splits:
     train: Sequence[Piece]
     valid: Sequence[Roll]
     test: Sequence[Roll]  # may be empty
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all that a run learns from and stops by, in its order."""
+        digest = sha256()
+        for piece in (*self.train, *self.valid):
+            columns: list[NDArray[Any]]
+            if isinstance(piece, Notes):
+                columns = [piece.onset, piece.offset, piece.pitch, piece.velocity]
+            else:
+                columns = [piece]
+            for column in columns:
+                digest.update(f"{column.dtype.str} {column.shape}".encode())
+                digest.update(np.ascontiguousarray(column).data)
+        return f"sha256 {digest.hexdigest()}"
 
 
 def read_splits(config: DataConfig) -> Splits:

@@ -9,13 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from symbolic.checks import of_type, whole
 from symbolic.clock import Clock
 from symbolic.decoding.evidence import Evidence, Plane
 from symbolic.decoding.options import Beam, Proposals
 from symbolic.errors import NotebeamError
 from symbolic.planes import ROUNDING
-from symbolic.priors.base import Prior
+from symbolic.priors.base import Prior, PriorCard
 from symbolic.priors.loading import load_prior
+from symbolic.priors.methods import VISIBLE, check_methods, checked_state
 from symbolic.priors.partition import WithPartition
 
 HOP_TOLERANCE = 1e-6  # seconds between a prior's hop and a clock's
@@ -95,7 +97,7 @@ def checked_prior(prior: "Prior | str | PathLike[str] | None") -> Prior | None:
     """The prior itself, or the one of that name or file.
 
     Raises:
-        NotebeamError: none of these, or dropout in training mode.
+        NotebeamError: none of these, one without `visible` or with another card, or dropout in training mode.
     """
     if isinstance(prior, str | PathLike):
         return load_prior(prior)
@@ -103,6 +105,10 @@ def checked_prior(prior: "Prior | str | PathLike[str] | None") -> Prior | None:
         raise NotebeamError(
             "decode(prior)", f"a {type(prior).__name__}", "a Prior, its name or file, or None"
         )
+    if prior is not None:
+        name = type(prior).__name__
+        whole(getattr(prior, "visible", None), f"{name}.visible", VISIBLE)
+        of_type(prior.card, (PriorCard, type(None)), f"{name}.card", "a PriorCard, or None")
     if prior is not None and any(_draws(module) for module in prior.modules()):
         got = f"a {type(prior).__name__} in training mode, which decides by chance"
         raise NotebeamError("decode(prior)", got, "prior.eval()")
@@ -136,14 +142,11 @@ def device_of(prior: Prior | None) -> torch.device:
     """Where the prior is, by its state; without a prior the CPU.
 
     Raises:
-        NotebeamError: it has no state.
+        NotebeamError: it has no state, or none of tensors.
     """
     if prior is None:
         return torch.device("cpu")
-    state = prior.initial_state(1)
-    if not state:
-        raise NotebeamError("decode(prior)", "a prior with an empty state", "one tensor in it at least")
-    return next(iter(state.values())).device
+    return next(iter(checked_state(prior).values())).device
 
 
 def weighed(prior: Prior | None, options: object) -> Prior | None:
@@ -155,16 +158,17 @@ def fitted(prior: Prior, keys: int, options: object) -> Prior:
     """The prior, ready for a search over so many keys; for a beam with log Z, or an estimate of it.
 
     Raises:
-        NotebeamError: it is for other keys, or is not in float32.
+        NotebeamError: it is for other keys, is not in float32, or gives shapes that no prior does.
     """
     if prior.visible != keys:
         place, got = "decode(prior)", f"a prior of {prior.visible} keys"
         raise NotebeamError(place, got, f"{keys}, as in the evidence")
-    state = prior.initial_state(1)
+    state = checked_state(prior)
     other = {values.dtype for values in state.values() if values.is_floating_point()} - {torch.float32}
     if other:
         got = f"a prior in {str(other.pop()).removeprefix('torch.')}"
         raise NotebeamError("decode(prior)", got, "float32")
+    check_methods(prior)
     if isinstance(options, Beam) and options.width > 1 and not prior.is_normalized:
         return _with_partition(prior, options)
     return prior

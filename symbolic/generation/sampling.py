@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from symbolic.checks import brief
 from symbolic.clock import Clock
 from symbolic.config import check_seed
 from symbolic.errors import NotebeamError
@@ -78,6 +79,9 @@ def sample_steps(prior: Prior, options: SampleOptions, given: Roll | None = None
     drawn = np.zeros((options.count, options.steps, prior.visible), dtype=np.bool_)
     for t in range(options.steps):
         step = prior.sample(state, generator, options.temperature)
+        if step.shape != (options.count, prior.visible):
+            expected = f"({options.count}, {prior.visible}), a step for each hypothesis"
+            raise NotebeamError(f"{type(prior).__name__}.sample", brief(step), expected)
         drawn[:, t] = step.numpy() > 0.5
         state = prior.advance(state, step)
     return drawn

@@ -15,15 +15,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from symbolic.checks import of_type, one_of
 from symbolic.errors import NotebeamError
 from symbolic.estimators.prefixes import SharedRows
 from symbolic.posteriorgram import Posteriorgram
 from symbolic.state import State, hypotheses, select, where
 
+PLANES = ("struck", "active", "both", "values")
+CLOCKS = ("frames", "beats", "steps")
+
 
 @dataclass(frozen=True, kw_only=True)
 class PriorCard:
-    """What is known about a prior's weights; lies as JSON beside them."""
+    """What is known about a prior's weights; lies as JSON beside them.
+
+    Raises:
+        NotebeamError: a plane, a clock or a score that means nothing.
+    """
 
     name: str  # "jsb"
     model: str  # a name in priors.registry
@@ -41,10 +49,27 @@ class PriorCard:
     scores: Mapping[str, float] = field(default_factory=dict)
     acoustic_model: str = ""  # the one whose posteriorgrams it reads; "": it reads notes alone
 
+    def __post_init__(self) -> None:
+        one_of(self.plane, PLANES, "PriorCard.plane")
+        clock = of_type(self.clock, Mapping, "PriorCard.clock", "a table with the key kind")
+        one_of(clock.get("kind"), CLOCKS, "PriorCard.clock.kind")
+        hop, divisions = clock.get("hop"), clock.get("divisions")
+        if clock["kind"] == "frames" and not (_is_number(hop) and 1e-3 <= float(hop or 0) <= 10):
+            raise NotebeamError("PriorCard.clock.hop", hop, "seconds, 0.001 to 10")
+        if clock["kind"] == "beats" and not (isinstance(divisions, int) and 1 <= divisions <= 1000):
+            raise NotebeamError("PriorCard.clock.divisions", divisions, "steps a beat, 1 to 1000")
+        for name, value in of_type(self.scores, Mapping, "PriorCard.scores", "a table of numbers").items():
+            if not _is_number(value):
+                raise NotebeamError(f"PriorCard.scores.{name}", value, "a number")
+
     @property
     def full_name(self) -> str:
         """As in load_prior("lstm-nade/jsb"); of a cache or an ensemble for reading only: all models first."""
         return f"{self.model}/{self.name}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Indexed(Protocol):

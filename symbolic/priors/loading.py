@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from symbolic.checkpoints import read_tensors, shapes_of, write_json, write_tensors
+from symbolic.checkpoints import check_weights_path, read_tensors, shapes_of, write_json, write_tensors
 from symbolic.checks import of_type, path_of
 from symbolic.config import options_from
 from symbolic.devices import device_named
@@ -17,9 +17,6 @@ from symbolic.priors.base import Prior, PriorCard
 from symbolic.priors.ensemble import JOINED, Ensemble
 from symbolic.priors.piece_cache import SUFFIX, PieceCache
 from symbolic.priors.registry import build_prior, full_options
-
-PLANES = ("struck", "active", "both", "values")
-CLOCKS = ("frames", "beats", "steps")
 
 
 def weights_folder() -> Path:
@@ -108,7 +105,7 @@ def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
     Both are replaced whole.
 
     Raises:
-        NotebeamError: a path that ends otherwise, or a prior without a card.
+        NotebeamError: a path that ends otherwise or cannot be written, or a prior without a card.
 
     Example:
         >>> import notebeam as nb
@@ -124,8 +121,7 @@ def save_prior(prior: Prior, path: str | PathLike[str]) -> None:
         )
     if isinstance(prior, Ensemble):
         raise NotebeamError("save_prior(prior)", "an ensemble", "each of its priors by itself")
-    if target.suffix != ".safetensors":
-        raise NotebeamError("save_prior(path)", str(path), "a path that ends in .safetensors")
+    check_weights_path(target, "save_prior(path)")
     card = replace(card, options=full_options(card.model, card.options))
     write_tensors(target, prior.state_dict(), {"model": card.model})
     write_json(target.with_suffix(".json"), asdict(card))
@@ -140,22 +136,4 @@ def read_card(path: Path) -> PriorCard:
     content = read_json(path, "the card (JSON) that belongs beside the weights")
     if not isinstance(content, Mapping):
         raise NotebeamError(str(path), type(content).__name__, "the card of a prior, a JSON object")
-    card = options_from(PriorCard, content, f"{path}: card")
-    if card.plane not in PLANES:
-        raise NotebeamError(f"{path}: plane", card.plane, f"one of {', '.join(PLANES)}")
-    clock = card.clock
-    if clock.get("kind") not in CLOCKS:
-        raise NotebeamError(f"{path}: clock.kind", clock.get("kind"), f"one of {', '.join(CLOCKS)}")
-    hop, divisions = clock.get("hop"), clock.get("divisions")
-    if clock["kind"] == "frames" and not (_is_number(hop) and 1e-3 <= float(hop or 0) <= 10):
-        raise NotebeamError(f"{path}: clock.hop", hop, "seconds, 0.001 to 10")
-    if clock["kind"] == "beats" and not (isinstance(divisions, int) and 1 <= divisions <= 1000):
-        raise NotebeamError(f"{path}: clock.divisions", divisions, "steps a beat, 1 to 1000")
-    for name, value in card.scores.items():
-        if not _is_number(value):
-            raise NotebeamError(f"{path}: scores.{name}", value, "a number")
-    return card
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return options_from(PriorCard, content, f"{path}: card")

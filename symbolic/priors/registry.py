@@ -1,12 +1,12 @@
 """Every model by name, and the way from a flat table of options to one of them."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
 
-from symbolic.checks import of_type
+from symbolic.checks import brief, of_type
 from symbolic.config import options_from
 from symbolic.errors import NotebeamError
 from symbolic.estimators.bernoulli import Bernoulli, BernoulliOptions
@@ -93,10 +93,14 @@ def register_prior(name: str, options: type[Any], build: Callable[[Any], Prior])
         build: from an instance of `options` to an untrained prior.
 
     Raises:
-        NotebeamError: the name of one of the package's own models.
+        NotebeamError: the name of one of the package's own models, or options without the field `visible`.
     """
     if name in OWN:
         raise NotebeamError("register_prior(name)", name, "a name that no model of the package has")
+    is_kind = isinstance(options, type) and is_dataclass(options)
+    if not is_kind or "visible" not in {entry.name for entry in fields(options)}:
+        expected = "a dataclass, one field of which is `visible`"
+        raise NotebeamError("register_prior(options)", getattr(options, "__name__", brief(options)), expected)
     PRIORS[name] = Model((options,), build)
 
 

@@ -25,6 +25,7 @@ EXPECTED = "the checkpoint of a run"
 # What each optimiser keeps of a parameter that learns; SCALARS are one number, the others as large as it is.
 SLOTS = {"adam": ("step", "exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",), "hessian-free": ()}
 SCALARS = ("step", "damping")
+CONTENTS = "contents of the pieces"
 
 
 def write_checkpoint(run: Run, folder: Path) -> None:
@@ -127,7 +128,8 @@ def _check_numbers(numbers: Any, groups: Sequence[Mapping[str, Any]], path: Path
 def _identity(run: Run) -> dict[str, Any]:
     """What must not change between the parts of a run."""
     data = [len(run.splits.train), len(run.splits.valid)]
-    return {"config": asdict(run.config), "pieces": data, "torch": torch.__version__}
+    identity = {"config": asdict(run.config), "pieces": data, CONTENTS: run.splits.digest}
+    return identity | {"torch": torch.__version__}
 
 
 def _refuse_another(stored: Any, wanted: dict[str, Any], path: Path) -> None:
@@ -135,8 +137,9 @@ def _refuse_another(stored: Any, wanted: dict[str, Any], path: Path) -> None:
     if not isinstance(stored, Mapping):
         raise NotebeamError(f"{path}: config", type(stored).__name__, EXPECTED)
     was, now = _flat(stored), _flat(json.loads(json.dumps(wanted)))
-    # An option younger than the checkpoint had its default, which changes nothing.
-    was = _defaults() | was
+    # An option younger than the checkpoint had its default, which changes nothing; the pieces of a checkpoint
+    # that does not tell them may be the same.
+    was = _defaults() | {CONTENTS: now[CONTENTS]} | was
     for name in sorted(was.keys() | now.keys()):
         old, new = was.get(name, "nothing"), now.get(name, "nothing")
         if old != new and name != "config.loop.checkpoint_minutes":

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from symbolic.checkpoints import write_json
+from symbolic.checkpoints import check_weights_path, write_json
 from symbolic.datasets.splits import Splits, clock_of, described, plane_of
 from symbolic.errors import NotebeamError
 from symbolic.priors.base import Prior, PriorCard
@@ -35,8 +35,7 @@ def train(
     In `folder` lie the checkpoint, the config in full (config.json) and a log of validations (log.jsonl).
     Of several processes the first validates, writes and logs; all must see `folder` to resume.
     """
-    if output.suffix != ".safetensors":
-        raise NotebeamError("--output", str(output), "a path that ends in .safetensors")
+    check_weights_path(output, "--output")
     run = Run(config, splits, processes)
     if run.processes.rank:
         log = _silent

@@ -14,6 +14,7 @@ from symbolic.datasets.splits import Splits
 from symbolic.errors import NotebeamError
 from symbolic.priors.base import Prior
 from symbolic.priors.loading import load_prior
+from symbolic.priors.methods import check_methods
 from symbolic.priors.registry import build_prior, full_options
 from symbolic.state import State, where
 from symbolic.training.config import TrainingConfig
@@ -49,6 +50,8 @@ class Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.prior = build_prior(config.model, config.options)
+        check_methods(self.prior.eval())
+        self.prior.train()
         width = splits.valid[0].shape[1]
         if self.prior.visible != width:
             raise NotebeamError(

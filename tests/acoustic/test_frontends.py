@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from acoustic.frontends import basic_pitch_posteriorgram, load_frontend, posteriorgram_of_notes
 from acoustic.frontends.basic_pitch import BATCH, INPUT, RATE_HZ, BasicPitch
 from acoustic.frontends.basic_pitch_output import (
     EDGE,
+    HOP,
     HOP_SAMPLES,
     KEPT,
     WINDOW_SAMPLES,
@@ -148,6 +150,26 @@ def test_a_damaged_saved_file_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_a_missing_plane_is_named() -> None:
     with pytest.raises(NotebeamError, match=r"onset: got 'no such key', expected the keys note and onset"):
         basic_pitch_posteriorgram({"note": np.zeros((3, 88))})
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64, list])
+def test_planes_are_taken_as_posteriorgrams_take_them(kind: Any) -> None:
+    """Tensors of any float type, that gradients go through, with a batch axis; and lists."""
+    numbers = torch.tensor([[0.25] * 88, [0.5] * 88])
+    plane = numbers.tolist() if kind is list else numbers.to(kind)[None].requires_grad_()
+    p = basic_pitch_posteriorgram({"note": plane, "onset": plane})
+    assert p.onset is not None and p.frame.tolist() == p.onset.tolist() == numbers.tolist()
+    first = plane[:1] if kind is list else plane[:, :1]
+    assert basic_pitch_posteriorgram({"note": first, "onset": first}).hop == HOP
+
+
+def test_what_is_no_output_is_one_line() -> None:
+    with pytest.raises(
+        NotebeamError, match=r"output: got 'tuple of 3', expected a dict of planes, the first"
+    ):
+        basic_pitch_posteriorgram(({}, None, []))  # type: ignore[arg-type]
+    with pytest.raises(NotebeamError, match=r"output: note: got 'list of 2', expected numbers \(T, 88\)"):
+        basic_pitch_posteriorgram({"note": [[1.0], [0.5, 0.2]], "onset": []})
 
 
 def test_an_unknown_front_end_and_a_missing_package_are_one_line(

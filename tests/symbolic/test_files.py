@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from symbolic.errors import NotebeamError
-from symbolic.files import open_file, remove_marked, remove_unfinished, replacing, temporary_folder
+from symbolic.files import (
+    check_writable,
+    open_file,
+    remove_marked,
+    remove_unfinished,
+    replacing,
+    temporary_folder,
+)
+from symbolic.notes import Notes
+from symbolic.priors.loading import load_prior, save_prior
 
 
 def test_the_file_appears_only_at_the_end_with_the_suffix_kept(tmp_path: Path) -> None:
@@ -31,11 +40,26 @@ def test_a_failure_leaves_the_old_file_and_no_rubbish(tmp_path: Path, failure: t
     assert target.read_text() == "old" and os.listdir(tmp_path) == ["notes.mid"]
 
 
-def test_a_missing_folder_is_named_by_the_target_and_not_the_temporary_file(tmp_path: Path) -> None:
-    target = tmp_path / "missing" / "notes.mid"
-    with pytest.raises(FileNotFoundError) as caught, replacing(target) as temporary:
+def test_missing_folders_are_made_whatever_is_written(tmp_path: Path) -> None:
+    target = tmp_path / "missing" / "too" / "notes.mid"
+    with replacing(target) as temporary:
         temporary.write_text("new")
-    assert caught.value.filename == str(target)
+    assert target.read_text() == "new"
+    check_writable(tmp_path / "none" / "yet" / "a.mid")
+    assert not (tmp_path / "none").exists()
+    Notes.empty().save(tmp_path / "notes" / "a.mid")
+    save_prior(load_prior("lstm-nade/jsb"), tmp_path / "prior" / "a.safetensors")
+    assert (tmp_path / "notes" / "a.mid").is_file() and (tmp_path / "prior" / "a.json").is_file()
+
+
+def test_a_folder_that_cannot_be_made_is_named_by_the_target(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for target in (tmp_path / "file" / "a.mid", tmp_path / "file" / "below" / "a.mid"):
+        with pytest.raises(OSError, match="exists|Not a directory") as caught, replacing(target):
+            pass
+        assert caught.value.filename == str(target)
+        with pytest.raises(NotebeamError, match=r"a\.mid: got '.*file, no folder', expected a folder to wri"):
+            check_writable(target)
 
 
 def test_errors_about_other_files_keep_their_name(tmp_path: Path) -> None:

@@ -238,9 +238,12 @@ def test_the_command_fine_tunes_and_goes_on(files: Path, folder_of_scales: Path)
         (["--count", "2000", "--steps", "1000"], "'2000 pieces of 1000 steps', expected 1000000 steps at"),
         (["--steps", "1000000000"], "steps: got 1000000000, expected an integer 1..1000000"),
         (["--tempo", "2"], "tempo: got 2.0, expected 4..1000"),
-        (["-o", "no/such/folder.mid"], "no/such/folder.mid: got 'no folder that can be written in'"),
+        (
+            ["-o", "scale.mid/a.mid"],
+            "scale.mid/a.mid: got 'scale.mid, no folder', expected a folder",
+        ),
         (["-o", "out.wav"], "--output: got 'out.wav', expected a path that ends in .mid"),
-        (["-o", "mine.mid"], "mine.mid: got 'a folder', expected the path of a file"),
+        (["-o", "mine.mid"], "mine.mid: got 'a folder', expected the name of a file"),
         (
             ["--continue", "scale.mid", "-o", "scale.mid"],
             "--output: got 'scale.mid', expected a name that is",
@@ -250,7 +253,7 @@ def test_the_command_fine_tunes_and_goes_on(files: Path, folder_of_scales: Path)
             ["--hold", "0.1"],
             "--hold: got 0.1, expected none: white.safetensors says itself how long keys sound",
         ),
-        (["--picture", "no/such.png"], "no/such.png: got"),
+        (["--picture", "scale.mid/such.png"], "scale.mid/such.png: got 'scale.mid, no folder'"),
         (["--picture", "out.mid"], "--picture: got 'out.mid', expected a path that ends in .png"),
         (["--continue", "scale.mid", "--picture", "scale.mid"], "--picture: got 'scale.mid', expected a"),
         (["--count", "2", "--picture", "out-1.mid"], "--picture: got 'out-1.mid', expected a path"),

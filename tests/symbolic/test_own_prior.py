@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +15,20 @@ from oracles_decoding import sparse_clips
 from safetensors.torch import load_file
 
 import notebeam as nb
+from symbolic.datasets.config import DataConfig
+from symbolic.datasets.splits import Splits
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.options import Beam
 from symbolic.errors import NotebeamError
+from symbolic.generation.sampling import SampleOptions, sample_steps
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes
 from symbolic.priors import registry
 from symbolic.priors.loading import load_prior
 from symbolic.priors.registry import build_prior, register_prior
+from symbolic.state import State
+from symbolic.training.config import TrainingConfig
+from symbolic.training.run import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = '''
@@ -197,6 +205,114 @@ def test_a_prior_of_torchs_own_layers_is_trained_by_its_seed_and_kept_with_its_s
             nb.decode(posteriorgram, prior, Beam(width=4))
     prior.add_module("within", torch.nn.LSTM(4, 4))
     nb.decode(posteriorgram, prior, Beam(width=4))
+
+
+@dataclass(frozen=True)
+class EvenOptions:
+    visible: int = 88
+
+
+class Even(nb.Prior):
+    """Every step is as likely as any other."""
+
+    def __init__(self, options: object = None) -> None:
+        super().__init__()
+        self.visible = 88
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def initial_state(self, n: int) -> State:
+        return {"last": torch.zeros(n, 4)}
+
+    def advance(self, state: State, step: torch.Tensor) -> State:
+        return state
+
+    def log_prob(self, state: State, candidates: torch.Tensor) -> torch.Tensor:
+        return self.weight + torch.zeros(candidates.shape[:2])
+
+    def sample(self, state: State, generator: torch.Generator, temperature: float = 1.0) -> torch.Tensor:
+        return torch.zeros(len(state["last"]), 88)
+
+
+WRONG = [
+    (
+        "log_prob",
+        lambda self, state, rows: rows.sum(1),
+        r"log_prob: got 'torch\.float32 \(2, 88\)', expected \(2, 3\), one number for each of candidates",
+    ),
+    ("log_prob", lambda self, state, rows: 0.0, r"log_prob: got 0\.0, expected \(2, 3\), one number"),
+    (
+        "advance",
+        lambda self, state, step: {"last": step},
+        r"advance: got \{'last': \(2, 88\)\}, expected \{'last': \(2, 4\)\}, as of initial_state\(2\)",
+    ),
+    ("advance", lambda self, state, step: None, r"advance: got None, expected \{'last': \(2, 4\)\}"),
+    (
+        "initial_state",
+        lambda self, n: {"last": torch.zeros(1, 4)},
+        r"initial_state\(2\): last: got 'torch\.float32 \(1, 4\)', expected a tensor of 2 rows",
+    ),
+    ("initial_state", lambda self, n: torch.zeros(n), r"initial_state\(2\): got .*, expected a dict of ten"),
+]
+
+
+@pytest.mark.parametrize(("method", "body", "message"), WRONG)
+def test_a_method_that_gives_another_shape_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, method: str, body: Any, message: str
+) -> None:
+    """In a search, a stream and a training run alike."""
+    plane = np.full((20, 88), 0.4, np.float32)
+    posteriorgram = nb.Posteriorgram(frame=plane, onset=plane, hop=0.02)
+    monkeypatch.setattr(registry, "PRIORS", dict(registry.PRIORS))
+    register_prior("even", EvenOptions, Even)
+    config = TrainingConfig(name="a", model="even", data=DataConfig(set="jsb"))
+    pieces = [np.zeros((5, 88), dtype=np.bool_)]
+    nb.decode(posteriorgram, Even(), Beam())
+    Run(config, Splits(pieces, pieces, []))
+    monkeypatch.setattr(Even, method, body)
+    with pytest.raises(NotebeamError, match=rf"^Even\.{message}"):
+        nb.decode(posteriorgram, Even(), Beam())
+    with pytest.raises(NotebeamError, match=rf"^Even\.{message}"):
+        nb.Stream(Even(), Beam(look_back=3))
+    with pytest.raises(NotebeamError, match=rf"^Even\.{message}"):
+        Run(config, Splits(pieces, pieces, []))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("visible", None, r"visible: got None, expected the number of keys, D"),
+        ("card", {"clock": {}}, r"card: got 'dict', expected a PriorCard, or None"),
+    ],
+)
+def test_a_prior_without_its_width_or_with_a_plain_dict_as_card_is_one_line(
+    name: str, value: object, message: str
+) -> None:
+    prior, plane = Even(), np.zeros((9, 88), np.float32)
+    setattr(prior, name, value)
+    with pytest.raises(NotebeamError, match=rf"^Even\.{message}"):
+        nb.decode(nb.Posteriorgram(plane, plane, hop=0.02), prior, Beam())
+    with pytest.raises(NotebeamError, match=rf"^Even\.{message}"):
+        nb.Stream(prior, Beam(look_back=3))
+
+
+def test_options_without_a_width_are_refused_where_they_are_registered() -> None:
+    @dataclass(frozen=True)
+    class Narrow:
+        units: int = 3
+
+    for options, got in ((dict, "dict"), (Narrow, "Narrow"), (EvenOptions(), "EvenOptions")):
+        with pytest.raises(NotebeamError, match=rf"register_prior\(options\): got '{got}', expected a datac"):
+            register_prior("even", options, Even)  # type: ignore[arg-type]
+    assert "even" not in registry.PRIORS
+
+
+def test_draws_of_another_shape_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sample_steps(Even(), SampleOptions(steps=3, count=2)).shape == (2, 3, 88)
+    monkeypatch.setattr(Even, "sample", lambda self, *given: torch.zeros(88))
+    with pytest.raises(
+        NotebeamError, match=r"Even\.sample: got 'torch\.float32 \(88,\)', expected \(2, 88\)"
+    ):
+        sample_steps(Even(), SampleOptions(steps=3, count=2))
 
 
 def test_names_of_the_package_are_not_taken_over() -> None:

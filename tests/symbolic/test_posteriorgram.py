@@ -182,6 +182,28 @@ def test_without_times_hop_and_first_are_checked(tmp_path: Path, key: str, value
         Posteriorgram.load(tmp_path / "bad.npz")
 
 
+def test_velocities_that_are_too_large_are_not_taken_for_logits() -> None:
+    plane = np.zeros((3, 88), np.float32)
+    with pytest.raises(NotebeamError, match=r"velocity frame 0 key 0: got 64\.0, .* MIDI velocity / 127"):
+        Posteriorgram(plane, plane, velocity=plane + 64, hop=0.02)
+
+
+def test_a_single_frame_needs_a_hop_and_the_message_says_so(tmp_path: Path) -> None:
+    frame, times = np.zeros((1, 88), np.float32), np.array([0.5])
+    for planes, got in ((frame, "1 frame"), (frame[:0], "no frames")):
+        with pytest.raises(
+            NotebeamError, match=rf"times: got '{got}', expected two or more, or `hop` beside"
+        ):
+            Posteriorgram.at_times(planes, times=times[: len(planes)])
+    one = Posteriorgram.at_times(frame, times=times, hop=0.02)
+    assert (one.hop, one.start, one.count) == (0.02, 0.5, 1)
+    with pytest.raises(NotebeamError, match=r"Posteriorgram\.hop: got 'fast', expected seconds > 0"):
+        Posteriorgram.at_times(frame, times=times, hop="fast")  # type: ignore[arg-type]
+    np.savez(tmp_path / "one.npz", frame=frame, times=times)
+    with pytest.raises(NotebeamError, match=r"one\.npz: times: got '1 frame', expected .*`hop` beside them"):
+        Posteriorgram.load(tmp_path / "one.npz")
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     for content in (b"", b"a text", b"RIFF" + bytes(1000)):
         (tmp_path / "bad.npz").write_bytes(content)
@@ -228,9 +250,10 @@ def test_a_posteriorgram_is_checked_where_it_is_made() -> None:
 
 def test_an_unwritable_target_is_named(tmp_path: Path) -> None:
     posteriorgram = Posteriorgram(**random_planes(1), hop=0.02)
-    with pytest.raises(FileNotFoundError) as caught:
-        posteriorgram.save(tmp_path / "missing" / "a.npz")
-    assert caught.value.filename == str(tmp_path / "missing" / "a.npz")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="exists") as caught:
+        posteriorgram.save(tmp_path / "file" / "a.npz")
+    assert caught.value.filename == str(tmp_path / "file" / "a.npz")
 
 
 def test_what_other_systems_have_is_taken(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -191,10 +192,32 @@ def test_a_damaged_card_is_one_line(tmp_path: Path, change: dict[str, object], m
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("clock", "message"),
+    [
+        ({}, r"PriorCard\.clock\.kind: got None, expected one of frames, beats, steps"),
+        (None, r"PriorCard\.clock: got None, expected a table with the key kind"),
+        ({"kind": "frames"}, r"PriorCard\.clock\.hop: got None, expected seconds"),
+        ({"kind": "beats"}, r"PriorCard\.clock\.divisions: got None, expected steps a beat"),
+    ],
+)
+def test_a_card_made_by_hand_says_what_its_clock_lacks(clock: Any, message: str) -> None:
+    about = {"data": "", "licence": "", "command": ""}
+    with pytest.raises(NotebeamError, match=message):
+        PriorCard(name="a", model="b", options={}, visible=88, clock=clock, plane="struck", **about)
+
+
 def test_only_a_prior_is_saved(tmp_path: Path) -> None:
     with pytest.raises(NotebeamError, match=r"save_prior\(prior\): got 'lstm-nade/jsb', expected a Prior"):
         save_prior("lstm-nade/jsb", tmp_path / "a.safetensors")  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
+
+
+def test_weights_are_not_saved_where_their_card_cannot_lie(tmp_path: Path) -> None:
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(NotebeamError, match=r"save_prior\(path\) .*a\.json: got 'a folder', expected the na"):
+        save_prior(load_prior("lstm-nade/jsb"), tmp_path / "a.safetensors")
+    assert not (tmp_path / "a.safetensors").exists()
 
 
 def test_weights_that_are_not_finite_are_refused_on_loading(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_an_rbm_shows_its_spread(files: Path, capsys: pytest.CaptureFixture[str]
         (["empty.mid"], "empty.mid: got 'no notes', expected a MIDI file with notes of a piano"),
         (["absent.mid"], "absent.mid"),
         (["scale.mid", "--transpose", "up"], "--transpose: got 'up', expected semitones, or auto"),
-        (["scale.mid", "--picture", "no/such/folder.png"], "no/such/folder.png"),
+        (["scale.mid", "--picture", "scale.mid/a.png"], "scale.mid/a.png"),
         (["white.json"], "white.json: got b'{"),
     ],
 )

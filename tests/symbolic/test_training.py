@@ -233,6 +233,29 @@ def test_a_checkpoint_older_than_an_option_goes_on(tmp_path: Path) -> None:
         run(tmp_path, resume=True)
 
 
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_a_run_does_not_go_on_with_other_pieces(tmp_path: Path, part: str) -> None:
+    """As many, and as long; a checkpoint of before the pieces were written down goes on."""
+    run(tmp_path)
+    path, output = tmp_path / "checkpoint.safetensors", tmp_path / "w.safetensors"
+    old, *others = getattr(SPLITS, part)
+    other = replace(SPLITS, **{part: [~old, *others]})
+    wrong = r"checkpoint\.safetensors: contents of the pieces: got 'sha256 \w{64}', expected 'sha256 "
+    with pytest.raises(NotebeamError, match=wrong):
+        train(CONFIG, other, tmp_path, output=output, command="", resume=True, log=silent)
+    tensors, metadata = read_tensors(path, "a checkpoint")
+    config = json.loads(metadata["config"])
+    del config["contents of the pieces"]
+    write_tensors(path, tensors, metadata | {"config": json.dumps(config)})
+    train(CONFIG, other, tmp_path, output=output, command="", resume=True, log=silent)
+
+
+def test_the_same_music_has_the_same_digest_whatever_it_was_read_from() -> None:
+    played = [Notes.make([0.0, onset], [1.0, 2.0], [60, 64], [80, 80]) for onset in (0.5, 0.5, 0.6)]
+    digests = [Splits([piece], SPLITS.valid, []).digest for piece in played]
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_a_run_begins_with_the_weights_of_init(tmp_path: Path) -> None:
     weights = run(tmp_path)
     config = replace(CONFIG, init=str(weights))
@@ -261,10 +284,20 @@ def test_a_run_that_never_scores_a_number_is_one_line(
         run(tmp_path)
 
 
-def test_a_name_that_weights_cannot_have_is_refused_before_training(tmp_path: Path) -> None:
+def test_weights_that_cannot_be_written_are_refused_before_training(tmp_path: Path) -> None:
     with pytest.raises(NotebeamError, match=r"--output: got '.*/w\.pt', expected a path that ends in"):
         train(CONFIG, SPLITS, tmp_path, output=tmp_path / "w.pt", command="", resume=False, log=silent)
     assert not list(tmp_path.iterdir())
+    (tmp_path / "w.json").mkdir()  # where the card would lie
+    (tmp_path / "file").touch()
+    for name, got in (
+        ("w", r"w\.json: got 'a folder'"),
+        ("file/w", r"file/w\.safetensors: got '.*, no fold"),
+    ):
+        output = tmp_path / f"{name}.safetensors"
+        with pytest.raises(NotebeamError, match=rf"--output .*{got}"):
+            train(CONFIG, SPLITS, tmp_path / "run", output=output, command="", resume=False, log=silent)
+    assert not (tmp_path / "run").exists()
 
 
 def test_resuming_without_a_checkpoint_or_with_a_text_file_is_refused(tmp_path: Path) -> None:

@@ -155,6 +155,9 @@ def test_bad_settings_are_one_line(tmp_path: Path, change: dict[str, Any], messa
     (tmp_path / "s.json").write_text("[1, 2]")
     with pytest.raises(NotebeamError, match=r"s\.json: got 'list', expected a JSON file"):
         read_settings(tmp_path / "s.json")
+    (tmp_path / "s.json").write_text('{"temperature": 1.5}')
+    with pytest.raises(NotebeamError, match=r"s\.json: got 'no kind in it', expected a JSON file"):
+        read_settings(tmp_path / "s.json")
 
 
 def test_the_command_refuses_what_does_not_go_together(
