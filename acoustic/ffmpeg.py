@@ -28,6 +28,7 @@ FORMATS = (
 LARGEST_BLOCK = 256 << 20  # bytes that ffmpeg may ask for at once
 LONGEST_COMPLAINT = 65_536  # bytes at the end of all that it writes
 SECONDS = 10.0  # of a block
+NO_AUDIO = "does not contain any stream"  # what ffmpeg says of its output for a video without sound
 # What ffmpeg says about timestamps concerns nobody who reads samples.
 HARMLESS = (
     "non monotonically increasing dts",
@@ -77,6 +78,8 @@ def blocks(
                     break
         complaint = _complaint(complaints).replace(f"{url}: ", "")
     if process.returncode and not found:
+        if NO_AUDIO in complaint:
+            complaint = "no audio in it"
         reason = "; ".join([*faults, complaint or f"ffmpeg exit code {process.returncode}"])
         raise NotebeamError(str(path), reason, "a recording that ffmpeg can decode")
     if complaint or (process.returncode and not ended):

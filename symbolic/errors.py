@@ -10,7 +10,7 @@ from contextlib import contextmanager
 LONGEST_VALUE = 300  # characters of a value in a message
 # Of its other two parts, which may hold names from a file: the beginning and the end are shown.
 LONGEST_PLACE = 1000
-LONGEST_EXPECTED = 600
+LONGEST_EXPECTED = 1000  # room for the names of all priors
 
 
 class NotebeamError(ValueError):

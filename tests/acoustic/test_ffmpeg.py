@@ -107,3 +107,19 @@ def test_the_complaint_is_the_line_and_not_how_often_it_came(tmp_path: Path) -> 
         assert ffmpeg._complaint(file) == "invalid element"
         file.write(b"[au @ 0x5] Queue input is backward in time\n    Last message repeated 2 times\n")
         assert ffmpeg._complaint(file) == "invalid element"
+
+
+def test_a_video_without_sound_has_no_audio_in_it(tmp_path: Path) -> None:
+    words = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        "color=black:s=64x64:d=1",
+        str(tmp_path / "mute.mp4"),
+    ]
+    assert os.spawnvp(os.P_WAIT, "ffmpeg", words) == 0
+    with pytest.raises(NotebeamError, match=r"mute\.mp4: got 'no audio in it', expected a recording"):
+        read_audio(tmp_path / "mute.mp4")
