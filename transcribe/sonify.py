@@ -17,7 +17,7 @@ from symbolic.files import replacing
 from symbolic.notes import Notes
 from symbolic.pitch import hertz
 from symbolic.posteriorgram import Posteriorgram
-from transcribe.sound_files import opened
+from transcribe.sound_files import blocks_to_hear, opened
 
 Samples = npt.NDArray[np.float32]
 
@@ -49,8 +49,6 @@ def write_sound(
     """
     import soundfile
 
-    from acoustic.audio import read_blocks
-
     start = posteriorgram.start
     stop = start + posteriorgram.hop * (posteriorgram.count + 1)
     end = max(stop, float(notes.offset.max(initial=0.0)) + RELEASE)
@@ -58,8 +56,7 @@ def write_sound(
     channels = 1 if recording is None else 2
     original: Iterator[Samples] = iter(())
     if recording is not None:
-        # The damage was reported when it was transcribed.
-        original = read_blocks(recording, start, stop, RATE_HZ, damage=lambda fault: None)
+        original = blocks_to_hear(recording, start, stop, RATE_HZ)
     kind = "WAV" if 2 * channels * count < LARGEST_WAV else "RF64"
     with (
         replacing(path) as temporary,

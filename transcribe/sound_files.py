@@ -1,4 +1,4 @@
-"""Files that soundfile writes, on a disk that may be full.
+"""Files to listen to: the recording that goes into them, and soundfile, which writes them, on a full disk.
 
 Is: what the system refuses, as the OSError that it is. By itself soundfile says "internal error", or, of the
 bytes that it writes at the end, nothing.
@@ -9,6 +9,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
+
+from acoustic.audio import Samples, read_blocks
+
+
+def blocks_to_hear(recording: Path, start: float, stop: float | None, rate_hz: int) -> Iterator[Samples]:
+    """Mono blocks (S,) as of `read_blocks`, softer as a whole where samples go over full scale.
+
+    Files of floats may do so, and would be clipped. It is read twice, since nothing tells its peak before.
+    Of a cut or damaged recording, what is there; the damage was reported when it was transcribed.
+    """
+
+    def blocks() -> Iterator[Samples]:
+        return read_blocks(recording, start, stop, rate_hz, damage=lambda fault: None)
+
+    peak = max((float(np.abs(block).max(initial=0.0)) for block in blocks()), default=0.0)
+    gain = np.float32(1.0 / max(1.0, peak))
+    return (block * gain for block in blocks())
 
 
 class Target:

@@ -140,6 +140,13 @@ def test_the_recording_inside_is_in_time(tmp_path: Path) -> None:
     assert loud[0] == pytest.approx(0.5, abs=0.003) and loud[-1] == pytest.approx(0.55, abs=0.003)
 
 
+def test_a_recording_over_full_scale_is_softer_in_the_page(tmp_path: Path) -> None:
+    samples = 4.0 * np.sin(2 * np.pi * 440 * np.arange(32_000) / 16_000)
+    soundfile.write(tmp_path / "loud.wav", samples, 16_000, subtype="FLOAT")
+    write_page(tmp_path / "p.html", silent(2.0), MUSIC, "x", tmp_path / "loud.wav")
+    assert np.abs(audio_of(tmp_path / "p.html")[0]).max() == pytest.approx(1.0, abs=0.1)
+
+
 def test_a_long_recording_lies_beside_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "LONGEST_INSIDE", 3.0)
     source = clicks(tmp_path / "a.wav", 1.5)

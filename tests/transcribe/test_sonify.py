@@ -91,3 +91,12 @@ def test_the_recording_is_left_and_in_time(
     assert not left[2 * RATE_HZ :].any()
     assert np.argmax(np.abs(right) > 1e-3) == pytest.approx(RATE_HZ, abs=200)
     assert len(left) / RATE_HZ == pytest.approx(2.5 + sonify.RELEASE, abs=0.001)
+
+
+def test_a_recording_over_full_scale_is_made_softer_and_not_clipped(tmp_path: Path) -> None:
+    samples = 3.0 * np.sin(2 * np.pi * 440 * np.arange(2 * RATE_HZ) / RATE_HZ)
+    samples[:RATE_HZ] /= 3  # it is known for all of it how loud it gets
+    soundfile.write(tmp_path / "loud.wav", samples, RATE_HZ, subtype="FLOAT")
+    write_sound(tmp_path / "s.wav", silent(2.0), Notes.empty(), tmp_path / "loud.wav")
+    left = soundfile.read(tmp_path / "s.wav")[0][: len(samples), 0]
+    np.testing.assert_allclose(left, samples / 3, atol=1e-3)

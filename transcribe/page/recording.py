@@ -9,8 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-from acoustic.audio import read_blocks
-from transcribe.sound_files import Target
+from transcribe.sound_files import Target, blocks_to_hear
 
 RATE_HZ = 32_000
 # soundfile's scale for the bit rate, 0..1: this is 64 kbit/s at 32 kHz, 8 kB a second.
@@ -19,8 +18,6 @@ COMPRESSION = 0.88
 
 def write_mp3(source: Path, target: BinaryIO | Target, start: float, stop: float | None) -> None:
     """The recording from `start` to `stop` seconds (None: its end) as MP3, in bounded memory.
-
-    Of a cut or damaged recording, what is there; the damage was reported when it was transcribed.
 
     Raises:
         NotebeamError: as of `acoustic.audio.read_blocks`.
@@ -37,5 +34,5 @@ def write_mp3(source: Path, target: BinaryIO | Target, start: float, stop: float
         bitrate_mode="CONSTANT",  # so that browsers find a time in it without reading all before it
         compression_level=COMPRESSION,
     ) as file:
-        for block in read_blocks(source, start, stop, RATE_HZ, damage=lambda fault: None):
+        for block in blocks_to_hear(source, start, stop, RATE_HZ):
             file.write(block)
