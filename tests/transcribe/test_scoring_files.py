@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from symbolic.drums import Strokes, write_drums
 from symbolic.errors import NotebeamError
 from symbolic.midi_writing import write_midi
 from symbolic.notes import Notes, read_csv, write_csv, write_tsv
@@ -159,6 +160,22 @@ def test_nothing_is_left_out_in_silence(tmp_path: Path, capsys: pytest.CaptureFi
     assert lines[1].endswith(f"missing.tsv: no estimate named missing in {estimate}")
     assert "a.mid: got b'no M'" in lines[2]
     assert lines[3] == "scoring: 3 not scored, the mean is without them"
+
+
+def test_a_reference_without_notes_of_a_piano_is_a_notice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference, estimate = folders(tmp_path)
+    for name in ("drums", "nothing"):
+        write_csv(estimate / f"{name}.csv", ESTIMATE)
+    write_drums(reference / "drums.mid", Strokes(np.array([0.0]), np.array([36]), np.array([90])))
+    write_tsv(reference / "nothing.tsv", Notes.empty())
+    write_csv(estimate / "part" / "b.v2.csv", Notes.empty())  # a transcription that found none is no notice
+    assert main([str(reference), str(estimate)]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        f"scoring: notice: {reference / name}: no notes of a piano (drums are none); its scores are 0"
+        for name in ("drums.mid", "nothing.tsv")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from symbolic.console import is_out_of_memory, outcome
+from symbolic.console import is_out_of_memory, outcome, say
 from symbolic.errors import NotebeamError
-from transcribe.scoring import FORMATS, Scores, mean, score
+from transcribe.scoring import FORMATS, Scores, mean, read_notes, score
 
+PROGRAM = "scoring"
 SHOWN = {  # columns of the table
     "onset_precision": "onset P",
     "onset_recall": "onset R",
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; exit code 1 if something was not scored."""
     args = build_parser().parse_args(argv)
     ends: list[int] = []
-    return outcome("scoring", lambda: ends.append(_run(args))) or ends[0]
+    return outcome(PROGRAM, lambda: ends.append(_run(args))) or ends[0]
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -64,6 +65,8 @@ def _run(args: argparse.Namespace) -> int:
     for name, (reference, estimate) in pairs.items():
         try:
             scores[name] = score(reference, estimate, pedal=args.pedal)
+            if not scores[name].onset_recall and not len(read_notes(reference, args.pedal)):
+                say(PROGRAM, f"notice: {reference}: no notes of a piano (drums are none); its scores are 0")
         except (NotebeamError, OSError) as error:
             failures.append(str(error))
         except (MemoryError, RuntimeError) as error:
@@ -71,11 +74,11 @@ def _run(args: argparse.Namespace) -> int:
                 raise
             failures.append(f"{estimate}: not enough memory to compare it with {reference}")
     for failure in failures:
-        print(f"scoring: {failure}", file=sys.stderr)
+        say(PROGRAM, failure)
     if scores:
         print(as_json(scores, args.pedal) if args.json else as_table(scores, args.pedal), flush=True)
     if scores and failures:
-        print(f"scoring: {len(failures)} not scored, the mean is without them", file=sys.stderr)
+        say(PROGRAM, f"{len(failures)} not scored, the mean is without them")
     return 1 if failures else 0
 
 
