@@ -198,7 +198,7 @@ def check_writable(path: Path, place: str = "") -> None:
     if os.path.exists(path) and not os.path.isfile(path):
         got = "a folder" if os.path.isdir(path) else "a pipe or device"
         raise NotebeamError(place, got, "the name of a file")
-    folder = path.parent
+    folder = Path(os.path.realpath(path)).parent  # a link is followed
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
     if not os.path.isdir(folder):

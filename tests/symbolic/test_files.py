@@ -137,3 +137,15 @@ with replacing({str(tmp_path / "a.mid")!r}) as temporary:
         assert len(list(tmp_path.iterdir())) == 2
         remove_marked("0123", [tmp_path / "a.mid", tmp_path / "missing" / "a.csv"])
         assert list(tmp_path.iterdir()) == [other]
+
+
+def test_a_link_into_a_missing_folder_is_followed_there(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").symlink_to(tmp_path / "missing" / "b.txt")
+    check_writable(tmp_path / "a.txt")
+    with replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    assert (tmp_path / "missing" / "b.txt").read_text() == "whole" and (tmp_path / "a.txt").is_symlink()
+    (tmp_path / "file").touch()
+    (tmp_path / "c.txt").symlink_to(tmp_path / "file" / "d.txt")
+    with pytest.raises(NotebeamError, match=r"file, no folder"):
+        check_writable(tmp_path / "c.txt")
