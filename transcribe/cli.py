@@ -107,7 +107,11 @@ def _run(args: argparse.Namespace, way: Way) -> int:
         done, count = len(wanted_jobs) - len(jobs), len(wanted_jobs)
         _say(f"{done} of {count} inputs are done already and left as they are")
     ends = [_reported(_refused(failure), None, report, args) for failure in failures]
-    ends += _all_done(jobs, transcriber, report, args, way)
+    try:
+        ends += _all_done(jobs, transcriber, report, args, way)
+    except NotebeamError as error:  # there is nothing that does them
+        _say(str(error))
+        return USAGE
     failed_count, count = ends.count(End.FAILED), len(wanted_jobs) + len(failures)
     if 0 < failed_count < count:
         _say(f"{failed_count} of {count} inputs failed, the others are written")

@@ -130,6 +130,17 @@ def test_a_cluster_that_is_lost_fails_what_is_left(tmp_path: Path, monkeypatch: 
     ]
 
 
+@pytest.mark.parametrize(("address", "reason"), [("auto", "Could not find any"), ("here", "Invalid address")])
+def test_a_cluster_that_is_none_is_one_line(tmp_path: Path, address: str, reason: str) -> None:
+    pytest.importorskip("ray", reason="the extra `archive` is not installed")
+    ideal(MUSIC).save(tmp_path / "a.npz")
+    done = run(tmp_path / "a.npz", "--address", address, *QUICK)
+    assert done.returncode == 2
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("transcribe: "))
+    assert line.startswith(f"transcribe: --address {address}: got '{reason}")
+    assert "Traceback" not in done.stderr
+
+
 def test_an_actor_without_models_fails_its_jobs_alone(tmp_path: Path) -> None:
     """As on a machine that lacks the file that `--model` names."""
     args = build_parser("archive", "", "").parse_args(

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 ROUNDS = 2  # over those that failed
 TRIES = 3  # of a job whose process dies
 # Ray's own lines are for those who look after a cluster; of a local one, the work is no background job.
-SETTINGS = {"RAY_worker_niceness": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_LOG_LEVEL": "CRITICAL"}
+# A cluster that does not answer is asked three times, two minutes, not twenty times.
+SETTINGS = {
+    "RAY_worker_niceness": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DATA_LOG_LEVEL": "CRITICAL",
+    "RAY_NUM_REDIS_GET_RETRIES": "3",
+}
 
 
 class Actor:
@@ -62,6 +68,9 @@ def outcomes(jobs: Sequence[Job], args: argparse.Namespace, count: int | None) -
     """What became of the jobs, in the order in which they end; what fails is tried again at the end.
 
     count: actors; None: one for each core of the cluster, or each GPU with `--device cuda`.
+
+    Raises:
+        NotebeamError: there is no such cluster.
     """
     if not jobs:
         return
@@ -111,14 +120,23 @@ def one_round(jobs: Sequence[Job], args: argparse.Namespace, count: int | None) 
 
 
 def start_ray(args: argparse.Namespace, count: int | None) -> None:
-    """Join the cluster of `--address` or RAY_ADDRESS, or start Ray here until this process ends."""
+    """Join the cluster of `--address` or RAY_ADDRESS, or start Ray here until this process ends.
+
+    Raises:
+        NotebeamError: there is no such cluster.
+    """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     import ray
 
     options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False, "ignore_reinit_error": True}
     if args.address is not None or "RAY_ADDRESS" in os.environ:
-        ray.init(address=args.address, **options)
+        given = f"RAY_ADDRESS {os.environ.get('RAY_ADDRESS')}"
+        place = given if args.address is None else f"--address {args.address}"
+        try:
+            ray.init(address=args.address, **options)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise NotebeamError(place, str(error), "the address of a cluster that is up") from error
     else:
         ray.init(num_cpus=count, include_dashboard=False, **options)
     context = ray.data.DataContext.get_current()
