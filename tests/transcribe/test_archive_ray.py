@@ -35,10 +35,12 @@ cat {folder}/sound.au
 """
 
 
-def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+def run(
+    *words: str | Path, start: Sequence[str] = ("-m", "transcribe.archive")
+) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, without any cluster that there may be."""
     without = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    command = [sys.executable, "-m", "transcribe.archive", *map(str, words)]
+    command = [sys.executable, *start, *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, env=without, timeout=540)
 
 
@@ -130,6 +132,34 @@ def test_a_cluster_that_is_lost_fails_what_is_left(tmp_path: Path, monkeypatch: 
     ]
 
 
+def test_relative_paths_are_those_of_the_command(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra `archive` is not installed")
+    ideal(MUSIC).save(tmp_path / "a.npz")
+    # Ray is up already, begun in another folder.
+    program = f"""
+import os, sys, ray
+ray.init("local", num_cpus=1, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+os.chdir({str(tmp_path)!r})
+from transcribe.archive.__main__ import main
+sys.exit(main())
+"""
+    done = run("a.npz", "-o", "out", *QUICK, start=["-c", program])
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "a.mid").exists()
+
+
+def test_a_folder_that_another_machine_lacks_is_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra `archive` is not installed")
+    before = Path.cwd()
+    actor = actors.Actor(build_parser().parse_args(QUICK), str(tmp_path / "gone"))
+    assert Path.cwd() == before
+    outcome = pickle.loads(
+        actor({"job": pickle.dumps(Job(source=Path("a.npz"), midi=tmp_path / "a.mid"))})["outcome"]
+    )
+    assert outcome.errors[0].startswith(f"a.npz: got 'no folder {tmp_path / 'gone'} on ")
+    assert not actors.is_relative(Job(source=Path("s3:/bucket/a.npz"), midi=tmp_path / "a.mid"))
+
+
 @pytest.mark.parametrize(("address", "reason"), [("auto", "Could not find any"), ("here", "Invalid address")])
 def test_a_cluster_that_is_none_is_one_line(tmp_path: Path, address: str, reason: str) -> None:
     pytest.importorskip("ray", reason="the extra `archive` is not installed")
@@ -147,7 +177,7 @@ def test_an_actor_without_models_fails_its_jobs_alone(tmp_path: Path) -> None:
         ["a.wav", "--model", str(tmp_path / "gone.safetensors")]
     )
     threads = torch.get_num_threads()
-    answer = actors.Actor(args)(
+    answer = actors.Actor(args, str(tmp_path))(
         {"job": pickle.dumps(Job(source=tmp_path / "a.wav", midi=tmp_path / "a.mid"))}
     )
     torch.set_num_threads(threads)

@@ -11,13 +11,14 @@ import os
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from platform import node
 from typing import TYPE_CHECKING, Any
 
 from symbolic.errors import NotebeamError
 from transcribe.archive.places import staged
 from transcribe.outputs import Job
 from transcribe.report import End, Outcome
-from transcribe.stores import name_of
+from transcribe.stores import name_of, uri_of
 from transcribe.threads import wait_passively
 
 if TYPE_CHECKING:
@@ -36,10 +37,15 @@ SETTINGS = {
 
 
 class Actor:
-    """A process with models of its own and one thread."""
+    """A process with models of its own and one thread, in the folder of the command, for relative paths."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
+    def __init__(self, args: argparse.Namespace, folder: str) -> None:
         wait_passively()
+        self.missing: str | None = None
+        try:
+            os.chdir(folder)
+        except OSError:
+            self.missing = folder
         import torch
 
         torch.set_num_threads(args.threads or 1)
@@ -58,6 +64,9 @@ class Actor:
 
         job: Job = pickle.loads(row["job"])
         try:
+            if self.missing is not None and is_relative(job):
+                expected = "it on all machines, or whole paths"
+                raise NotebeamError(name_of(job.source), f"no folder {self.missing} on {node()}", expected)
             outcome = staged(job, lambda here: transcribe_one(here, self.transcriber, self.args, bar=False))
         except (NotebeamError, OSError) as error:
             outcome = failed(job, str(error))
@@ -109,7 +118,7 @@ def one_round(jobs: Sequence[Job], args: argparse.Namespace, count: int | None) 
     rows = ray.data.from_items([{"job": pickle.dumps(job)} for job in jobs], override_num_blocks=len(jobs))
     found = rows.map(
         Actor,
-        fn_constructor_args=(args,),
+        fn_constructor_args=(args, os.getcwd()),
         compute=ray.data.ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=1),
         num_cpus=1,
         num_gpus=1 if kind == "GPU" else None,
@@ -142,6 +151,12 @@ def start_ray(args: argparse.Namespace, count: int | None) -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # a job that is given up ends no other
+
+
+def is_relative(job: Job) -> bool:
+    """Whether it has a path of this machine's that depends on the working folder."""
+    paths = (path for path in (job.source, *job.outputs) if uri_of(path) is None)
+    return not all(path.is_absolute() for path in paths)
 
 
 def reason_of(error: Exception) -> str:
