@@ -1,5 +1,6 @@
 """The command over a local Ray: the same bytes, and workers that die."""
 
+import argparse
 import json
 import os
 import pickle
@@ -158,6 +159,18 @@ def test_a_folder_that_another_machine_lacks_is_one_line(tmp_path: Path) -> None
     )
     assert outcome.errors[0].startswith(f"a.npz: got 'no folder {tmp_path / 'gone'} on ")
     assert not actors.is_relative(Job(source=Path("s3:/bucket/a.npz"), midi=tmp_path / "a.mid"))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")  # of defaults of its own
+def test_without_an_address_ray_is_started_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="the extra `archive` is not installed")
+    given: dict[str, object] = {}
+    monkeypatch.setattr(ray, "init", lambda **options: given.update(options))
+    monkeypatch.setattr(actors, "SETTINGS", {})
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    actors.start_ray(argparse.Namespace(address=None), 2)
+    # Left out, it is the cluster that was last started on this machine.
+    assert given["address"] == "local" and given["num_cpus"] == 2
 
 
 @pytest.mark.parametrize(("address", "reason"), [("auto", "Could not find any"), ("here", "Invalid address")])

@@ -147,7 +147,8 @@ def start_ray(args: argparse.Namespace, count: int | None) -> None:
         except (OSError, ValueError, RuntimeError) as error:
             raise NotebeamError(place, str(error), "the address of a cluster that is up") from error
     else:
-        ray.init(num_cpus=count, include_dashboard=False, **options)
+        # "local", since Ray would otherwise join what was last started on this machine, if it is up or not.
+        ray.init(address="local", num_cpus=count, include_dashboard=False, **options)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # a job that is given up ends no other
