@@ -279,7 +279,8 @@ def check_apart(jobs: Sequence[Job], report: Path | None, read: Mapping[str, Pat
     if report is not None:
         sources = {_real(job.source): f"the input {job.source}" for job in jobs}
         written = {target: f"an output of {job.source}" for target, (_, job) in outputs.items()}
-        other = (owners | sources | written).get(_real(report))
+        folders = {folder: "a folder of outputs" for target in outputs for folder in target.parents}
+        other = (folders | owners | sources | written).get(_real(report))
         if other is not None:
             raise NotebeamError(f"--report {report}", other, "a name of its own")
 

@@ -91,6 +91,7 @@ def test_processes_run_no_modules_of_the_working_folder(tmp_path: Path) -> None:
     [
         (["-o", "notes.mid", "--report", "notes.mid"], "--report notes.mid: got 'an output of p.npz'"),
         (["--report", "p.npz"], "--report p.npz: got 'the input p.npz', expected a name of its own"),
+        (["-o", "out", "--report", "out"], "--report out: got 'a folder of outputs', expected"),
         (["--beats", "b.csv", "--csv", "b.csv"], "b.csv: got 'an output of p.npz and --beats'"),
         (["--beats", "b.csv", "--report", "b.csv"], "--report b.csv: got '--beats', expected"),
     ],
