@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from symbolic.errors import NotebeamError
+from symbolic.errors import NotebeamError, one_line
 from symbolic.files import open_file
 from transcribe.stores import name_of, state_of
 
@@ -69,6 +69,12 @@ class Outcome:
         return (
             f"{self.source} -> {self.output}: {found} ({self.seconds:.1f} s of music in {self.elapsed:.1f} s)"
         )
+
+
+def beginning(source: str, line: str) -> str:
+    """An error's line that begins with the input that it is of, which those that are about it do."""
+    name = one_line(source)
+    return line if line.startswith((f"{name}:", f"{name} ")) else f"{source}: {line}"
 
 
 class Report:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
 def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace, *, bar: bool) -> Outcome:
     """Do one input and write its files; whatever goes wrong is one line, and costs this input alone."""
     from symbolic.errors import NotebeamError
-    from transcribe.report import Outcome
+    from transcribe.report import Outcome, beginning
 
     begin, state = time.monotonic(), state_of(job.source)
     faults: list[NotebeamError] = []
@@ -51,8 +51,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
         if args.debug:
             traceback.print_exc()
         is_expected = isinstance(error, NotebeamError | OSError)
-        line = str(error) if is_expected else _unexpected(error)
-        line = line if str(job.source) in line else f"{job.source}: {line}"
+        line = beginning(str(job.source), str(error) if is_expected else _unexpected(error))
         elapsed = time.monotonic() - begin
         return Outcome(source=str(job.source), end=End.FAILED, errors=(line,), elapsed=elapsed, state=state)
     notes, posteriorgram, beats = result.notes, result.posteriorgram, result.beats

@@ -390,3 +390,22 @@ def test_the_module_runs_as_the_command_does(music: Path) -> None:
 def test_a_name_with_a_line_break_stays_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "two\nlines.wav")]) == 1
     assert "two\\nlines.wav" in complaint(capsys)
+
+
+def test_a_failure_names_its_input_once(
+    music: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = music / "two\nlines.npz"
+    broken.write_bytes(b"no arrays")
+    assert main([str(broken)]) == 1
+    assert complaint(capsys).count("lines.npz") == 1
+
+    def full(path: Path, notes: Notes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.chdir(music)
+    monkeypatch.setattr("symbolic.notes.write_csv", full)
+    assert main(["music.npz", "--csv", "music.npz.csv"]) == 1  # a name that holds the input's
+    assert complaint(capsys).startswith(
+        "transcribe: music.npz: [Errno 28] No space left on device: 'music.npz.csv'"
+    )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from symbolic.errors import NotebeamError
 from transcribe.archive.places import staged
 from transcribe.outputs import Job
-from transcribe.report import End, Outcome
+from transcribe.report import End, Outcome, beginning
 from transcribe.stores import name_of, uri_of
 from transcribe.threads import wait_passively
 
@@ -178,5 +178,4 @@ def died(source: str) -> str:
 def failed(job: Job, reason: str) -> Outcome:
     """A job that came to nothing, for a reason that names its recording or is made to."""
     source = name_of(job.source)
-    line = reason if source in reason else f"{source}: {reason}"
-    return Outcome(source=source, end=End.FAILED, errors=(line,))
+    return Outcome(source=source, end=End.FAILED, errors=(beginning(source, reason),))
