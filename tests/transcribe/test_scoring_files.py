@@ -162,6 +162,23 @@ def test_nothing_is_left_out_in_silence(tmp_path: Path, capsys: pytest.CaptureFi
     assert lines[3] == "scoring: 3 not scored, the mean is without them"
 
 
+def test_links_are_followed_and_those_to_nothing_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in folders(tmp_path):
+        (folder / "part").rename(tmp_path / f"{folder.name} elsewhere")
+        (folder / "part").symlink_to(tmp_path / f"{folder.name} elsewhere")
+        (folder / "gone.mid").symlink_to("nothing.mid")
+        (folder / "._a.mid").touch()  # macOS leaves it beside a.mid on foreign disks
+    assert main([str(tmp_path / "reference"), str(tmp_path / "estimate"), "--json"]) == 1
+    printed = capsys.readouterr()
+    assert [row["file"] for row in json.loads(printed.out)["files"]] == ["a", "part/b.v2"]
+    assert printed.err.splitlines()[:2] == [
+        f"scoring: {tmp_path / name / 'gone.mid'}: got 'a link to nothing', expected a file of notes"
+        for name in ("estimate", "reference")
+    ]
+
+
 def test_a_reference_without_notes_of_a_piano_is_a_notice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

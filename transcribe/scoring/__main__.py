@@ -3,12 +3,13 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from symbolic.console import is_out_of_memory, outcome, say
 from symbolic.errors import NotebeamError
+from symbolic.folders import walk
 from transcribe.scoring import FORMATS, Scores, mean, read_notes, score
 
 PROGRAM = "scoring"
@@ -95,10 +96,11 @@ def paired(reference: Path, estimate: Path) -> tuple[dict[str, tuple[Path, Path]
         raise NotebeamError(f"{reference}, {estimate}", "a file and a folder", "two files or two folders")
     if not reference.is_dir():
         return {estimate.name: (reference, estimate)}, []
-    references, estimates = _by_name(reference), _by_name(estimate)
+    failures: list[str] = []
+    references, estimates = (_by_name(folder, failures.append) for folder in (reference, estimate))
     if not references:
         raise NotebeamError(str(reference), "no notes in it", f"files of {', '.join(FORMATS)}")
-    failures = [
+    failures += [
         f"{references[name]}: no estimate named {name} in {estimate}"
         for name in references.keys() - estimates.keys()
     ]
@@ -111,15 +113,17 @@ def paired(reference: Path, estimate: Path) -> tuple[dict[str, tuple[Path, Path]
     )
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
+def _by_name(folder: Path, fault: Callable[[str], None]) -> dict[str, Path]:
     """Files of notes in a folder and its subfolders, by their place in it without the ending."""
     files: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in FORMATS and path.is_file():
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            if name in files:
-                raise NotebeamError(str(path), f"beside {files[name].name}", "one file of each name")
-            files[name] = path
+    found = walk(folder, lambda path: path.suffix.lower() in FORMATS, kind="a file of notes")
+    for failure in found.failures:
+        fault(str(failure))
+    for path in found.files:
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in files:
+            raise NotebeamError(str(path), f"beside {files[name].name}", "one file of each name")
+        files[name] = path
     return files
 
 
