@@ -162,6 +162,14 @@ def test_nothing_is_left_out_in_silence(tmp_path: Path, capsys: pytest.CaptureFi
     assert lines[3] == "scoring: 3 not scored, the mean is without them"
 
 
+def test_a_name_with_a_line_break_is_one_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "two\nlines.tsv"
+    write_tsv(path, PLAYED)
+    assert main([str(path), str(path)]) == 0
+    header, row, _ = capsys.readouterr().out.splitlines()
+    assert row.startswith("two\\nlines.tsv  ") and len(row) == len(header)
+
+
 def test_links_are_followed_and_those_to_nothing_are_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from symbolic.console import is_out_of_memory, outcome, say
-from symbolic.errors import NotebeamError
+from symbolic.errors import NotebeamError, one_line
 from symbolic.folders import walk
 from transcribe.scoring import FORMATS, Scores, mean, read_notes, score
 
@@ -135,7 +135,7 @@ def as_json(scores: Mapping[str, Scores], pedal: str) -> str:
 
 def as_table(scores: Mapping[str, Scores], pedal: str) -> str:
     """The main scores, a line for each file, and the means."""
-    rows = dict(scores)
+    rows = {one_line(name): values for name, values in scores.items()}
     if len(scores) > 1:
         rows["mean"] = mean(list(scores.values()))
     width = max(len(name) for name in (*rows, "file"))
