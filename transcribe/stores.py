@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
 
 from symbolic.errors import NotebeamError
 from symbolic.files import stamp
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 OBJECTS = frozenset({"s3", "gs", "gcs", "abfs", "abfss", "hf"})
 SCHEMES = OBJECTS | {"hdfs", "viewfs", "file"}
 URI = re.compile(f"({'|'.join(sorted(SCHEMES))}):/+")
+SYNTAX = "%/:?&=@+$,;!*'()~"  # characters that URIs may hold as they are, but for #
+PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")  # that quotes nothing
 UNFINISHED = ".unfinished"
 CHUNK = 1 << 20  # bytes
 
@@ -103,7 +106,8 @@ def put(copy: Path, path: Path) -> None:
 def _store(path: str | os.PathLike[str]) -> tuple[FileSystem, str]:
     from pyarrow.fs import FileSystem
 
-    store, place = FileSystem.from_uri(uri_of(path))
+    # Names as stores list them: "Prelude in C# minor.wav" is one, and no URI. What is quoted stays so.
+    store, place = FileSystem.from_uri(quote(PERCENT.sub("%25", uri_of(path) or ""), SYNTAX))
     return store, place
 
 

@@ -16,6 +16,7 @@ import soundfile
 import torch
 from oracles_transcribe import ideal, notes
 
+from transcribe import stores
 from transcribe.archive import actors
 from transcribe.archive.__main__ import main as archive
 from transcribe.archive.places import plan_anywhere
@@ -220,6 +221,18 @@ def test_a_store_is_walked_as_a_folder_is(tmp_path: Path) -> None:
     # Of a manifest the folders are kept.
     below = (tmp_path / "music" / "a.mid").relative_to("/")
     assert placed(tmp_path, [f"{uri}/a.wav"], [f"{uri}/a.wav"]) == [("a.wav", str(below))]
+
+
+@pytest.mark.parametrize("name", ["C# minor, \u00fc (1) 100%.wav", "a+b&c=[d].wav"])
+def test_names_in_a_store_may_be_no_uris(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("pyarrow", reason="the extra `archive` is not installed")
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / name).write_bytes(b"sound")
+    (path,) = stores.listed(Path((tmp_path / "music").as_uri()))
+    assert path.name == name and stores.state_of(path) is not None
+    stores.fetch(path, tmp_path / "copy" / name)
+    stores.put(tmp_path / "copy" / name, path.with_name(f"new {name}"))
+    assert (tmp_path / "music" / f"new {name}").read_bytes() == b"sound"
 
 
 def test_what_a_store_has_not_is_a_failure_of_its_own(tmp_path: Path) -> None:
