@@ -80,6 +80,7 @@ def _run(args: argparse.Namespace, way: Way) -> int:
         n_best=args.n_best or 1,
     )
     try:
+        check_here(args, way)
         if args.score is not None:
             check_installed("--score")
         transcriber = transcriber_of(args)
@@ -116,6 +117,22 @@ def _run(args: argparse.Namespace, way: Way) -> int:
     if 0 < failed_count < count:
         _say(f"{failed_count} of {count} inputs failed, the others are written")
     return FAILED if {End.FAILED, End.DAMAGED} & set(ends) else DONE
+
+
+def check_here(args: argparse.Namespace, way: Way) -> None:
+    """Refuse URIs where only paths can be, which would become folders of that name: `s3:`."""
+    from symbolic.errors import NotebeamError
+    from transcribe.stores import uri_of
+
+    paths = {"--report": args.report}
+    if way.plan is None:
+        paths |= {"-o": args.output, "--csv": args.csv, "--picture": args.picture, "--html": args.html}
+        paths |= {"--sonify": args.sonify, "--score": args.score}
+        paths |= {"--save-posteriorgram": args.save_posteriorgram}
+    for flag, path in paths.items():
+        if path is not None and (uri := uri_of(path)) is not None:
+            more = " (python -m transcribe.archive writes to stores)" if flag != "--report" else ""
+            raise NotebeamError(f"{flag} {uri}", "a URI", f"a path of this machine{more}")
 
 
 def check_beats(beats: str | None, inputs: Sequence[Path]) -> None:

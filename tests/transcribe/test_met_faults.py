@@ -113,6 +113,18 @@ def test_nothing_is_written_over_what_is_read(
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.parametrize("option", ["-o", "--csv", "--save-posteriorgram", "--report"])
+def test_a_uri_is_no_path_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_posteriorgram(tmp_path / "p.npz")
+    assert main(["p.npz", "--prior", "none", option, "s3://bucket/out"]) == 2
+    expected = f"{option} s3://bucket/out: got 'a URI', expected a path of this machine"
+    assert expected in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["p.npz"]
+
+
 def test_a_manifest_is_not_written_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
