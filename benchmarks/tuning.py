@@ -1,17 +1,17 @@
 """Which settings of each decoder are best on the development recordings, and what are they worth on others?
 
-Is: a grid for each decoder, note-onset F at 50 ms of every setting on every recording, the setting that is
-best on all of them (what ships in transcribe.presets), and the cross-validated scores: each composition
-is scored with the setting that is best on the other compositions. With --posteriorgrams and --references: the
-same of another front end's posteriorgrams, and its settings in a file for `transcribe --settings`; a report
-of these is written only where -o says.
+Is: a grid for each decoder, note-onset F at 50 ms, the deviation removed, of every setting on every
+recording, the setting that is best on all of them (about what ships in transcribe.presets), and the
+cross-validated scores: each composition is scored with the setting that is best on the other compositions.
+With --posteriorgrams and --references: the same of another front end's posteriorgrams, and its settings in a
+file for `transcribe --settings`; a report of these is written only where -o says.
 Is not: the table of the shipped settings (benchmarks.transcription).
 """
 
 import argparse
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from benchmarks.reporting.form import RESULTS, benchmark_parser, command_line, p
 from symbolic.decoding.decode import decode_evidence
 from symbolic.decoding.evidence import Evidence, evidence_of, frames_clock
 from symbolic.decoding.options import Beam, Greedy, Hmm, Threshold
-from symbolic.decoding.results import Decoding
 from symbolic.errors import NotebeamError
 from symbolic.files import check_writable
 from symbolic.notes import Notes
@@ -34,41 +33,31 @@ from symbolic.priors.loading import load_prior
 from transcribe.pipeline import Transcriber
 from transcribe.presets import MODEL, NOTE_PRICE, PRIOR, TRACK, Options
 from transcribe.scoring import mean, score
-from transcribe.scoring.matching import onset_ratios
-from transcribe.tracking import TrackOptions, track_notes
+from transcribe.scoring.matching import aligned_onset, onset_ratios
+from transcribe.tracking import track_notes
 
 log = logging.getLogger(__name__)
-SHIFTS = (0.0, -0.01, -0.015, -0.02, -0.025)  # seconds
 RESAMPLES = 2000
 OWN = RESULTS / "tuning.json"  # of this package's front end
 
 
-@dataclass(frozen=True)
-class Setting:
-    """One point of a grid."""
-
-    decode: Options
-    track: TrackOptions
-
-    def shown(self) -> dict[str, float | int | str]:
-        """Its cells of the table."""
-        d, shown = self.decode, dict[str, float | int | str]()
-        if isinstance(d, Threshold):
-            shown = {"threshold": d.threshold}
-        elif isinstance(d, Hmm):
-            counted = isinstance(d.off_after_off, tuple)
-            shown = {"form": "counted" if counted else "tuned"}
-            shown |= {"prior_weight": d.prior_weight, "note_penalty": d.note_penalty}
-            if not isinstance(d.off_after_off, tuple) and not isinstance(d.off_after_on, tuple):
-                shown |= {"off_after_off": d.off_after_off, "off_after_on": d.off_after_on}
-        else:
-            shown = {
-                "prior_weight": d.prior_weight,
-                "note_penalty": d.note_penalty,
-                "temperature": d.temperature,
-                "beam_width": d.width if isinstance(d, Beam) else 1,
-            }
-        return shown | {"onset_shift": self.track.onset_shift}
+def shown(options: Options) -> dict[str, float | int | str]:
+    """The cells of a setting in the table."""
+    if isinstance(options, Threshold):
+        return {"threshold": options.threshold}
+    if isinstance(options, Hmm):
+        counted = isinstance(options.off_after_off, tuple)
+        cells: dict[str, float | int | str] = {"form": "counted" if counted else "tuned"}
+        cells |= {"prior_weight": options.prior_weight, "note_penalty": options.note_penalty}
+        if not isinstance(options.off_after_off, tuple) and not isinstance(options.off_after_on, tuple):
+            cells |= {"off_after_off": options.off_after_off, "off_after_on": options.off_after_on}
+        return cells
+    return {
+        "prior_weight": options.prior_weight,
+        "note_penalty": options.note_penalty,
+        "temperature": options.temperature,
+        "beam_width": options.width if isinstance(options, Beam) else 1,
+    }
 
 
 # Nats for each note on top of what the prior charges; 0.2 is a threshold of 0.55 where there is no prior.
@@ -103,29 +92,23 @@ ROWS = ("threshold", "hmm tuned", "hmm counted", "beam alone", "greedy", "beam")
 
 def tried(
     name: str, recordings: Sequence[DevRecording], clips: Sequence[Evidence], prior: Prior
-) -> tuple[list[Setting], npt.NDArray[np.float64], list[list[Decoding]]]:
-    """Settings, onset F (settings, recordings), and the decodings of each setting's decoder."""
+) -> tuple[list[Options], npt.NDArray[np.float64], list[list[Notes]]]:
+    """Settings, onset F with the deviation removed (settings, recordings), and the notes of each."""
     settings, scores, kept = [], [], []
     for options in grid(name):
         decodings = decode_evidence(clips, prior if isinstance(options, Greedy | Beam) else None, options)
-        for shift in SHIFTS:
-            setting = Setting(options, replace(TRACK, onset_shift=shift))
-            notes = tracked(decodings, recordings, setting)
-            settings.append(setting)
-            scores.append(
-                [onset_ratios(item.reference, n).f1 for item, n in zip(recordings, notes, strict=True)]
-            )
-            kept.append(decodings)
-        log.info("%s %s: %.4f", name, settings[-1].shown(), np.mean(scores[-len(SHIFTS) :], axis=1).max())
+        pairs = list(zip(decodings, recordings, strict=True))
+        notes = [track_notes(decoding, item.posteriorgram, TRACK) for decoding, item in pairs]
+        settings.append(options)
+        scores.append([aligned_f(item, n) for item, n in zip(recordings, notes, strict=True)])
+        kept.append(notes)
+        log.info("%s %s: %.4f", name, shown(options), np.mean(scores[-1]))
     return settings, np.array(scores), kept
 
 
-def tracked(
-    decodings: Sequence[Decoding], recordings: Sequence[DevRecording], setting: Setting
-) -> list[Notes]:
-    """Notes of every recording."""
-    pairs = zip(decodings, recordings, strict=True)
-    return [track_notes(d, item.posteriorgram, setting.track) for d, item in pairs]
+def aligned_f(item: DevRecording, notes: Notes) -> float:
+    """Note-onset F at 50 ms, the median deviation removed."""
+    return onset_ratios(item.reference, notes, onset=aligned_onset(item.reference, notes)).f1
 
 
 def held_out_choice(scores: npt.NDArray[np.float64], compositions: Sequence[str]) -> list[int]:
@@ -152,21 +135,21 @@ def row_of(
 ) -> dict[str, object]:
     """The table's row of one decoder."""
     compositions = [item.recording.composition for item in recordings]
-    settings, scores, decodings = tried(name, recordings, clips, prior)
+    settings, scores, notes = tried(name, recordings, clips, prior)
     best = int(scores.mean(axis=1).argmax())
     choice = held_out_choice(scores, compositions)
-    found = []
-    for index, (item, chosen) in enumerate(zip(recordings, choice, strict=True)):
-        notes = tracked([decodings[chosen][index]], [item], settings[chosen])[0]
-        found.append(score(item.reference, notes, duration=item.recording.seconds))
-    low, high = interval([s.onset_f1 for s in found], compositions)
+    found = [
+        score(item.reference, notes[chosen][index], duration=item.recording.seconds)
+        for index, (item, chosen) in enumerate(zip(recordings, choice, strict=True))
+    ]
+    low, high = interval([s.onset_f1_aligned for s in found], compositions)
     return {
         "decoder": name,
         **rounded(mean(found)),
-        "onset_f1_low": round(low, 4),
-        "onset_f1_high": round(high, 4),
-        "onset_f1_best_setting": round(float(scores[best].mean()), 4),
-        **{f"best_{key}": value for key, value in settings[best].shown().items()},
+        "onset_f1_aligned_low": round(low, 4),
+        "onset_f1_aligned_high": round(high, 4),
+        "onset_f1_aligned_best_setting": round(float(scores[best].mean()), 4),
+        **{f"best_{key}": value for key, value in shown(settings[best]).items()},
     }
 
 
