@@ -21,6 +21,7 @@ from acoustic.augmentation import AugmentOptions, augment
 from acoustic.features import FeatureOptions, margin_samples, spectra
 from acoustic.training.renderings import EXERCISES, SETS
 from symbolic import datasets
+from symbolic.clock import filled_roll
 from symbolic.errors import NotebeamError
 from symbolic.files import stamp
 from symbolic.notes import Notes, read_tsv
@@ -137,10 +138,7 @@ def _spans(notes: Notes, stop: npt.NDArray[np.float64], frames: int, hop: float)
     key = notes.pitch - LOWEST
     first = np.round(notes.onset / hop).astype(int)
     last = np.maximum(np.round(stop / hop).astype(int), first + 1)
-    steps = np.zeros((frames + 1, KEYS), dtype=np.int32)
-    np.add.at(steps, (first.clip(0, frames), key), 1)
-    np.add.at(steps, (last.clip(0, frames), key), -1)
-    return (steps.cumsum(axis=0)[:frames] > 0).astype(np.float32)
+    return filled_roll(first, last, key, frames).astype(np.float32)
 
 
 def _mark(
