@@ -23,7 +23,7 @@ from acoustic.training.renderings import EXERCISES, SETS
 from symbolic import datasets
 from symbolic.clock import filled_roll
 from symbolic.errors import NotebeamError
-from symbolic.files import stamp
+from symbolic.files import replacing, stamp
 from symbolic.notes import Notes, read_tsv
 from symbolic.pitch import KEYS, LOWEST
 
@@ -88,8 +88,6 @@ class Batch:
 
 def load_track(audio: Path, table: Path) -> Track:
     """A recording decoded to 16 bits in the cache, the first time, and mapped into memory from there."""
-    from symbolic.files import replacing
-
     cached = _decoded(audio)
     if not cached.exists():
         cached.parent.mkdir(parents=True, exist_ok=True)
@@ -198,7 +196,7 @@ class Clips(Dataset[Batch]):
         known = torch.tensor([GROUPS[clip.group] in self.options.velocities for clip in cut])
         return Batch(spectrum=spectra(audio, self.features), has_velocity=plain & known, **stacked)
 
-    def _clip(self, draw: np.random.Generator) -> "_Clip":
+    def _clip(self, draw: np.random.Generator) -> _Clip:
         group = int(draw.choice(len(self.groups), p=np.array(self.shares)))
         chance = self.chances[group]
         track = self.groups[group][draw.choice(len(chance), p=chance / chance.sum())]
