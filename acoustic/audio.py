@@ -252,15 +252,20 @@ class _Opened:
             if len(block) > begin:
                 yield block[begin:]
             if complaint or not len(block):
-                break
-        else:
-            return
-        missing = self.file.frames - self.position
+                fault = self._fault_at_end(complaint)
+                faults += [fault] if fault else []
+                return
+
+    def _fault_at_end(self, complaint: str) -> str:
+        """What is wrong where no more samples come ("" = nothing), after this complaint of libsndfile's."""
+        # Of an estimated length the place that was sought may not be there.
         if complaint and not (self.is_estimated and "seek" in complaint):
-            faults.append(complaint)
-        elif not self.is_estimated and missing > MISSING_SECONDS * self.rate_hz:
-            seconds = self.position / self.rate_hz
-            faults.append(f"sound up to {seconds:.1f} s of {self.file.frames / self.rate_hz:.1f} s")
+            return complaint
+        missing = self.file.frames - self.position
+        if self.is_estimated or missing <= MISSING_SECONDS * self.rate_hz:
+            return ""
+        seconds, announced = self.position / self.rate_hz, self.file.frames / self.rate_hz
+        return f"sound up to {seconds:.1f} s of {announced:.1f} s"
 
     def _read(self, count: int, last: int | None) -> tuple[Samples, str]:
         """The next samples, `count` at most, and libsndfile's complaint ("" = none)."""

@@ -1,7 +1,7 @@
 """Probability calibration: temperature and bias scaling, and the diagram that shows it.
 
 Is: functions of predicted probabilities and of what came true.
-Is not: which frames and notes are compared (benchmarks.calibration) or where scalings are kept (model).
+Is not: which frames and notes are compared (benchmarks.calibration) or where scalings are kept (loading).
 """
 
 import math

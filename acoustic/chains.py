@@ -152,15 +152,15 @@ def microphone(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tenso
 def coded(audio: Tensor, rate_hz: int, generator: torch.Generator) -> Tensor:
     """As after a lossy codec at a low rate: what lies far below its band's loudest is rounded away.
 
-    Spectra of about 40 ms, rounded in steps that grow with the level of their band, as a bit budget makes
-    them; the top of the spectrum is left out.
+    Spectra of 32 ms (at 16 kHz), rounded in steps that grow with the level of their band, as a bit budget
+    makes them; the top of the spectrum is left out.
     """
     clips, samples = audio.shape
     size = 2 ** round(math.log2(0.04 * rate_hz))
     taper = torch.hann_window(size).sqrt()
     spectrum = torch.stft(audio, size, size // 2, window=taper, pad_mode="constant", return_complex=True)
     lines = size // 2 + 1
-    width = 8  # lines of a band: 200 Hz
+    width = 8  # lines of a band: 250 Hz
     power = spectrum.abs().square()
     bands = F.avg_pool1d(
         F.pad(power.transpose(1, 2), (0, -lines % width)).flatten(0, 1)[:, None], width, width

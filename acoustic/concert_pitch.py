@@ -36,10 +36,12 @@ class Tuning:
         self._sum, self._weight = 0j, 0.0
 
     def add(self, block: Samples) -> None:
-        """Samples (S,) that follow those before."""
-        self._parts.append(block)
-        if sum(map(len, self._parts)) >= BLOCK_SECONDS * self.rate_hz:
-            self._look()
+        """Samples (S,) that follow those before, however many."""
+        most = round(BLOCK_SECONDS * self.rate_hz)
+        for first in range(0, len(block), most):
+            self._parts.append(block[first : first + most])
+            if sum(map(len, self._parts)) >= most:
+                self._look()
 
     @property
     def cents(self) -> float:
@@ -50,7 +52,7 @@ class Tuning:
         return float(100 * np.angle(self._sum) / (2 * math.pi))
 
     def _look(self) -> None:
-        if any(map(len, self._parts)):
+        if self._parts:
             total, weight = _agreed(np.concatenate(self._parts), self.rate_hz)
             self._sum, self._weight = self._sum + total, self._weight + weight
         self._parts = []

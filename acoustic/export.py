@@ -23,13 +23,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from acoustic.features import FeatureOptions, margin_samples
+from acoustic.audio import Samples
+from acoustic.features import FeatureOptions, bin_pitches, margin_samples
 from acoustic.inference import Listener, load_acoustic, predicted_planes
 from acoustic.network import HEADS, PROBABILITIES
 from symbolic.console import outcome
 from symbolic.errors import NotebeamError
 from symbolic.files import replacing
-from symbolic.pitch import LOWEST
 from symbolic.pitch import hertz as hertz_of
 
 PROGRAM = "python -m acoustic.export"
@@ -38,7 +38,6 @@ NEEDED = ("onnx", "onnxruntime")
 OPSET = 18
 TOLERANCE = 1e-4  # between the planes of torch and of onnxruntime
 CHECKED_FRAMES = (1, 37, 120)
-Samples = npt.NDArray[np.float32]
 
 
 class Transform(nn.Module):
@@ -95,9 +94,7 @@ class Spectra(nn.Module):
     def __init__(self, options: FeatureOptions) -> None:
         super().__init__()
         self.options = options
-        centre = (options.bins_per_semitone - 1) / 2
-        pitch = LOWEST + (np.arange(options.bins) - centre) / options.bins_per_semitone
-        self.register_buffer("hertz", torch.from_numpy(hertz_of(pitch)))
+        self.register_buffer("hertz", torch.from_numpy(hertz_of(bin_pitches(options))))
         self.transforms = nn.ModuleList(Transform(window) for window in options.windows)
 
     def forward(self, audio: Tensor, cents: Tensor) -> Tensor:

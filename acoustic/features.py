@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -44,17 +45,20 @@ class FeatureOptions:
         return max(round(self.octaves * 12), KEYS) * self.bins_per_semitone
 
 
+def bin_pitches(options: FeatureOptions) -> npt.NDArray[np.float64]:
+    """(M,) MIDI pitch, with fractions, of each bin's centre; the middle one of a key's bins lies on it."""
+    middle = (options.bins_per_semitone - 1) / 2
+    return np.asarray(LOWEST + (np.arange(options.bins) - middle) / options.bins_per_semitone)
+
+
 @lru_cache(maxsize=8)
 def filterbank(options: FeatureOptions, window: int, cents: float = 0.0) -> Tensor:
     """(window // 2 + 1, M) triangles that read a magnitude spectrum on the log-frequency axis.
 
-    Bin m is centred on LOWEST + (m - c) / bins_per_semitone, c the middle bin of a key's bins, A4 lying
-    `cents` above 440 Hz. Where the spectrum is coarser than the axis, a triangle spans two spectral lines
-    and so interpolates.
+    They are centred on `bin_pitches`, A4 lying `cents` above 440 Hz. Where the spectrum is coarser than the
+    axis, a triangle spans two spectral lines and so interpolates.
     """
-    centre = (options.bins_per_semitone - 1) / 2
-    pitch = LOWEST + (np.arange(options.bins) - centre) / options.bins_per_semitone
-    hertz = torch.from_numpy(hertz_of(pitch + cents / 100))
+    hertz = torch.from_numpy(hertz_of(bin_pitches(options) + cents / 100))
     lines = torch.arange(window // 2 + 1, dtype=torch.float64) * options.rate_hz / window
     spacing = options.rate_hz / window
     # To the next bin's centre, but never less than to the next line.

@@ -40,7 +40,7 @@ class SnapOptions:
     """How far notes may move, and what a rise is worth against it."""
 
     window: float = 0.08  # seconds either way, after the recording's own lateness
-    spread: float = 0.04  # seconds: distances are paid as the square of it, halved
+    spread: float = 0.04  # seconds; a distance d costs (d / spread)**2 / 2 of a usual rise
     least: float = 0.35  # of the key's usual rise at its notes: smaller peaks are none
     neighbours: float = 0.5  # seconds around a note without a peak, whose notes' median move it takes
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from acoustic.parts import id3_length
+from acoustic.parts import WINDOW, id3_length
 
-WINDOW = 1 << 20  # bytes read at once
 LONGEST = 2 * 4096  # bytes of two frames, and more
 SHORTEST = 24  # bytes of a frame
 LEADING = 64  # bytes of a frame among which a count stands

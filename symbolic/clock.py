@@ -188,12 +188,7 @@ class Clock:
         strokes = np.unique(key * (len(self) + 2) + first)
         place = np.searchsorted(strokes, key * (len(self) + 2) + first, side="right")
         following = np.append(strokes, np.iinfo(np.int64).max)[place] - key * (len(self) + 2)
-        stop = np.minimum(stop, following)
-        changes = np.zeros((len(self) + 1, KEYS), dtype=np.int64)
-        sounds = stop > np.maximum(first, 0)
-        np.add.at(changes, (np.maximum(first, 0)[sounds], key[sounds]), 1)
-        np.add.at(changes, (stop[sounds], key[sounds]), -1)
-        active = np.cumsum(changes, axis=0)[:-1] > 0
+        active = filled_roll(first, np.minimum(stop, following), key, len(self))
         return PianoRoll(active, self, self.struck_roll(notes))
 
     def notes_of(self, roll: PianoRoll) -> Notes:
@@ -222,3 +217,18 @@ class Clock:
         stop = np.where(first < len(self), np.maximum(stop, first + 1), stop)
         before = self.is_before(notes.onset)
         return np.where(before, -1, first), np.where(before, self.steps_of(notes.offset), stop)
+
+
+def filled_roll(
+    first: NDArray[np.int64], stop: NDArray[np.int64], key: NDArray[np.int64], steps: int
+) -> NDArray[np.bool_]:
+    """(T, D) of `steps` steps: on where first <= step < stop of some stretch of the key, all three (N,).
+
+    Stretches may overlap, be empty, and reach beyond the steps on either side.
+    """
+    first, stop = first.clip(0, steps), stop.clip(0, steps)
+    some = first < stop
+    changes = np.zeros((steps + 1, KEYS), dtype=np.int32)
+    np.add.at(changes, (first[some], key[some]), 1)
+    np.add.at(changes, (stop[some], key[some]), -1)
+    return np.asarray(np.cumsum(changes, axis=0, dtype=np.int32)[:-1] > 0)

@@ -76,3 +76,8 @@ def renamed(names: Mapping[str, str]) -> Iterator[None]:
 def one_line(text: str) -> str:
     """A message that is safe to show: names may hold line breaks, escape codes, bytes that are no text."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+
+
+def reason_of(error: BaseException) -> str:
+    """What an exception of a library says, its first line; its type where it says nothing."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

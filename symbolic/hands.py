@@ -93,22 +93,30 @@ def features(chord: Chord, hands: Hands) -> Floats:
     np.cumsum(np.abs(chord.pitch[:, None] - hands.mean[:, None]) / OCTAVE, axis=1, out=apart[:, 1:])
     held = np.clip((hands.released - chord.time - OVERLAP) / HOLD, 0.0, 1.0)
 
+    crossed = np.maximum(0.0, over) * since[..., 1] + np.maximum(0.0, under) * since[..., 0]
+    between = np.where(used.all(axis=1), np.minimum(low[:, 1] - high[:, 0], OCTAVE), 0.0)
+    rests, interrupted = ~used, ~used * since**2
+    parts = {
+        "pitch": 2 * above - above[-1],
+        "right": size[:, 1],
+        "span": np.maximum(0.0, span - FIFTH).sum(axis=1) / OCTAVE,
+        "stretch": np.maximum(0.0, span - OCTAVE).sum(axis=1) / OCTAVE,
+        "crowd": np.maximum(0, size - 4).sum(axis=1),
+        "move": (moved * since**2).sum(axis=2),
+        "travel": (moved * since**0.5).sum(axis=2),
+        "leap": (used * np.maximum(0.0, reach / OCTAVE - 1) * since).sum(axis=2),
+        "cross": crossed / OCTAVE,
+        "gap": between / OCTAVE,
+        "left rests": rests[:, 0],
+        "right rests": rests[:, 1],
+        "left interrupted": interrupted[..., 0],
+        "right interrupted": interrupted[..., 1],
+        "home": apart[..., 0] + apart[:, -1:, 1] - apart[..., 1],
+        "holds": (used * held[:, None]).sum(axis=2),
+    }
     found = np.empty((len(hands.time), count + 1, len(COSTS)))
-    found[..., 0] = 2 * above - above[-1]
-    found[..., 1] = size[:, 1]
-    found[..., 2] = np.maximum(0.0, span - FIFTH).sum(axis=1) / OCTAVE
-    found[..., 3] = np.maximum(0.0, span - OCTAVE).sum(axis=1) / OCTAVE
-    found[..., 4] = np.maximum(0, size - 4).sum(axis=1)
-    found[..., 5] = (moved * since**2).sum(axis=2)
-    found[..., 6] = (moved * since**0.5).sum(axis=2)
-    found[..., 7] = (used * np.maximum(0.0, reach / OCTAVE - 1) * since).sum(axis=2)
-    found[..., 8] = np.maximum(0.0, over) * since[..., 1] + np.maximum(0.0, under) * since[..., 0]
-    found[..., 8] /= OCTAVE
-    found[..., 9] = np.where(used.all(axis=1), np.minimum(low[:, 1] - high[:, 0], OCTAVE), 0.0) / OCTAVE
-    found[..., 10:12] = ~used
-    found[..., 12:14] = ~used * since**2
-    found[..., 14] = apart[..., 0] + apart[:, -1:, 1] - apart[..., 1]
-    found[..., 15] = (used * held[:, None]).sum(axis=2)
+    for place, name in enumerate(COSTS):
+        found[..., place] = parts[name]
     return found
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from symbolic.errors import NotebeamError
+from symbolic.errors import NotebeamError, reason_of
 from symbolic.files import stamp
 
 if TYPE_CHECKING:
@@ -124,5 +124,5 @@ def _opened(do: Callable[[], T], path: str | os.PathLike[str]) -> T:
     try:
         return do()
     except (OSError, ValueError, ImportError) as error:
-        reason = str(error).splitlines()[0][:200]
+        reason = reason_of(error)[:200]
         raise NotebeamError(name_of(path), reason, "a URI that pyarrow can open") from error

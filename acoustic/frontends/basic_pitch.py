@@ -26,7 +26,7 @@ from acoustic.frontends.basic_pitch_output import (
     WINDOW_SAMPLES,
 )
 from symbolic.checks import path_of
-from symbolic.errors import NotebeamError
+from symbolic.errors import NotebeamError, reason_of
 from symbolic.posteriorgram import Posteriorgram
 
 BATCH = 4  # windows at once
@@ -123,7 +123,7 @@ class BasicPitch:
             try:
                 session = onnxruntime.InferenceSession(self.model, providers=["CPUExecutionProvider"])
             except Exception as error:  # of onnxruntime's own many kinds
-                raise NotebeamError(str(self.model), str(error).splitlines()[0], expected) from error
+                raise NotebeamError(str(self.model), reason_of(error), expected) from error
             found = {x.name for x in (*session.get_inputs(), *session.get_outputs())}
             if not {INPUT, *OUTPUTS.values()} <= found:
                 raise NotebeamError(str(self.model), ", ".join(sorted(found)), expected)

@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 
 from symbolic.arrays import array_names, read_arrays
 from symbolic.checks import floats, of_type
-from symbolic.errors import NotebeamError
+from symbolic.errors import NotebeamError, reason_of
 from symbolic.planes import plain_array
 from symbolic.posteriorgram import Posteriorgram
 
@@ -130,7 +130,7 @@ def _unpickled(path: str | PathLike[str]) -> Mapping[str, Any]:
             header(member)
             found = np.asarray(_Arrays(member).load(), dtype=object)
     except Exception as error:  # a damaged pickle raises anything
-        raise NotebeamError(place, str(error) or type(error).__name__, expected) from error
+        raise NotebeamError(place, reason_of(error), expected) from error
     output = found.item() if found.shape == () else None
     if not isinstance(output, dict):
         raise NotebeamError(place, f"a {type(output).__name__}", expected)

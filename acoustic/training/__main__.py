@@ -65,6 +65,45 @@ class RunOptions:
             raise NotebeamError("name", self.name, expected)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """All options of a run: those at the top of the config, and a table for each part."""
+
+    run: RunOptions
+    features: FeatureOptions
+    network: NetworkOptions
+    corpus: CorpusOptions
+    augment: AugmentOptions
+    loop: LoopOptions
+    teacher: TeacherOptions
+
+    def whole(self) -> dict[str, Any]:
+        """As JSON has it: the top's options, then the tables."""
+        tables = asdict(self)
+        whole: dict[str, Any] = json.loads(json.dumps(tables.pop("run") | tables))
+        return whole
+
+
+def run_config(table: Mapping[str, Any], path: Path) -> RunConfig:
+    """Options of the table of a config, whose file `path` errors name.
+
+    Raises:
+        NotebeamError: an unknown option, a bad value, or options that do not go together.
+    """
+    parts: dict[str, Any] = {
+        name: options_from(kind, table.get(name, {}), f"{path}: {name}") for name, kind in SECTIONS.items()
+    }
+    top = {name: value for name, value in table.items() if name not in SECTIONS}
+    config = RunConfig(run=options_from(RunOptions, top, str(path)), **parts)
+    if config.teacher.weights and config.loop.learn != "trunk":
+        expected = 'loop.learn = "trunk": all but velocities'
+        raise NotebeamError(f"{path}: teacher", config.teacher.weights, expected)
+    if config.features.rate_hz != RATE_HZ:
+        expected = f"{RATE_HZ}, the corpus's"
+        raise NotebeamError(f"{path}: features.rate_hz", config.features.rate_hz, expected)
+    return config
+
+
 def tracks(options: CorpusOptions) -> tuple[list[list[Track]], list[Track]]:
     """([synthesised, rendered] for training, some for validation): no composition of MAPS is in both.
 
@@ -107,27 +146,16 @@ def train(
     Raises:
         NotebeamError: a bad config, nothing to learn from, a run of another config to resume.
     """
-    table = dict(table)
-    parts: dict[str, Any] = {
-        name: options_from(kind, table.pop(name, {}), f"{config}: {name}") for name, kind in SECTIONS.items()
-    }
-    run = options_from(RunOptions, table, str(config))
-    features, sizes, corpus, augment, loop, teaching = parts.values()
-    if teaching.weights and loop.learn != "trunk":
-        raise NotebeamError(
-            f"{config}: teacher", teaching.weights, 'loop.learn = "trunk": all but velocities'
-        )
-    if features.rate_hz != RATE_HZ:
-        raise NotebeamError(f"{config}: features.rate_hz", features.rate_hz, f"{RATE_HZ}, the corpus's")
+    options = run_config(table, config)
+    run, features, loop = options.run, options.features, options.loop
     path = output or folder / f"{run.name}.safetensors"
     if path.resolve() == (folder / CHECKPOINT).resolve():
         raise NotebeamError("--output", str(path), "another file than the run's checkpoint")
-    whole = json.loads(json.dumps(asdict(run) | {name: asdict(part) for name, part in parts.items()}))
     if resume:
-        check_same(folder / CONFIG, whole)
-    teacher = load_teacher(teaching, config.parent, features)
+        check_same(folder / CONFIG, options.whole())
+    teacher = load_teacher(options.teacher, config.parent, features)
     torch.manual_seed(run.seed)
-    network = HarmonicNet(features, sizes)
+    network = HarmonicNet(features, options.network)
     start: dict[str, Any] = {}
     if run.start:
         start = began_as(config.parent / run.start)
@@ -136,11 +164,12 @@ def train(
     training = Training(network.to("cuda" if torch.cuda.is_available() else "cpu"), loop, folder)
     if resume:
         training.resume()
-    write_json(folder / CONFIG, whole)
+    write_json(folder / CONFIG, options.whole())
     begin_log(folder, training.step)
+    corpus = options.corpus
     groups, valid = tracks(corpus)
     shares = [1 - corpus.rendered_share, corpus.rendered_share]
-    clips = Clips(groups, shares, corpus, features, augment, steps=loop.steps, seed=run.seed)
+    clips = Clips(groups, shares, corpus, features, options.augment, steps=loop.steps, seed=run.seed)
     held_out = Clips([valid], [1.0], corpus, features, None, steps=VALID_STEPS, seed=run.seed)
     hours = [sum(len(t.samples) for t in group) / features.rate_hz / 3600 for group in groups]
     logging.info("%.2f h synthesised, %.2f h rendered, resumed at step %d", *hours, training.step)
@@ -155,11 +184,18 @@ def train(
             "hours_synthesised": round(hours[0], 2),
             "hours_rendered": round(hours[1], 2),
             "learning_curve": [f"step {s}, {m} min: {v}" for s, m, v in _thinned(training.curve)],
-            **{name: asdict(part) for name, part in parts.items() if name in ("corpus", "augment", "loop")},
+            **{name: asdict(getattr(options, name)) for name in ("corpus", "augment", "loop")},
         }
         command = f"python -m acoustic.training {config}"
-        card = ModelCard(name=run.name, features=features, network=sizes, data=run.data, licence=run.licence,
-                         command=command, training=figures)  # fmt: skip
+        card = ModelCard(
+            name=run.name,
+            features=features,
+            network=options.network,
+            data=run.data,
+            licence=run.licence,
+            command=command,
+            training=figures,
+        )
         save_network(path, training.averaged(), card)
 
     training.run(TaughtClips(clips, teacher) if teacher else clips, held_out, keep)

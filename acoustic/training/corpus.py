@@ -21,8 +21,9 @@ from acoustic.augmentation import AugmentOptions, augment
 from acoustic.features import FeatureOptions, margin_samples, spectra
 from acoustic.training.renderings import EXERCISES, SETS
 from symbolic import datasets
+from symbolic.clock import filled_roll
 from symbolic.errors import NotebeamError
-from symbolic.files import stamp
+from symbolic.files import replacing, stamp
 from symbolic.notes import Notes, read_tsv
 from symbolic.pitch import KEYS, LOWEST
 
@@ -87,8 +88,6 @@ class Batch:
 
 def load_track(audio: Path, table: Path) -> Track:
     """A recording decoded to 16 bits in the cache, the first time, and mapped into memory from there."""
-    from symbolic.files import replacing
-
     cached = _decoded(audio)
     if not cached.exists():
         samples = np.round(read_audio(audio).clip(-1, 1) * FULL_SCALE).astype(np.int16)
@@ -136,10 +135,7 @@ def _spans(notes: Notes, stop: npt.NDArray[np.float64], frames: int, hop: float)
     key = notes.pitch - LOWEST
     first = np.round(notes.onset / hop).astype(int)
     last = np.maximum(np.round(stop / hop).astype(int), first + 1)
-    steps = np.zeros((frames + 1, KEYS), dtype=np.int32)
-    np.add.at(steps, (first.clip(0, frames), key), 1)
-    np.add.at(steps, (last.clip(0, frames), key), -1)
-    return (steps.cumsum(axis=0)[:frames] > 0).astype(np.float32)
+    return filled_roll(first, last, key, frames).astype(np.float32)
 
 
 def _mark(
@@ -199,7 +195,7 @@ class Clips(Dataset[Batch]):
         known = torch.tensor([GROUPS[clip.group] in self.options.velocities for clip in cut])
         return Batch(spectrum=spectra(audio, self.features), has_velocity=plain & known, **stacked)
 
-    def _clip(self, draw: np.random.Generator) -> "_Clip":
+    def _clip(self, draw: np.random.Generator) -> _Clip:
         group = int(draw.choice(len(self.groups), p=np.array(self.shares)))
         chance = self.chances[group]
         track = self.groups[group][draw.choice(len(chance), p=chance / chance.sum())]

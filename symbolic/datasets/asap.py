@@ -63,6 +63,10 @@ def read_annotation(performance: Performance) -> Annotation:
     """The beats that lie beside a performance.
 
     A line is a time, twice, and a label: `db` or `b`, then, where they change, time signature and sharps.
+    Beats that are not later than all before them are left out.
+
+    Raises:
+        NotebeamError: no such file, no beats in it, or a line that is none.
     """
     path = performance.path.with_name(performance.path.stem + "_annotations.txt")
     rows: list[tuple[float, bool, bool, int]] = []
@@ -78,6 +82,9 @@ def read_annotation(performance: Performance) -> Annotation:
             rows.append((float(first), kind == "db", thirds, fifths))
         except ValueError as error:
             raise NotebeamError(f"{path} line {number}", line, "a beat, as in 1.5 1.5 db,3/4,-2") from error
-    rows = [row for row, before in zip(rows, [(-1.0,), *rows], strict=False) if row[0] > before[0]]
-    times, downbeat, is_thirds, sharps = zip(*rows, strict=True)
-    return Annotation(np.array(times), np.array(downbeat), np.array(is_thirds), np.array(sharps))
+    if not rows:
+        raise NotebeamError(str(path), "no beats", "a beat on each line, as in 1.5 1.5 db,3/4,-2")
+    times, downbeat, is_thirds, sharps = (np.array(column) for column in zip(*rows, strict=True))
+    # Later than all before it, not than the one before alone, which may be left out itself.
+    later = times > np.maximum.accumulate(np.append(-1.0, times[:-1]))
+    return Annotation(times[later], downbeat[later], is_thirds[later], sharps[later])

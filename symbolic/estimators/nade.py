@@ -213,11 +213,12 @@ def nade_sample(
         logits = (key_bias[live] + torch.sigmoid(hidden_input) @ out.t()) / temperature
         off = torch.where(above > last, -F.softplus(logits), 0.0).cumsum(1)  # (n, D) log P(off up to d)
         uniform = torch.rand(live.shape[0], 1, generator=generator, dtype=off.dtype, device=off.device)
+        on = -torch.expm1(off)  # (n, D) P(some key up to d is on), exact however small
+        drawn = 1 - uniform  # above 0
         if at_least_one:
-            # Up to P(all off) the column would be silent: draw above it, at the first pass.
-            none = off[:, -1:].exp()
-            uniform, at_least_one = none + (1 - none) * uniform, False
-        silent = (off > uniform.log()).sum(1)  # (n,) keys up to the next one on
+            # Beyond P(any key on) the column would be silent: draw up to it, at the first pass.
+            drawn, at_least_one = drawn * on[:, -1:], False
+        silent = (on < drawn).sum(1)  # (n,) keys up to the next one on
         found = silent < keys
         live, next_on = live[found], silent[found]
         column[live, next_on] = 1.0

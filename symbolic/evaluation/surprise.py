@@ -1,6 +1,6 @@
 """Where a piece surprises a prior: minus the log-probability of every step, and of every note.
 
-Is: one roll (or several of one length) judged step by step, in chunks; the best of twelve keys.
+Is: one roll (or several of one length) judged step by step, in chunks; the best of several transpositions.
 Is not: the likelihood of a set (evaluation.likelihood), or the picture (evaluation.picture).
 
 The surprise of a note is -log P(its key is on | the steps before, all other keys of its step). That is exact
@@ -57,7 +57,7 @@ class Judgement:
 
 
 def judge(prior: Prior, steps: Steps, semitones: int | None = 0, ais: AisOptions | None = None) -> Judgement:
-    """A piece judged by a prior, so many semitones higher; None: in the likeliest of the twelve keys."""
+    """A piece judged by a prior, so many semitones higher; None: the likeliest of `SHIFTS`."""
     semitones, roll = placed(prior, steps.roll, semitones, ais)
     (scores,) = step_scores(prior, [roll], ais)
     return Judgement(steps, semitones, scores, note_surprises(prior, steps, roll, semitones))
@@ -66,7 +66,7 @@ def judge(prior: Prior, steps: Steps, semitones: int | None = 0, ais: AisOptions
 def placed(
     prior: Prior, roll: Roll, semitones: int | None, ais: AisOptions | None = None
 ) -> tuple[int, Roll]:
-    """The shift (of None: to the likeliest of the twelve keys), and the roll so many semitones higher."""
+    """The shift (None: the likeliest of `SHIFTS`), and the roll so many semitones higher."""
     if semitones is None:
         semitones = best_key(prior, roll, ais)
     shifted = transposed(roll, semitones)

@@ -21,8 +21,6 @@ from symbolic.priors.steps import HOLD, Roll, Steps, clock_for, notes_of_steps, 
 from symbolic.state import select
 
 TEMPO = 120.0  # quarter notes a minute where nothing tells another
-
-
 MOST_STEPS = 1_000_000  # drawn at once, 11 hours at 40 ms
 
 

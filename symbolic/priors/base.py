@@ -35,7 +35,7 @@ class PriorCard:
 
     name: str  # "jsb"
     model: str  # a name in priors.registry
-    options: Mapping[str, int | float]  # what build_prior takes
+    options: Mapping[str, Any]  # what build_prior takes
     visible: int  # D
     clock: Mapping[
         str, str | int | float

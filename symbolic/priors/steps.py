@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from symbolic.clock import MADE_VELOCITY, Clock, PianoRoll
+from symbolic.clock import MADE_VELOCITY, Clock, PianoRoll, filled_roll
 from symbolic.errors import NotebeamError
 from symbolic.midi import read_beats, read_midi
 from symbolic.notes import Notes
@@ -143,8 +143,7 @@ def _sampled(notes: Notes, clock: Clock) -> tuple[NDArray[np.int64], Roll, Roll]
     """First step of each note (-1: between two), and the planes of what sounds and of what is new."""
     samples = _samples(clock)
     first, stop = np.searchsorted(samples, notes.onset), np.searchsorted(samples, notes.offset)
-    active, struck = (np.zeros((len(clock), KEYS), dtype=np.bool_) for _ in range(2))
-    for begin, end, key in zip(first, stop, key_of(notes.pitch), strict=True):
-        active[begin:end, key] = True
-        struck[begin : min(end, begin + 1), key] = True
-    return np.where(first < stop, first, -1), active, struck
+    key, seen = key_of(notes.pitch), first < stop
+    struck = np.zeros((len(clock), KEYS), dtype=np.bool_)
+    struck[first[seen], key[seen]] = True
+    return np.where(seen, first, -1), filled_roll(first, stop, key, len(clock)), struck

@@ -98,7 +98,7 @@ class TrainingConfig:
     data: DataConfig
     loop: LoopConfig = field(default_factory=LoopConfig)
     pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
-    options: dict[str, int | float] = field(default_factory=dict)  # of the model
+    options: dict[str, Any] = field(default_factory=dict)  # of the model
     init: str = ""  # name or path of a prior of the same model and options, whose weights the run begins with
     seed: int = 0
 

@@ -33,7 +33,10 @@ def augmented_roll(piece: Piece, config: DataConfig, rng: np.random.Generator) -
 
 
 def step_mean(pieces: Sequence[Piece], config: DataConfig) -> Tensor:
-    """(D,) mean of the steps of up to 100 pieces; of keys add-one smoothed, so that none is 0 or 1."""
+    """(D,) mean of the steps; of keys add-one smoothed, so that none is 0 or 1.
+
+    Of 200 pieces or more it is that of 100 to 150, evenly spread over them.
+    """
     apart = max(1, len(pieces) // 100)
     steps = np.concatenate([plain_roll(piece, config) for piece in pieces[::apart]])
     if steps.min() < 0 or steps.max() > 1:  # no probabilities

@@ -7,8 +7,9 @@ import pytest
 import soxr
 from oracles_acoustic import sine
 
+from acoustic import concert_pitch
 from acoustic.audio import read_audio
-from acoustic.concert_pitch import estimate_cents
+from acoustic.concert_pitch import Tuning, estimate_cents
 from symbolic.pitch import hertz
 
 RATE_HZ = 16_000
@@ -58,3 +59,22 @@ def test_what_has_no_pitch_is_left_alone() -> None:
 def test_another_rate_gives_the_same() -> None:
     audio = soxr.resample(chord(-30.0), RATE_HZ, 44_100)
     assert estimate_cents(audio, 44_100) == pytest.approx(-30.0, abs=1.0)
+
+
+def test_samples_all_at_once_are_looked_at_in_pieces_as_blocks_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(concert_pitch, "BLOCK_SECONDS", 1.0)
+    looked_at: list[int] = []
+
+    def spied(audio: np.ndarray, rate_hz: int) -> tuple[complex, float]:
+        looked_at.append(len(audio))
+        return agreed(audio, rate_hz)
+
+    agreed = concert_pitch._agreed
+    monkeypatch.setattr(concert_pitch, "_agreed", spied)
+    audio = np.concatenate([chord(10.0, 1.0), chord(20.0, 1.5)])
+    at_once, in_blocks = Tuning(RATE_HZ), Tuning(RATE_HZ)
+    at_once.add(audio)
+    for first in range(0, len(audio), RATE_HZ // 4):
+        in_blocks.add(audio[first : first + RATE_HZ // 4])
+    assert at_once.cents == in_blocks.cents
+    assert sorted(looked_at) == [*2 * [RATE_HZ // 2], *4 * [RATE_HZ]]

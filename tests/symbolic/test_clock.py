@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles_core import nearest_step, sounding_cells
 
-from symbolic.clock import Clock, PianoRoll
+from symbolic.clock import Clock, PianoRoll, filled_roll
 from symbolic.errors import NotebeamError
 from symbolic.notes import Notes
+from symbolic.pitch import KEYS
 
 
 def test_frames_are_a_hop_apart() -> None:
@@ -153,3 +154,13 @@ def test_rolls_of_other_shapes_and_strokes_of_silent_keys_are_refused() -> None:
         PianoRoll(np.zeros((2, 88), dtype=bool), clock, struck)
     with pytest.raises(NotebeamError, match=r"notes_of\(roll\) steps: got 2, expected 3"):
         Clock.frames(3, 1.0).notes_of(PianoRoll(np.zeros((2, 88), dtype=bool), clock))
+
+
+@given(st.lists(st.tuples(st.integers(-3, 9), st.integers(-3, 12), st.integers(0, 3))), st.integers(0, 8))
+def test_stretches_fill_the_steps_between_their_ends(rows: list[tuple[int, int, int]], steps: int) -> None:
+    expected = np.zeros((steps, KEYS), dtype=bool)
+    for first, stop, key in rows:
+        for step in range(max(first, 0), min(stop, steps)):
+            expected[step, key] = True
+    first, stop, key = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    assert (filled_roll(first, stop, key, steps) == expected).all()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from symbolic.datasets import cache_folder, root, unpacked
-from symbolic.datasets.asap import read_asap
+from symbolic.datasets.asap import Performance, read_annotation, read_asap
 from symbolic.datasets.classic import read_classic
 from symbolic.datasets.maps import read_maps
 from symbolic.datasets.pop909 import read_pop909
@@ -185,6 +185,23 @@ def test_the_classic_sets_have_the_published_sizes(
     keys = np.flatnonzero(np.concatenate([train, test, *content.valid]).any(axis=0))
     assert (keys[0] + 21, keys[-1] + 21) == span
     assert (~train.any(axis=0)).sum() == never
+
+
+def test_annotated_beats_rise_whatever_the_order_of_the_lines(tmp_path: Path) -> None:
+    performance = Performance("p", "c", "t", "train", NOTE, tmp_path / "p.mid")
+    table = tmp_path / "p_annotations.txt"
+    lines = ("1.0\t1.0\tdb,6/8,-2", "2.0\t2.0\tb", "1.5\t1.5\tdb", "1.8\t1.8\tb,3/4", "2.5\t2.5\tdb,,1")
+    table.write_text("\n".join(lines))
+    found = read_annotation(performance)
+    assert found.times.tolist() == [1.0, 2.0, 2.5] and found.downbeat.tolist() == [True, False, True]
+    assert found.thirds.tolist() == [True, True, False] and found.fifths.tolist() == [-2, -2, 1]
+    for text, message in (
+        ("", "got 'no beats', expected a beat"),
+        ("1.0 1.0 db", "line 1: got '1.0 1.0 db'"),
+    ):
+        table.write_text(text)
+        with pytest.raises(NotebeamError, match=message):
+            read_annotation(performance)
 
 
 @needs["asap"]

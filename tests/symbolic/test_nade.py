@@ -122,6 +122,22 @@ def test_temperature_divides_every_logit() -> None:
     assert abs(samples[:, 1].mean().item() - expected) < 5 * 0.5 / draws**0.5
 
 
+@pytest.mark.parametrize("key_bias", [-1.0, -14.0, -25.0, -60.0])
+def test_a_column_with_a_key_on_is_no_other_however_improbable_keys_are(key_bias: float) -> None:
+    # Alike and independent: of the lowest keys that are on, key d has the share q^d p / (1 - q^D).
+    draws, keys = 8000, 4
+    biases = torch.full((draws, keys), key_bias), torch.zeros(draws, 3)
+    weights = torch.zeros(keys, 3), torch.zeros(keys, 3)
+    generator = torch.Generator().manual_seed(3)
+    samples = nade_sample(*biases, *weights, generator, at_least_one=True)
+    assert samples.any(dim=1).all()
+    seen = torch.bincount(samples.argmax(dim=1), minlength=keys).double() / draws
+    p = 1 / (1 + np.exp(-key_bias))
+    ways = torch.tensor([(1 - p) ** d * p for d in range(keys)], dtype=torch.float64)
+    share = ways / ways.sum()
+    assert ((seen - share).abs() < 5 * (share * (1 - share) / draws).sqrt()).all()
+
+
 def test_temperature_zero_is_refused() -> None:
     with pytest.raises(NotebeamError, match=r"temperature\): got 0\.0, expected a number > 0"):
         nade_sample(*random_nade(1, 3, 2, seed=0), torch.Generator(), 0.0)

@@ -14,8 +14,10 @@ import pytest
 from oracles_transcribe import ideal, notes
 from processes import is_running
 
+from symbolic.errors import NotebeamError
 from symbolic.midi import read_midi
 from symbolic.posteriorgram import Posteriorgram
+from transcribe import stores
 from transcribe.cli import main
 from transcribe.manifest import shard_of
 from transcribe.progress import Progress
@@ -315,3 +317,17 @@ print("after", torch.get_num_threads())
     words = [sys.executable, "-c", code, str(music / "music" / "4.npz"), "-q"]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.stdout.splitlines() == ["search 1 PASSIVE", "after 2"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "got"), [(ImportError(), "ImportError"), (OSError("denied\nby the store"), "denied")]
+)
+def test_what_a_store_fails_with_is_one_line_even_without_words(
+    error: Exception, got: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(stores, "_store", fail)
+    with pytest.raises(NotebeamError, match=f"s3://bucket/a.wav: got '{got}', expected a URI"):
+        stores.fetch(Path("s3://bucket/a.wav"), tmp_path / "copies" / "a.wav")

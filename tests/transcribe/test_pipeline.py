@@ -210,6 +210,21 @@ def test_a_missing_device_is_refused_and_never_replaced() -> None:
             NotebeamError, match=r"device: got 'cuda', expected a device of this machine \(cpu"
         ):
             device_named("cuda")
+        with pytest.raises(NotebeamError, match="place: got 'cuda:0', expected a device of this machine"):
+            device_named(torch.device("cuda", 0), "place")
+    assert device_named(torch.device("cpu")) == torch.device("cpu")
+    assert device_named(torch.device("meta")) == torch.device("meta")
+
+
+def test_a_gpu_beyond_the_last_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [device_named(name) for name in ("auto", "cuda", "cuda:1")] == [
+        torch.device(name) for name in ("cuda", "cuda", "cuda:1")
+    ]
+    for beyond in ("cuda:2", torch.device("cuda", 2)):
+        with pytest.raises(NotebeamError, match=r"device: got 'cuda:2', expected a device of this machine"):
+            device_named(beyond)
 
 
 def test_the_python_door_is_light_and_needs_no_audio_library(tmp_path: Path) -> None:
