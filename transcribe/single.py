@@ -31,7 +31,6 @@ if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
 
 def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace, *, bar: bool) -> Outcome:
     """Do one input and write its files; whatever goes wrong is one line, and costs this input alone."""
-    from symbolic.errors import NotebeamError
     from transcribe.report import Outcome, beginning
 
     begin, state = time.monotonic(), state_of(job.source)
@@ -50,8 +49,7 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
     except Exception as error:  # the next input may be good: a bug is one line, and a traceback with --debug
         if args.debug:
             traceback.print_exc()
-        is_expected = isinstance(error, NotebeamError | OSError)
-        line = beginning(str(job.source), str(error) if is_expected else _unexpected(error))
+        line = beginning(str(job.source), words_of(error))
         elapsed = time.monotonic() - begin
         return Outcome(source=str(job.source), end=End.FAILED, errors=(line,), elapsed=elapsed, state=state)
     notes, posteriorgram, beats = result.notes, result.posteriorgram, result.beats
@@ -72,7 +70,12 @@ def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace,
     )
 
 
-def _unexpected(error: Exception) -> str:
+def words_of(error: Exception) -> str:
+    """What a user is told of an error, which may be a bug."""
+    from symbolic.errors import NotebeamError
+
+    if isinstance(error, NotebeamError | OSError):
+        return str(error)
     if is_out_of_memory(error):
         return f"not enough memory ({str(error)[:100]})"
     return f"internal error, {type(error).__name__}: {str(error)[:200]} (--debug shows where)"

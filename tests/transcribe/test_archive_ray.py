@@ -191,12 +191,25 @@ def test_an_actor_without_models_fails_its_jobs_alone(tmp_path: Path) -> None:
         ["a.wav", "--model", str(tmp_path / "gone.safetensors")]
     )
     threads = torch.get_num_threads()
-    answer = actors.Actor(args, str(tmp_path))(
+    answer = actors.Actor(args, str(Path.cwd()))(
         {"job": pickle.dumps(Job(source=tmp_path / "a.wav", midi=tmp_path / "a.mid"))}
     )
     torch.set_num_threads(threads)
     (error,) = pickle.loads(answer["outcome"]).errors
     assert error.startswith(str(tmp_path / "a.wav")) and "gone.safetensors" in error
+
+
+def test_a_bug_fails_its_job_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def transcribe_one(*_: object, **__: object) -> None:
+        raise KeyError("no such key")
+
+    monkeypatch.setattr("transcribe.single.transcribe_one", transcribe_one)
+    monkeypatch.setattr(actors.Actor, "transcriber", None)
+    threads, job = torch.get_num_threads(), Job(source=tmp_path / "a.wav", midi=tmp_path / "a.mid")
+    answer = actors.Actor(Namespace(threads=1), str(Path.cwd()))({"job": pickle.dumps(job)})
+    torch.set_num_threads(threads)
+    (reason,) = pickle.loads(answer["outcome"]).errors
+    assert reason.startswith(f"{tmp_path / 'a.wav'}: internal error, KeyError: 'no such key'")
 
 
 def placed(folder: Path, inputs: Sequence[str], manifest: Sequence[str] = ()) -> list[tuple[str, str]]:

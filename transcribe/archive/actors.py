@@ -60,7 +60,7 @@ class Actor:
 
     def __call__(self, row: Mapping[str, bytes]) -> dict[str, bytes]:
         """The pickled outcome of a pickled job."""
-        from transcribe.single import transcribe_one
+        from transcribe.single import transcribe_one, words_of
 
         job: Job = pickle.loads(row["job"])
         try:
@@ -68,8 +68,8 @@ class Actor:
                 expected = "it on all machines, or whole paths"
                 raise NotebeamError(name_of(job.source), f"no folder {self.missing} on {node()}", expected)
             outcome = staged(job, lambda here: transcribe_one(here, self.transcriber, self.args, bar=False))
-        except (NotebeamError, OSError) as error:
-            outcome = failed(job, str(error))
+        except Exception as error:  # the next job may be good, as in transcribe_one
+            outcome = failed(job, words_of(error))
         return {"outcome": pickle.dumps(outcome)}
 
 
