@@ -198,7 +198,7 @@ def check_writable(path: Path, place: str = "") -> None:
     if os.path.exists(path) and not os.path.isfile(path):
         got = "a folder" if os.path.isdir(path) else "a pipe or device"
         raise NotebeamError(place, got, "the name of a file")
-    folder = Path(os.path.realpath(path)).parent  # a link is followed
+    folder = (Path(os.path.realpath(path)) if os.path.islink(path) else path).parent
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
     if not os.path.isdir(folder):

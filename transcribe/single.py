@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # torch takes seconds, and --help needs none of it
 
 def transcribe_one(job: Job, transcriber: Transcriber, args: argparse.Namespace, *, bar: bool) -> Outcome:
     """Do one input and write its files; whatever goes wrong is one line, and costs this input alone."""
+    from symbolic.errors import NotebeamError
     from transcribe.report import Outcome, beginning
 
     begin, state = time.monotonic(), state_of(job.source)
