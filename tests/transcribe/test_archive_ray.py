@@ -9,6 +9,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -124,6 +125,7 @@ def test_a_cluster_that_is_lost_fails_what_is_left(tmp_path: Path, monkeypatch: 
         raise ray.exceptions.RaySystemError("connection lost\n  at some place\nof Ray's")
 
     monkeypatch.setattr(actors, "start_ray", lambda *_: None)
+    monkeypatch.setattr(ray, "remote", lambda **_: lambda kind: SimpleNamespace(remote=kind))
     monkeypatch.setattr(actors, "one_round", one_round)
     ends = {Path(end.source).name: end for end in actors.outcomes(jobs, Namespace(), None)}
     assert rounds == [["a.wav", "b.wav", "c.wav"], ["b.wav", "c.wav"]]
@@ -134,26 +136,35 @@ def test_a_cluster_that_is_lost_fails_what_is_left(tmp_path: Path, monkeypatch: 
     ]
 
 
-def test_relative_paths_are_those_of_the_command(tmp_path: Path) -> None:
+def test_relative_paths_are_those_of_the_command_and_a_count_that_dies_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra `archive` is not installed")
     ideal(MUSIC).save(tmp_path / "a.npz")
-    # Ray is up already, begun in another folder.
+    # Ray is up already, begun in another folder; what counts tries ends at the first.
     program = f"""
 import os, sys, ray
 ray.init("local", num_cpus=1, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
 os.chdir({str(tmp_path)!r})
-from transcribe.archive.__main__ import main
-sys.exit(main())
+from transcribe.archive import __main__, actors
+
+class Tries(actors.Tries):
+    def begin(self, source):
+        if not os.path.exists({str(tmp_path / "died")!r}):
+            os.mkdir({str(tmp_path / "died")!r})
+            os._exit(1)
+        return super().begin(source)
+
+actors.Tries = Tries
+sys.exit(__main__.main())
 """
     done = run("a.npz", "-o", "out", *QUICK, start=["-c", program])
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out" / "a.mid").exists()
+    assert (tmp_path / "out" / "a.mid").exists() and (tmp_path / "died").exists()
 
 
 def test_a_folder_that_another_machine_lacks_is_one_line(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra `archive` is not installed")
     before = Path.cwd()
-    actor = actors.Actor(build_parser().parse_args(QUICK), str(tmp_path / "gone"))
+    actor = actors.Actor(build_parser().parse_args(QUICK), None, str(tmp_path / "gone"))
     assert Path.cwd() == before
     outcome = pickle.loads(
         actor({"job": pickle.dumps(Job(source=Path("a.npz"), midi=tmp_path / "a.mid"))})["outcome"]
@@ -185,13 +196,16 @@ def test_a_cluster_that_is_none_is_one_line(tmp_path: Path, address: str, reason
     assert "Traceback" not in done.stderr
 
 
-def test_an_actor_without_models_fails_its_jobs_alone(tmp_path: Path) -> None:
+def test_an_actor_without_models_fails_its_jobs_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As on a machine that lacks the file that `--model` names."""
+    monkeypatch.setattr(actors.Actor, "begin", lambda *_: None)
     args = build_parser("archive", "", "").parse_args(
         ["a.wav", "--model", str(tmp_path / "gone.safetensors")]
     )
     threads = torch.get_num_threads()
-    answer = actors.Actor(args, str(Path.cwd()))(
+    answer = actors.Actor(args, None, str(Path.cwd()))(
         {"job": pickle.dumps(Job(source=tmp_path / "a.wav", midi=tmp_path / "a.mid"))}
     )
     torch.set_num_threads(threads)
@@ -205,8 +219,9 @@ def test_a_bug_fails_its_job_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("transcribe.single.transcribe_one", transcribe_one)
     monkeypatch.setattr(actors.Actor, "transcriber", None)
+    monkeypatch.setattr(actors.Actor, "begin", lambda *_: None)
     threads, job = torch.get_num_threads(), Job(source=tmp_path / "a.wav", midi=tmp_path / "a.mid")
-    answer = actors.Actor(Namespace(threads=1), str(Path.cwd()))({"job": pickle.dumps(job)})
+    answer = actors.Actor(Namespace(threads=1), None, str(Path.cwd()))({"job": pickle.dumps(job)})
     torch.set_num_threads(threads)
     (reason,) = pickle.loads(answer["outcome"]).errors
     assert reason.startswith(f"{tmp_path / 'a.wav'}: internal error, KeyError: 'no such key'")

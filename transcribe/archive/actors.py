@@ -1,7 +1,7 @@
 """Jobs over Ray Data: an actor for each core or GPU holds the models and does one recording at a time.
 
-An actor that dies is started again by Ray, which gives it its job anew; a job at which it dies again and
-again is given up, and the others go on.
+An actor that dies is started again by Ray, which gives it its job anew, and so for ever: how often a job was
+begun is counted by an actor of its own, and a job that has ended its process again and again is refused.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from platform import node
@@ -31,15 +32,27 @@ TRIES = 3  # of a job whose process dies
 SETTINGS = {
     "RAY_worker_niceness": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
-    "RAY_DATA_LOG_LEVEL": "CRITICAL",
+    "RAY_DATA_LOG_LEVEL": "ERROR",
     "RAY_NUM_REDIS_GET_RETRIES": "3",
 }
+
+
+class Tries:
+    """Counts how often each job was begun; one for all actors. If it dies, it begins anew."""
+
+    def __init__(self) -> None:
+        self.begun: Counter[str] = Counter()
+
+    def begin(self, source: str) -> int:
+        """The number of tries, this one included."""
+        self.begun[source] += 1
+        return self.begun[source]
 
 
 class Actor:
     """A process with models of its own and one thread, in the folder of the command, for relative paths."""
 
-    def __init__(self, args: argparse.Namespace, folder: str) -> None:
+    def __init__(self, args: argparse.Namespace, tries: Any, folder: str) -> None:
         wait_passively()
         self.missing: str | None = None
         try:
@@ -49,7 +62,7 @@ class Actor:
         import torch
 
         torch.set_num_threads(args.threads or 1)
-        self.args = args
+        self.args, self.tries = args, tries
 
     @cached_property
     def transcriber(self) -> Transcriber:
@@ -57,6 +70,14 @@ class Actor:
         from transcribe.flags import transcriber_of
 
         return transcriber_of(self.args)
+
+    def begin(self, source: str) -> None:
+        """Refuse a recording at which processes ended again and again."""
+        import ray
+
+        if ray.get(self.tries.begin.remote(source)) > TRIES:
+            got = f"a process ended at each of {TRIES} tries"
+            raise NotebeamError(source, got, "one that lives: too little memory?")
 
     def __call__(self, row: Mapping[str, bytes]) -> dict[str, bytes]:
         """The pickled outcome of a pickled job."""
@@ -67,6 +88,7 @@ class Actor:
             if self.missing is not None and is_relative(job):
                 expected = "it on all machines, or whole paths"
                 raise NotebeamError(name_of(job.source), f"no folder {self.missing} on {node()}", expected)
+            self.begin(name_of(job.source))
             outcome = staged(job, lambda here: transcribe_one(here, self.transcriber, self.args, bar=False))
         except Exception as error:  # the next job may be good, as in transcribe_one
             outcome = failed(job, words_of(error))
@@ -86,30 +108,31 @@ def outcomes(jobs: Sequence[Job], args: argparse.Namespace, count: int | None) -
     start_ray(args, count)
     import ray
 
+    tries = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Tries).remote()
     failures: dict[str, Outcome] = {}
     again = list(jobs)
     for _ in range(ROUNDS):
-        missing, lost = {name_of(job.source): job for job in again}, ""
+        left = {name_of(job.source): job for job in again}
         try:
-            for outcome in one_round(again, args, count):
-                del missing[outcome.source]
+            for outcome in one_round(again, args, count, tries):
+                del left[outcome.source]
                 if outcome.end is End.FAILED:
                     failures[outcome.source] = outcome
                 else:
                     failures.pop(outcome.source, None)
                     yield outcome
         except ray.exceptions.RayError as error:
-            lost = f"Ray: {reason_of(error)}"
-        failures |= {name: failed(job, lost or died(name)) for name, job in missing.items()}
-        given_up = () if lost else missing
-        again = [job for job in again if name_of(job.source) in failures.keys() - given_up]
+            failures |= {name: failed(job, f"Ray: {reason_of(error)}") for name, job in left.items()}
+        again = [job for job in again if name_of(job.source) in failures]
         if not again:
             break
     yield from failures.values()
 
 
-def one_round(jobs: Sequence[Job], args: argparse.Namespace, count: int | None) -> Iterator[Outcome]:
-    """What became of the jobs, but of those at which a process ended at each try."""
+def one_round(
+    jobs: Sequence[Job], args: argparse.Namespace, count: int | None, tries: object
+) -> Iterator[Outcome]:
+    """What became of the jobs, each tried until it ends or was begun too often."""
     import ray
 
     kind = "GPU" if args.device == "cuda" else "CPU"
@@ -118,11 +141,10 @@ def one_round(jobs: Sequence[Job], args: argparse.Namespace, count: int | None) 
     rows = ray.data.from_items([{"job": pickle.dumps(job)} for job in jobs], override_num_blocks=len(jobs))
     found = rows.map(
         Actor,
-        fn_constructor_args=(args, os.getcwd()),
+        fn_constructor_args=(args, tries, os.getcwd()),
         compute=ray.data.ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=1),
         num_cpus=1,
         num_gpus=1 if kind == "GPU" else None,
-        ray_remote_args_fn=lambda: {"max_task_retries": TRIES - 1},
     )
     for row in found.iter_rows():
         yield pickle.loads(row["outcome"])
@@ -149,9 +171,7 @@ def start_ray(args: argparse.Namespace, count: int | None) -> None:
     else:
         # "local", since Ray would otherwise join what was last started on this machine, if it is up or not.
         ray.init(address="local", num_cpus=count, include_dashboard=False, **options)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.max_errored_blocks = -1  # a job that is given up ends no other
+    ray.data.DataContext.get_current().enable_progress_bars = False
 
 
 def is_relative(job: Job) -> bool:
@@ -164,15 +184,6 @@ def reason_of(error: Exception) -> str:
     """What Ray says of an error, in a line: its cause if it has one, else what stands first."""
     lines = [line.strip() for line in str(error.__cause__ or error).splitlines() if line.strip()]
     return (lines or [type(error).__name__])[0][:200]
-
-
-def died(source: str) -> str:
-    """Why a job was given up."""
-    return str(
-        NotebeamError(
-            source, f"a process ended at each of {TRIES} tries", "one that lives: too little memory?"
-        )
-    )
 
 
 def failed(job: Job, reason: str) -> Outcome:
