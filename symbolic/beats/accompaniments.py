@@ -88,10 +88,10 @@ def accompanied(draw: np.random.Generator) -> Score:
     tonic, bars = int(draw.integers(12)), int(draw.integers(*BARS_A_PIECE))
     chosen, own = draw.integers(len(figures), size=1 + bars // PART), draw.uniform(0.3, 0.9)
     degrees = draw.choice(DEGREES, bars, p=OFTEN)
-    changes = np.flatnonzero(np.append(True, draw.random(bars - 1) < own))  # else the harmony stays
+    changes = np.append(True, draw.random(bars - 1) < own)  # else the harmony stays
+    degrees = degrees[np.maximum.accumulate(changes * np.arange(bars))]
     rows: list[Sounded] = []
-    for bar in range(bars):
-        degree = int(degrees[changes[np.searchsorted(changes, bar, side="right") - 1]])
+    for bar, degree in enumerate(degrees.tolist()):
         rows += _left_hand(figures[chosen[bar // PART]], tonic, degree, float(bar * size))
     begin = float(size * draw.integers(5)) - float(draw.choice([0, 0.5, 1], p=[0.6, 0.1, 0.3]))
     rhythms = OF_THIRDS if thirds else OF_HALVES

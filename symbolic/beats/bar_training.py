@@ -63,28 +63,9 @@ class BarOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least(
-            "bars",
-            self,
-            members=1,
-            channels=1,
-            versions=1,
-            steps=1,
-            batch_size=1,
-            beats=1,
-            validation_steps=1,
-        )
-        at_least(
-            "bars",
-            self,
-            tracked_versions=0,
-            by_rule=0,
-            dropout=0,
-            learning_rate=0,
-            weight_decay=0,
-            ema=0,
-            seed=0,
-        )
+        at_least("bars", self, members=1, channels=1, versions=1, steps=1, batch_size=1, beats=1)
+        at_least("bars", self, validation_steps=1, tracked_versions=0, by_rule=0, dropout=0)
+        at_least("bars", self, learning_rate=0, weight_decay=0, ema=0, seed=0)
         at_most("bars", self, dropout=0.9, ema=0.99999, steps=10**9, seed=2**31)
 
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from platform import node
 from typing import TYPE_CHECKING, Any
 
-from symbolic.errors import NotebeamError
+from symbolic.errors import NotebeamError, reason_of
 from transcribe.archive.places import staged
 from transcribe.outputs import Job
 from transcribe.report import End, Outcome, beginning
@@ -122,7 +122,8 @@ def outcomes(jobs: Sequence[Job], args: argparse.Namespace, count: int | None) -
                     failures.pop(outcome.source, None)
                     yield outcome
         except ray.exceptions.RayError as error:
-            failures |= {name: failed(job, f"Ray: {reason_of(error)}") for name, job in left.items()}
+            reason = reason_of(error.__cause__ or error).strip()[:200]
+            failures |= {name: failed(job, f"Ray: {reason}") for name, job in left.items()}
         again = [job for job in again if name_of(job.source) in failures]
         if not again:
             break
@@ -178,12 +179,6 @@ def is_relative(job: Job) -> bool:
     """Whether it has a path of this machine's that depends on the working folder."""
     paths = (path for path in (job.source, *job.outputs) if uri_of(path) is None)
     return not all(path.is_absolute() for path in paths)
-
-
-def reason_of(error: Exception) -> str:
-    """What Ray says of an error, in a line: its cause if it has one, else what stands first."""
-    lines = [line.strip() for line in str(error.__cause__ or error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:200]
 
 
 def failed(job: Job, reason: str) -> Outcome:
